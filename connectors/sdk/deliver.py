@@ -1,0 +1,91 @@
+"""Changes to write, and the one outcome each of them gets."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from connectors.sdk.errors import ConfigError, ContractError, RejectedError, TransientError, UnansweredError
+
+if TYPE_CHECKING:
+    from connectors.sdk.config import ConnectionConfig
+    from connectors.sdk.spec import Sink
+
+
+@dataclass(frozen=True)
+class Change:
+    """One difference to write.
+
+    `external_id`: the channel's id of the listing or order. `value`: the absolute value it should show (stock: a number, or a
+    mapping point → number; price: Decimal text; order.status: `{"status", "reason"?}`; order.push: a canonical order as JSON).
+    `key`: idempotency key. `about`: facts of the subject a channel wants beside the value (name, brand, currency …).
+    """
+
+    capability: str
+    subject: str
+    external_id: str
+    value: Any
+    was: Any = None
+    key: str = ""
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The channel confirmed. `receipt`: its own reference, e.g. the id of what it created."""
+
+    change: Change
+    receipt: str | None = None
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A definite no; trying again will not help. `message` holds the vendor's words."""
+
+    change: Change
+    code: str
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Deferred:
+    """Not now: the request did not happen, or was refused for a while. `retry_after` in seconds."""
+
+    change: Change
+    retry_after: float | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """The request left, the answer did not come. Read back before anything else is sent for this subject."""
+
+    change: Change
+    why: str = ""
+
+
+Outcome = Accepted | Rejected | Deferred | Unknown
+
+
+def outcomes(sink: "Sink", config: "ConnectionConfig", changes: Sequence[Change]) -> Iterator[Outcome]:
+    """One outcome per change, whatever the connector does. `changes` are at most `sink.batch`: one request's worth.
+
+    What has no outcome when `deliver` ends early gets the one its exception means; a `ConfigError` defers all the rest
+    and says why, since the merchant can mend it.
+    """
+    waiting = {change.subject: change for change in changes}
+    try:
+        for outcome in sink.deliver(config, changes) if changes else ():
+            if waiting.pop(outcome.change.subject, None) is not None:
+                yield outcome
+        rest: Iterable[Outcome] = (Unknown(change, "the connector gave no outcome") for change in waiting.values())
+    except UnansweredError as error:
+        rest = [Unknown(change, str(error)) for change in waiting.values()]
+    except TransientError as error:
+        rest = [Deferred(change, error.retry_after, str(error)) for change in waiting.values()]
+    except ConfigError as error:
+        rest = [Deferred(change, None, str(error)) for change in waiting.values()]
+    except RejectedError as error:
+        rest = [Rejected(change, error.code, str(error)) for change in waiting.values()]
+    except ContractError as error:
+        rest = [Unknown(change, str(error)) for change in waiting.values()]
+    yield from rest

@@ -1,0 +1,182 @@
+"""What a connector is: frozen declarations, readable without credentials, network or running the source."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from connectors.sdk.config import ConnectionConfig
+from connectors.sdk.deliver import Change, Outcome
+from mappings.tables import FieldMap, at
+
+SDK_VERSION = 1
+Record = dict[str, Any]
+
+CAPABILITIES = frozenset({"stock.push", "price.push", "order.push", "order.status", "segment.push", "customer.push"})
+
+
+@dataclass(frozen=True)
+class Since:
+    """Where a resource is to be read from.
+
+    `value`: the stored cursor less the lag, in the vendor's own notation, None on the first run. `moment`: the same as an
+    instant where the cursor is one. `full`: read everything (nightly). `open_keys`: raw keys whose orders are not final,
+    for vendors without an updated-since filter. `now`: the clock, passed in. `backfill`: how far back a first run goes.
+    """
+
+    value: str | None = None
+    full: bool = False
+    open_keys: tuple[str, ...] = ()
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    backfill: timedelta = timedelta(days=90)
+
+    @property
+    def first(self) -> bool:
+        return self.value is None or self.full
+
+
+@dataclass(frozen=True)
+class Page:
+    """Records of one answer. `cursor` overrides the records' own (for reports whose position is the time of asking)."""
+
+    records: Sequence[Record]
+    cursor: str | None = None
+
+
+Extract = Callable[[Any, Since], Iterator[Page | Sequence[Record]]]
+Reads = Callable[[Any], Sequence[Record] | None]
+
+
+@dataclass(frozen=True)
+class Resource:
+    """Something to read.
+
+    `key`: dotted path or function of a record's identity. `cursor`: path or function whose maximum is kept (text compares
+    as text: use a fixed-width notation), None where there is nothing to follow. `lag`: overlap re-read on the next run;
+    `parse_cursor`/`format_cursor` move the cursor back by it. `map`: one mapping, or entity → mapping.
+    `reads(reply)`: the records of a saved reply of this resource, None where the reply is of another shape.
+    `complete`: every run (or, with `"full"`, every full run) reads all there is, so absence means deletion.
+    `open_orders`: pass keys of unfinished orders in `Since.open_keys`. `hot`: polled in seconds by the hot lane.
+    """
+
+    name: str
+    extract: Extract
+    key: str | Callable[[Record], str]
+    map: FieldMap | Mapping[str, FieldMap]
+    reads: Reads
+    cursor: str | Callable[[Record], str | None] | None = None
+    lag: timedelta = timedelta(0)
+    parse_cursor: Callable[[str], datetime] | None = None
+    format_cursor: Callable[[datetime], str] | None = None
+    complete: bool | Literal["full"] = False
+    open_orders: bool = False
+    hot: bool = False
+    every: str = "*/30 * * * *"
+
+    @property
+    def maps(self) -> Mapping[str, FieldMap]:
+        """Entity → mapping."""
+        return {self.map.model.entity: self.map} if isinstance(self.map, FieldMap) else self.map
+
+    def key_of(self, record: Record) -> str:
+        """Raises KeyError where the record has none: the connector's `key` is wrong or the vendor's answer is."""
+        value = self.key(record) if callable(self.key) else at(record, self.key)
+        if value is None:
+            raise KeyError(f"a record of {self.name} has no {self.key if isinstance(self.key, str) else 'key'}")
+        return str(value)
+
+    def cursor_of(self, record: Record) -> str | None:
+        value = self.cursor(record) if callable(self.cursor) else at(record, self.cursor) if self.cursor else None
+        return None if value is None else str(value)
+
+    @property
+    def description(self) -> str:
+        return (self.extract.__doc__ or "").strip()
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One row of a snapshot: a SKU with everything the channel shows of it. `values`: capability → value or None."""
+
+    sku: str
+    values: Mapping[str, Any]
+    about: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The whole desired state of a channel, sorted by SKU. `version` names it in file, log and ledger."""
+
+    version: str
+    made_at: datetime
+    offers: Sequence[Offer]
+
+
+@dataclass(frozen=True)
+class Sink:
+    """Something to write.
+
+    delta: `deliver(config, changes)` sends at most `batch` changes in ONE request (batch=1: one request each) and yields one
+    outcome per change; when it raises, the rest of the batch gets the outcome the exception means.
+    snapshot: `render(config, snapshot)` gives the bytes of the whole file; the hub publishes them atomically and serves them.
+    `read_back(config, changes)`: subject → value the channel shows now (absent: it has none); None when it cannot be read.
+    `same(value, observed)`: whether what is shown is what was wanted, where plain equality is too strict.
+    `by_point`: stock values are mappings point → quantity. `needs_listing`: only subjects listed on the channel belong.
+    `hint`: for a merchant, what the channel does with it.
+    """
+
+    capability: str | tuple[str, ...]
+    deliver: Callable[[Any, Sequence[Change]], Iterable[Outcome]] = lambda config, changes: ()
+    mode: Literal["delta", "snapshot"] = "delta"
+    render: Callable[[Any, Snapshot], bytes] | None = None
+    read_back: Callable[[Any, Sequence[Change]], Mapping[str, Any]] | None = None
+    same: Callable[[Any, Any], bool] = lambda wanted, seen: bool(wanted == seen)
+    batch: int = 100
+    by_point: bool = False
+    needs_listing: bool = True
+    login: Callable[[Any], tuple[str, str] | None] = lambda config: None
+    hint: str = ""
+
+    @property
+    def capabilities(self) -> tuple[str, ...]:
+        return (self.capability,) if isinstance(self.capability, str) else self.capability
+
+
+@dataclass(frozen=True)
+class FileDrop:
+    """Files as a source: the file itself is the raw record.
+
+    `find(config)` lists candidates that are whole (stable size, no `.part`); `read(config, path)` gives a `FileFrames`
+    (connectors.sdk.files) or raises `ConfigError`/`RejectedError` naming the line where it broke: a half file is refused whole.
+    """
+
+    name: str
+    find: Callable[[Any], Iterable[Any]]
+    read: Callable[[Any, Any], Any]
+    entities: tuple[str, ...] = ()
+    every: str = "*/5 * * * *"
+
+
+@dataclass(frozen=True)
+class ConnectorSpec:
+    """A connector. `order_authority`: statuses an ERP copy may move. `config` is the class of its settings."""
+
+    name: str
+    title: str
+    config: type[ConnectionConfig]
+    resources: tuple[Resource, ...] = ()
+    sinks: tuple[Sink, ...] = ()
+    files: FileDrop | None = None
+    channel: str | None = None
+    check: Callable[[Any], None] | None = None
+    sdk: int = SDK_VERSION
+
+    def resource(self, name: str) -> Resource:
+        return next(resource for resource in self.resources if resource.name == name)
+
+    def sink(self, capability: str) -> Sink:
+        return next(sink for sink in self.sinks if capability in sink.capabilities)
+
+    @property
+    def capabilities(self) -> tuple[str, ...]:
+        return tuple(name for sink in self.sinks for name in sink.capabilities)

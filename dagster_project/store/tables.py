@@ -1,0 +1,261 @@
+"""Every table of the hub. Names and meanings in canonical, ledger and mart are public: `keruen sql` and dashboards rely on them.
+
+Raw tables (`raw_<connection>.<resource>`) are made on landing, one schema per connection; see `steps/land.py`.
+"""
+
+from sqlalchemy import (
+    BigInteger, Boolean, Column, DateTime, Date, Double, Identity, Index, Integer, MetaData,
+    Numeric, Table, Text, func, text,
+)  # fmt: skip
+from sqlalchemy.dialects.postgresql import ARRAY, CHAR, JSONB
+
+SCHEMAS = ("canonical", "position", "ledger", "hub", "mart", "dagster")
+metadata = MetaData()
+
+AMOUNT = Numeric(18, 2)
+QUANTITY = Numeric(18, 3)
+MOMENT = DateTime(timezone=True)
+
+
+def _table(name: str, schema: str, *parts: object, doc: str) -> Table:
+    return Table(name, metadata, *parts, schema=schema, comment=doc)  # type: ignore[arg-type]
+
+
+def _key(name: str, kind: object = Text) -> Column[object]:
+    return Column(name, kind, primary_key=True)  # type: ignore[arg-type]
+
+
+def _source() -> Column[object]:
+    return Column("source", JSONB, nullable=False)
+
+
+# ── canonical: what is ────────────────────────────────────────────────────────────────────────────────────────────────
+
+product = _table(
+    "product", "canonical",
+    _key("sku"),
+    Column("connection", Text, nullable=False),
+    Column("external_id", Text, nullable=False),
+    Column("parent_sku", Text), Column("name", Text, nullable=False), Column("name_kk", Text), Column("brand", Text),
+    Column("category", Text), Column("barcodes", ARRAY(Text), nullable=False, server_default="{}"), Column("unit", Text),
+    Column("weight_g", QUANTITY), Column("vat_rate", Numeric(6, 2)), Column("status", Text, nullable=False),
+    Column("attributes", JSONB, nullable=False, server_default="{}"),
+    Column("images", ARRAY(Text), nullable=False, server_default="{}"),
+    _source(), Column("deleted_at", MOMENT),
+    Index("product_barcodes", "barcodes", postgresql_using="gin"),
+    doc="One row per variant, from the connections with authority over product.",
+)  # fmt: skip
+
+location = _table(
+    "location", "canonical",
+    _key("location"), Column("name", Text, nullable=False), Column("kind", Text, nullable=False), Column("city", Text),
+    Column("address", Text), Column("connection", Text, nullable=False), Column("external_id", Text, nullable=False),
+    _source(), Column("deleted_at", MOMENT),
+    doc="Places that hold or hand out goods, under the hub's own names.",
+)  # fmt: skip
+
+stock_level = _table(
+    "stock_level", "canonical",
+    _key("sku"), _key("location"), Column("on_hand", QUANTITY, nullable=False), Column("reserved_by_source", QUANTITY),
+    Column("as_of", MOMENT, nullable=False), Column("connection", Text, nullable=False), _source(),
+    Column("deleted_at", MOMENT),
+    doc="Last physical count, from the connection with authority over on-hand there. Never negative.",
+)  # fmt: skip
+
+price = _table(
+    "price", "canonical",
+    _key("sku"), _key("price_type"), _key("connection"), _key("valid_from", MOMENT),
+    Column("amount", AMOUNT, nullable=False), Column("currency", CHAR(3), nullable=False),
+    Column("valid_to", MOMENT), Column("promotion", Text), _source(), Column("deleted_at", MOMENT),
+    doc="Base prices. valid_from is -infinity where the source states none.",
+)  # fmt: skip
+
+listing = _table(
+    "listing", "canonical",
+    _key("connection"), _key("external_id"), Column("sku", Text), Column("title", Text), Column("url", Text),
+    Column("status", Text), Column("observed_price", AMOUNT), Column("observed_stock", QUANTITY), Column("currency", CHAR(3)),
+    Column("observed_at", MOMENT, nullable=False), _source(), Column("deleted_at", MOMENT),
+    Index("listing_sku", "connection", "sku"),
+    doc="Variants as offered on channels, as last seen there.",
+)  # fmt: skip
+
+customer = _table(
+    "customer", "canonical",
+    _key("connection"), _key("external_id"), Column("name", Text), Column("first_name", Text), Column("last_name", Text),
+    Column("middle_name", Text), Column("phones", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("emails", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("loyalty_ids", ARRAY(Text), nullable=False, server_default="{}"), Column("account_id", Text),
+    Column("birth_date", Date), Column("gender", Text), Column("language", Text), Column("city", Text), Column("address", Text),
+    Column("tags", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("masked", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("created_at", MOMENT), Column("updated_at", MOMENT), _source(), Column("deleted_at", MOMENT),
+    doc="What each system says of a buyer.",
+)  # fmt: skip
+
+order = _table(
+    "order", "canonical",
+    _key("connection"), _key("external_id"), Column("number", Text, nullable=False), Column("kind", Text, nullable=False),
+    Column("channel", Text, nullable=False), Column("placed_at", MOMENT, nullable=False), Column("updated_at", MOMENT),
+    Column("status", Text, nullable=False), Column("status_raw", Text), Column("person_id", Text), Column("customer", Text),
+    Column("contact_name", Text), Column("contact_phone", Text), Column("contact_email", Text),
+    Column("delivery", JSONB, nullable=False, server_default="{}"), Column("payment", JSONB, nullable=False, server_default="{}"),
+    Column("delivery_cost", AMOUNT, nullable=False, server_default="0"), Column("discount", AMOUNT, nullable=False, server_default="0"),
+    Column("total", AMOUNT, nullable=False), Column("currency", CHAR(3), nullable=False), Column("location", Text),
+    Column("till", Text), Column("cashier", Text), Column("receipt_number", Text), Column("fiscal_sign", Text),
+    Column("returns", Text), Column("copy_of", Text), Column("day", Date), _source(), Column("deleted_at", MOMENT),
+    Index("order_open", "connection", "status", postgresql_where=text("status not in ('completed','cancelled','returned')")),
+    Index("order_partition", "connection", "location", "day"),
+    doc="Sales and returns of every channel. day: local business date of a till receipt. copy_of: connection:external_id of the origin.",
+)  # fmt: skip
+
+order_line = _table(
+    "order_line", "canonical",
+    _key("connection"), _key("external_id"), _key("line"), Column("variant", Text), Column("sku", Text), Column("barcode", Text),
+    Column("name", Text), Column("quantity", QUANTITY, nullable=False), Column("unit_price", AMOUNT),
+    Column("discount", AMOUNT, nullable=False, server_default="0"), Column("total", AMOUNT, nullable=False),
+    Column("vat_rate", Numeric(6, 2)), Column("location", Text),
+    doc="Lines of orders. sku is resolved through bindings; a sku no product has stays as given.",
+)  # fmt: skip
+
+order_event = _table(
+    "order_event", "canonical",
+    Column("id", BigInteger, Identity(), primary_key=True), Column("connection", Text, nullable=False),
+    Column("external_id", Text, nullable=False), Column("at", MOMENT, nullable=False), Column("status", Text, nullable=False),
+    Column("status_raw", Text), Column("note", Text), _source(),
+    Index("order_event_order", "connection", "external_id"),
+    doc="Moves of an order as they were learnt; a move backwards is kept here and does not change the order.",
+)  # fmt: skip
+
+reservation = _table(
+    "reservation", "canonical",
+    _key("connection"), _key("external_id"), _key("line"), Column("sku", Text, nullable=False),
+    Column("location", Text), Column("quantity", QUANTITY, nullable=False), Column("state", Text, nullable=False),
+    Column("placed_at", MOMENT, nullable=False), Column("expires_at", MOMENT), Column("changed_at", MOMENT, nullable=False),
+    Index("reservation_sku", "sku", "location", postgresql_where=text("state in ('active','short')")),
+    doc="Promises of units to order lines: active, released, consumed, expired or short.",
+)  # fmt: skip
+
+# ── position: what can be promised ────────────────────────────────────────────────────────────────────────────────────
+
+stock = _table(
+    "stock", "position",
+    _key("sku"), _key("location"), Column("on_hand", QUANTITY, nullable=False),
+    Column("reserved", QUANTITY, nullable=False, server_default="0"),
+    Column("as_of", MOMENT, nullable=False), Column("version", BigInteger, nullable=False, server_default="1"),
+    doc="Counts folded with orders. reserved = active reservations + reserves of the counting system that are not ours.",
+)  # fmt: skip
+
+# ── ledger: what we want, sent, were told and saw ─────────────────────────────────────────────────────────────────────
+
+item = _table(
+    "item", "ledger",
+    _key("connection"), _key("capability"), _key("subject"), Column("external_id", Text),
+    Column("state", Text, nullable=False), Column("reason", Text),
+    Column("desired", JSONB), Column("sent", JSONB), Column("acknowledged", JSONB), Column("observed", JSONB),
+    Column("desired_at", MOMENT), Column("sent_at", MOMENT), Column("acknowledged_at", MOMENT), Column("observed_at", MOMENT),
+    Column("version", BigInteger, nullable=False, server_default="0"), Column("plan", BigInteger),
+    Index("item_restless", "connection", "capability", "state", postgresql_where=text("state <> 'in_sync'")),
+    Index("item_subject", "subject"),
+    doc="One row per (connection, capability, subject). version counts changes of desired; state is one of six.",
+)  # fmt: skip
+
+plan = _table(
+    "plan", "ledger",
+    Column("plan", BigInteger, Identity(), primary_key=True), Column("connection", Text, nullable=False),
+    Column("capability", Text, nullable=False), Column("state", Text, nullable=False), Column("reason", Text),
+    Column("rows", Integer, nullable=False, server_default="0"), Column("held", Integer, nullable=False, server_default="0"),
+    Column("created_at", MOMENT, nullable=False, server_default=func.now()), Column("decided_by", Text),
+    Column("decided_at", MOMENT), Column("why", Text), Column("undoes", BigInteger), Column("run", Text),
+    doc="Frozen plans: held, released, rejected or superseded. held: rows a guard stopped.",
+)  # fmt: skip
+
+outbox = _table(
+    "outbox", "ledger",
+    _key("connection"), _key("capability"), _key("subject"), Column("plan", BigInteger, nullable=False),
+    Column("external_id", Text), Column("was", JSONB), Column("becomes", JSONB), Column("because", Text), Column("guard", Text),
+    Column("version", BigInteger, nullable=False), Column("key", Text, nullable=False),
+    Column("state", Text, nullable=False), Column("not_before", MOMENT), Column("claimed_by", Text),
+    Column("claimed_until", MOMENT), Column("tries", Integer, nullable=False, server_default="0"),
+    Column("about", JSONB, nullable=False, server_default="{}"),
+    Index("outbox_ready", "connection", "capability", "state"),
+    doc="Changes to deliver, at most one per subject: held, ready, sending (a request may have left) or unknown.",
+)  # fmt: skip
+
+change = _table(
+    "change", "ledger",
+    Column("id", BigInteger, Identity(), primary_key=True), Column("plan", BigInteger), Column("connection", Text, nullable=False),
+    Column("capability", Text, nullable=False), Column("subject", Text, nullable=False), Column("was", JSONB),
+    Column("becomes", JSONB), Column("because", Text), Column("guard", Text), Column("outcome", Text, nullable=False),
+    Column("message", Text), Column("key", Text), Column("at", MOMENT, nullable=False, server_default=func.now()),
+    Index("change_subject", "subject", "connection"), Index("change_plan", "plan"),
+    doc="Append-only journal: planned, held, approved, dropped, accepted, rejected, deferred, unknown, superseded, observed.",
+)  # fmt: skip
+
+attempt = _table(
+    "attempt", "ledger",
+    Column("attempt", BigInteger, Identity(), primary_key=True), Column("plan", BigInteger), Column("connection", Text, nullable=False),
+    Column("at", MOMENT, nullable=False, server_default=func.now()), Column("method", Text), Column("path", Text),
+    Column("status", Integer), Column("outcome", Text, nullable=False), Column("seconds", Double), Column("capability", Text),
+    doc="One row per request sent, redacted.",
+)  # fmt: skip
+
+quarantine = _table(
+    "quarantine", "ledger",
+    Column("id", BigInteger, Identity(), primary_key=True), Column("connection", Text, nullable=False),
+    Column("resource", Text, nullable=False), Column("entity", Text, nullable=False, server_default=""),
+    Column("key", Text, nullable=False), Column("line", Integer, nullable=False, server_default="0"),
+    Column("lines", Integer, nullable=False, server_default="1"), Column("rule", Text, nullable=False), Column("reason", Text, nullable=False),
+    Column("state", Text, nullable=False), Column("at", MOMENT, nullable=False, server_default=func.now()), Column("raw_id", BigInteger),
+    Index("quarantine_record", "connection", "resource", "entity", "key", "line", unique=True),
+    doc="Records set aside: open, replayed or dropped. lines: source lines it stands for. The payload stays in raw.",
+)  # fmt: skip
+
+# ── hub: what the machinery remembers ─────────────────────────────────────────────────────────────────────────────────
+
+cursor = _table(
+    "cursor", "hub",
+    _key("connection"), _key("resource"), Column("value", Text), Column("mapped_through", BigInteger, nullable=False, server_default="0"),
+    Column("last_run_at", MOMENT), Column("last_full_at", MOMENT), Column("fresh_at", MOMENT), Column("error", Text),
+    doc="Position of each resource, written in the transaction that lands its rows. fresh_at: last run that ended normally.",
+)  # fmt: skip
+
+dirty = _table(
+    "dirty", "hub",
+    Column("id", BigInteger, Identity(), primary_key=True), Column("entity", Text, nullable=False),
+    Column("subject", Text, nullable=False), Column("because", Text), Column("at", MOMENT, nullable=False, server_default=func.now()),
+    doc="Subjects whose inputs changed since the last decision: entity stock, price, product, listing (subject sku) or order (connection:id).",
+)  # fmt: skip
+
+binding = _table(
+    "binding", "hub",
+    _key("connection"), _key("entity"), _key("external_id"), Column("our_id", Text, nullable=False),
+    Column("how", Text, nullable=False), Column("since", MOMENT, nullable=False, server_default=func.now()),
+    Column("confidence", Numeric(4, 3)),
+    Index("binding_ours", "connection", "entity", "our_id"),
+    doc="External id to canonical id. entity: variant (to sku), location, order (copy to connection:id of its origin).",
+)  # fmt: skip
+
+bucket = _table(
+    "bucket", "hub",
+    _key("account"), Column("tokens", Double, nullable=False), Column("at", MOMENT, nullable=False),
+    Column("paused_until", MOMENT),
+    doc="Token buckets of vendors' accounts, shared by all processes.",
+)  # fmt: skip
+
+feed = _table(
+    "feed", "hub",
+    _key("connection"), Column("version", Text, nullable=False), Column("rows", Integer, nullable=False),
+    Column("sha256", Text, nullable=False), Column("published_at", MOMENT, nullable=False), Column("subjects", JSONB),
+    doc="The snapshot each connection publishes now.",
+)  # fmt: skip
+
+feed_fetch = _table(
+    "feed_fetch", "hub",
+    Column("id", BigInteger, Identity(), primary_key=True), Column("connection", Text, nullable=False),
+    Column("at", MOMENT, nullable=False, server_default=func.now()), Column("status", Integer, nullable=False),
+    Column("version", Text), Column("complete", Boolean, nullable=False),
+    Index("feed_fetch_connection", "connection", "at"),
+    doc="Who came for a feed: a complete 200 of a version confirms it.",
+)  # fmt: skip
+
+TABLES = {f"{table.schema}.{table.name}": table for table in metadata.tables.values()}

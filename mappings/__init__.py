@@ -1,0 +1,1 @@
+"""Pure decisions: functions from records to records. No socket, no file, no clock."""

@@ -1,0 +1,16 @@
+"""The canonical model: what every connector maps into and every decision reads."""
+
+from mappings.canonical.base import Canonical, SourceRef
+from mappings.canonical.customer import Customer
+from mappings.canonical.money import Money
+from mappings.canonical.order import PROGRESS, STATUSES, Order, OrderLine, is_final
+from mappings.canonical.product import Listing, Location, Price, Product, StockLevel
+
+ENTITIES: dict[str, type[Canonical]] = {
+    model.entity: model for model in (Product, Location, StockLevel, Price, Listing, Customer, Order)
+}
+
+__all__ = [
+    "ENTITIES", "PROGRESS", "STATUSES", "Canonical", "Customer", "Listing", "Location", "Money", "Order", "OrderLine",
+    "Price", "Product", "SourceRef", "StockLevel", "is_final",
+]  # fmt: skip

@@ -1,0 +1,9 @@
+"""Mapping as a table first, a function where the shape changes."""
+
+from mappings.tables import convert
+from mappings.tables.fields import Constant, Derived, Field, FieldMap, Unusable, at, unmapped
+from mappings.tables.result import Mapped, Quarantined, Result
+
+__all__ = [
+    "Constant", "Derived", "Field", "FieldMap", "Mapped", "Quarantined", "Result", "Unusable", "at", "convert", "unmapped",
+]  # fmt: skip
