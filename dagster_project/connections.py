@@ -1,4 +1,4 @@
-"""connections.yaml: which accounts come alive and what each channel should be shown. Secrets are names, never values."""
+"""connections.yaml: which accounts come alive and what each channel is shown. Secrets are names, never values."""
 
 import os
 import re
@@ -158,7 +158,7 @@ class Connection:
     guards: Guards
     folder: Path
     problem: str | None = None
-    hub: HubEntry = HubEntry()
+    hub: HubEntry = field(default_factory=HubEntry)
 
     @cached_property
     def config(self) -> ConnectionConfig:
@@ -179,7 +179,8 @@ class Connection:
             first = error.errors(include_input=False, include_url=False)[0]
             where = ".".join(str(step) for step in first["loc"]) or "settings"
             raise ConfigError(
-                f"{self.name}: setting `{where}` of connector {self.spec.name}: {first['msg']}. Mend it in connections.yaml."
+                f"{self.name}: setting `{where}` of connector {self.spec.name}: {first['msg']}. "
+                "Mend it in connections.yaml."
             ) from None
         return config.named(self.name)
 
@@ -203,7 +204,7 @@ class Hub:
     """Everything connections.yaml says."""
 
     connections: Mapping[str, Connection]
-    entry: HubEntry = HubEntry()
+    entry: HubEntry = field(default_factory=HubEntry)
     folder: Path = Path(".")
     problems: tuple[str, ...] = field(default=())
 
@@ -227,7 +228,8 @@ def secret_value(connection: str, setting: str, variable: str) -> str:
     value = os.environ.get(variable) or _secrets_file().get(variable)
     if not value:
         raise ConfigError(
-            f"{connection} needs the secret `{setting}`: set the environment variable {variable}, or put it in secrets.env of KERUEN_HOME."
+            f"{connection} needs the secret `{setting}`: set the environment variable {variable}, "
+            "or put it in secrets.env of KERUEN_HOME."
         )
     return value
 

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 class Change:
     """One difference to write.
 
-    `external_id`: the channel's id of the listing or order. `value`: the absolute value it should show (stock: a number, or a
-    mapping point → number; price: Decimal text; order.status: `{"status", "reason"?}`; order.push: a canonical order as JSON).
+    `external_id`: the channel's id of the listing or order. `value`: the absolute value it should show (stock: a number,
+    or a mapping point → number; price: Decimal text; order.status: `{"status", "reason"?}`; order.push: a canonical order
+    as JSON).
     `key`: idempotency key. `about`: facts of the subject a channel wants beside the value (name, brand, currency …).
     """
 

@@ -64,11 +64,12 @@ class Runtime:
     note: Callable[[Attempt], None] = lambda attempt: None
 
 
-_current: ContextVar[Runtime] = ContextVar("keruen_runtime", default=Runtime())
+ALONE = Runtime()
+_current: ContextVar[Runtime] = ContextVar("keruen_runtime")
 
 
 def current() -> Runtime:
-    return _current.get()
+    return _current.get(ALONE)
 
 
 @contextmanager

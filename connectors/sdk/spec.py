@@ -19,9 +19,9 @@ CAPABILITIES = frozenset({"stock.push", "price.push", "order.push", "order.statu
 class Since:
     """Where a resource is to be read from.
 
-    `value`: the stored cursor less the lag, in the vendor's own notation, None on the first run. `moment`: the same as an
-    instant where the cursor is one. `full`: read everything (nightly). `open_keys`: raw keys whose orders are not final,
-    for vendors without an updated-since filter. `now`: the clock, passed in. `backfill`: how far back a first run goes.
+    `value`: the stored cursor less the lag, in the vendor's own notation, None on the first run. `full`: read everything
+    (nightly). `open_keys`: raw keys whose orders are not final, for vendors without an updated-since filter. `now`: the
+    clock, passed in. `backfill`: how far back a first run goes.
     """
 
     value: str | None = None
@@ -51,8 +51,8 @@ Reads = Callable[[Any], Sequence[Record] | None]
 class Resource:
     """Something to read.
 
-    `key`: dotted path or function of a record's identity. `cursor`: path or function whose maximum is kept (text compares
-    as text: use a fixed-width notation), None where there is nothing to follow. `lag`: overlap re-read on the next run;
+    `key`: dotted path or function of a record's identity. `cursor`: path or function whose maximum is kept (text
+    compares as text: use a fixed-width notation), None where there is nothing to follow. `lag`: overlap re-read on the next run;
     `parse_cursor`/`format_cursor` move the cursor back by it. `map`: one mapping, or entity → mapping.
     `reads(reply)`: the records of a saved reply of this resource, None where the reply is of another shape.
     `complete`: every run (or, with `"full"`, every full run) reads all there is, so absence means deletion.
@@ -116,10 +116,10 @@ class Snapshot:
 class Sink:
     """Something to write.
 
-    delta: `deliver(config, changes)` sends at most `batch` changes in ONE request (batch=1: one request each) and yields one
-    outcome per change; when it raises, the rest of the batch gets the outcome the exception means.
-    snapshot: `render(config, snapshot)` gives the bytes of the whole file; the hub publishes them atomically and serves them.
-    `read_back(config, changes)`: subject → value the channel shows now (absent: it has none); None when it cannot be read.
+    delta: `deliver(config, changes)` sends at most `batch` changes in ONE request (batch=1: one request each) and yields
+    one outcome per change; when it raises, the rest of the batch gets the outcome the exception means.
+    snapshot: `render(config, snapshot)` gives the bytes of the whole file; the hub publishes them atomically.
+    `read_back(config, changes)`: subject → value the channel shows now (absent: none); None when it cannot be read.
     `same(value, observed)`: whether what is shown is what was wanted, where plain equality is too strict.
     `by_point`: stock values are mappings point → quantity. `needs_listing`: only subjects listed on the channel belong.
     `hint`: for a merchant, what the channel does with it.
@@ -146,8 +146,9 @@ class Sink:
 class FileDrop:
     """Files as a source: the file itself is the raw record.
 
-    `find(config)` lists candidates that are whole (stable size, no `.part`); `read(config, path)` gives a `FileFrames`
-    (connectors.sdk.files) or raises `ConfigError`/`RejectedError` naming the line where it broke: a half file is refused whole.
+    `find(config)` lists candidates that are whole (stable size, no `.part`); `read(config, path)` gives a
+    `FileFrames` (connectors.sdk.files) or raises `ConfigError`/`RejectedError` naming the line where it broke: a half
+    file is refused whole.
     """
 
     name: str

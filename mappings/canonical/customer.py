@@ -9,7 +9,7 @@ from mappings.canonical.base import Canonical, Identifier
 
 
 class Customer(Canonical):
-    """Phones in E.164, e-mails trimmed and lower-cased. `masked` names contact kinds that are proxies of the channel."""
+    """Phones in E.164, e-mails lower-cased. `masked` names contact kinds that are proxies of the channel."""
 
     entity: ClassVar[str] = "customer"
     external_id: Identifier

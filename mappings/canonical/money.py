@@ -46,7 +46,7 @@ def exact(value: object) -> Decimal:
 
 
 def currency_code(spelling: str) -> str:
-    """ISO 4217 code of a spelling: `тг`, `тнг`, `₸`, `398` and `KZT` are one currency. Raises ValueError when unknown."""
+    """ISO 4217 code of a spelling: `тг`, `₸`, `398` and `KZT` are one currency. Raises ValueError when unknown."""
     text = spelling.strip().strip(".").casefold()
     if text in TENGE_SPELLINGS:
         return "KZT"

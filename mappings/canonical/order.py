@@ -1,4 +1,4 @@
-"""Orders: one sale is one order, whoever sold it. A till receipt is an order of channel `store`, complete on arrival."""
+"""Orders: one sale is one order, whoever sold it. A till receipt is an order of channel `store`, complete at once."""
 
 from decimal import Decimal
 from typing import Any, ClassVar, Literal, Self, get_args

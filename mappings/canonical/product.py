@@ -59,7 +59,7 @@ class StockLevel(VariantRef):
 
 
 class Price(VariantRef):
-    """A base price in major units. `price_type`: retail, wholesale, purchase, minimum, recommended or the merchant's own."""
+    """A base price in major units. `price_type`: retail, wholesale, purchase, minimum, recommended or one's own."""
 
     entity: ClassVar[str] = "price"
     price_type: Text

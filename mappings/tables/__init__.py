@@ -5,5 +5,15 @@ from mappings.tables.fields import Constant, Derived, Field, FieldMap, Unusable,
 from mappings.tables.result import Mapped, Quarantined, Result
 
 __all__ = [
-    "Constant", "Derived", "Field", "FieldMap", "Mapped", "Quarantined", "Result", "Unusable", "at", "convert", "unmapped",
-]  # fmt: skip
+    "Constant",
+    "Derived",
+    "Field",
+    "FieldMap",
+    "Mapped",
+    "Quarantined",
+    "Result",
+    "Unusable",
+    "at",
+    "convert",
+    "unmapped",
+]

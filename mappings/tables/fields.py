@@ -1,4 +1,4 @@
-"""The declarative mapping table: which vendor field becomes which canonical field, computed with, printed and reviewed."""
+"""The declarative mapping table: which vendor field becomes which canonical field."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
