@@ -127,6 +127,8 @@ def test_a_lock_left_before_a_reboot_does_not_stop_the_server_from_starting(own_
     with database.running_store():
         pass
     data, sockets = own_home / "postgres", server.socket_folder(own_home / "postgres")
+    sockets.mkdir(mode=0o700)
+    os.chown(sockets, data.stat().st_uid, data.stat().st_gid)
     pid = whose()
     for lock in (data / "postmaster.pid", sockets / ".s.PGSQL.5432.lock"):
         lock.write_text(f"{pid}\n{data}\n0\n5432\n")
@@ -162,8 +164,8 @@ def test_only_the_owner_can_reach_the_server_and_nothing_listens_on_tcp(own_home
         assert connection.execute(text("show listen_addresses")).scalar_one() == ""
         assert connection.execute(text("show synchronous_commit")).scalar_one() == "on"
         assert connection.execute(text("show fsync")).scalar_one() == "on"
-    assert len(str(sockets)) <= 90
-    assert sockets.stat().st_mode & 0o777 == 0o700
+        assert len(str(sockets)) <= 90
+        assert sockets.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_socket_folder_somebody_else_made_is_refused(own_home: Path) -> None:
