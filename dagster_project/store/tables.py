@@ -145,6 +145,7 @@ customer = _table(
     Column("emails", ARRAY(Text), nullable=False, server_default="{}"),
     Column("loyalty_ids", ARRAY(Text), nullable=False, server_default="{}"),
     Column("account_id", Text),
+    Column("tax_id", Text),
     Column("birth_date", Date),
     Column("gender", Text),
     Column("language", Text),

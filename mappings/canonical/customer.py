@@ -9,7 +9,10 @@ from mappings.canonical.base import Canonical, Identifier
 
 
 class Customer(Canonical):
-    """Phones in E.164, e-mails lower-cased. `masked` names contact kinds that are proxies of the channel."""
+    """Phones in E.164, e-mails lower-cased. `masked` names contact kinds that are proxies of the channel.
+
+    `tax_id`: the state's number of a person or company (in Kazakhstan IIN or BIN).
+    """
 
     entity: ClassVar[str] = "customer"
     external_id: Identifier
@@ -21,6 +24,7 @@ class Customer(Canonical):
     emails: tuple[str, ...] = ()
     loyalty_ids: tuple[str, ...] = ()
     account_id: str | None = None
+    tax_id: str | None = None
     birth_date: date | None = None
     gender: str | None = None
     language: str | None = None

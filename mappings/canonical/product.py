@@ -49,13 +49,16 @@ class VariantRef(Canonical):
 
 
 class StockLevel(VariantRef):
-    """Physical count of a variant in a location. Negative counts stay negative here; the store shows 0 and reports."""
+    """Physical count of a variant in a location. Negative counts stay negative here; the store shows 0 and reports.
+
+    `as_of` None: the report does not say; it is the moment of asking, which the hub knows and fills in.
+    """
 
     entity: ClassVar[str] = "stock_level"
     location: Identifier
     on_hand: Decimal
     reserved_by_source: Decimal | None = None
-    as_of: AwareDatetime
+    as_of: AwareDatetime | None = None
 
 
 class Price(VariantRef):
