@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
+from threading import Lock
+from time import monotonic, sleep
 from typing import Protocol
 
 
@@ -38,30 +40,36 @@ class LocalBucket:
 
     def __init__(self) -> None:
         self._state: dict[str, tuple[float, float]] = {}
+        self._lock = Lock()
 
     def take(self, account: str, cost: float, per_second: float, burst: float) -> float:
-        from time import monotonic
-
-        now = monotonic()
-        tokens, at = self._state.get(account, (burst, now))
-        tokens = min(burst, tokens + (now - at) * per_second) - cost
-        self._state[account] = (tokens, now)
-        return max(0.0, -tokens / per_second)
+        """Tokens may go below zero: the debt is the wait, and those who come later wait longer."""
+        with self._lock:
+            now = monotonic()
+            tokens, at = self._state.get(account, (burst, now))
+            start = max(now, at)
+            tokens = min(burst, tokens + (start - at) * per_second) - cost
+            self._state[account] = (tokens, start)
+        return start - now + max(0.0, -tokens / per_second)
 
     def pause(self, account: str, seconds: float) -> None:
-        from time import monotonic
-
-        tokens, _ = self._state.get(account, (0.0, 0.0))
-        self._state[account] = (min(tokens, 0.0), monotonic() + seconds)
+        """The count stands still until a moment in the future and goes on from zero."""
+        with self._lock:
+            tokens, at = self._state.get(account, (0.0, 0.0))
+            self._state[account] = (min(tokens, 0.0), max(at, monotonic() + seconds))
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """`deadline`: monotonic seconds after which no request may start. `note` receives every Attempt."""
+    """`deadline`: monotonic seconds after which no request may start. `note` receives every Attempt.
+
+    `sleep`: tests lend one that only counts.
+    """
 
     bucket: Bucket = field(default_factory=LocalBucket)
     deadline: float | None = None
     note: Callable[[Attempt], None] = lambda attempt: None
+    sleep: Callable[[float], None] = sleep
 
 
 ALONE = Runtime()

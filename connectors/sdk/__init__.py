@@ -1,0 +1,38 @@
+"""What a connector imports from the hub. Anything not in `__all__` (nor in `connectors.sdk.testing`) is private."""
+
+from connectors.sdk.auth import ApiKey, Basic, Bearer
+from connectors.sdk.breaker import Breaker
+from connectors.sdk.config import ConnectionConfig, known_zone, zone_validator
+from connectors.sdk.deliver import Accepted, Change, Deferred, Outcome, Rejected, Unknown, outcomes
+from connectors.sdk.errors import (
+    ConfigError,
+    ContractError,
+    HubBug,
+    HubError,
+    RejectedError,
+    TransientError,
+    UnansweredError,
+)  # fmt: skip
+from connectors.sdk.http import Http, Reply, standard_retry_after
+from connectors.sdk.redact import redacted, sample
+from connectors.sdk.spec import (
+    CAPABILITIES,
+    SDK_VERSION,
+    ConnectorSpec,
+    FileDrop,
+    Offer,
+    Page,
+    Record,
+    Resource,
+    Since,
+    Sink,
+    Snapshot,
+)  # fmt: skip
+
+__all__ = [
+    "CAPABILITIES", "SDK_VERSION", "Accepted", "ApiKey", "Basic", "Bearer", "Breaker", "Change", "ConfigError",
+    "ConnectionConfig", "ConnectorSpec", "ContractError", "Deferred", "FileDrop", "Http", "HubBug", "HubError", "Offer",
+    "Outcome", "Page", "Record", "Rejected", "RejectedError", "Reply", "Resource", "Since", "Sink", "Snapshot",
+    "TransientError", "UnansweredError", "Unknown", "known_zone", "outcomes", "redacted", "sample",
+    "standard_retry_after", "zone_validator",
+]  # fmt: skip

@@ -1,0 +1,77 @@
+"""The faults every sandbox can be told to have, and how long they last."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+from time import monotonic
+from typing import Literal, get_args
+
+Kind = Literal["429", "500", "lost_reply", "slow", "cut", "clock"]
+KINDS: tuple[str, ...] = get_args(Kind)
+SIZES: dict[str, float] = {"429": 1.0, "slow": 5.0, "clock": 7200.0}
+"""Seconds, where a fault has a size: what Retry-After says, how late the answer is, how far ahead the clock is."""
+
+
+@dataclass
+class Fault:
+    """`rate`: share of requests. `match`: part of the path. `times`: how often yet. `until`: monotonic seconds."""
+
+    kind: str
+    rate: float
+    match: str
+    size: float
+    times: int | None = None
+    until: float | None = None
+
+
+@dataclass
+class Faults:
+    """Switched by tests, by `keruen sandbox fault` and by certification. At most one fault of a kind at a time."""
+
+    _active: dict[str, Fault] = field(default_factory=dict)
+    _random: Random = field(default_factory=lambda: Random(1))
+    _monotonic: Callable[[], float] = monotonic
+
+    def set(
+        self,
+        kind: str,
+        rate: float = 1.0,
+        seconds: float | None = None,
+        match: str = "",
+        *,
+        size: float | None = None,
+        times: int | None = None,
+    ) -> None:
+        """Begin a fault; `seconds` until it ends by itself, `times` requests after which it does. Raises ValueError."""
+        if kind not in KINDS:
+            raise ValueError(f"{kind!r} is no fault; there are {', '.join(KINDS)}")
+        until = None if seconds is None else self._monotonic() + seconds
+        size = SIZES.get(kind, 0.0) if size is None else size
+        self._active[kind] = Fault(kind, rate, match, size, times, until)
+
+    def clear(self, kind: str | None = None) -> None:
+        """End one fault, or all of them."""
+        if kind is None:
+            self._active.clear()
+        else:
+            self._active.pop(kind, None)
+
+    def strikes(self, kind: str, path: str = "") -> Fault | None:
+        """The fault, if it hits this request; a hit counts towards its `times`."""
+        fault = self._active.get(kind)
+        if fault is None or fault.match not in path:
+            return None
+        if fault.until is not None and self._monotonic() >= fault.until:
+            del self._active[kind]
+            return None
+        if fault.rate < 1.0 and self._random.random() >= fault.rate:
+            return None
+        if fault.times is not None:
+            fault.times -= 1
+            if fault.times <= 0:
+                del self._active[kind]
+        return fault
+
+    @property
+    def active(self) -> tuple[Fault, ...]:
+        return tuple(self._active.values())

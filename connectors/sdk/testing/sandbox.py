@@ -1,0 +1,228 @@
+"""A vendor on loopback: the manners every simulator shares. Vendor modules bring routes and state and compose this."""
+
+import asyncio
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any, Literal
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from connectors.sdk.testing.faults import Faults
+
+Limits = Literal["contract", "off"]
+REMEMBERED = 100_000
+"""Requests the journal keeps; a demo may run for weeks."""
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Demo:
+    """How the demo configures a connector against its sandbox. `connection`: further keys of connections.yaml."""
+
+    settings: dict[str, Any]
+    secrets: dict[str, str]
+    connection: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A request that reached the vendor. `status` None: the effect happened, the answer was lost."""
+
+    at: datetime
+    method: str
+    path: str
+    query: str
+    status: int | None
+    body: bytes = b""
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Sandbox:
+    """Faults, limits and a journal around a vendor's routes.
+
+    `limit(request)` gives the vendor's refusal of a client that is too fast; it is asked only while `limits` is
+    "contract". `clock()` is the vendor's clock, wrong when that fault is on: routes read the time here. Write routes as
+    `async` functions: then requests are served one after another and the state needs no locks.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        routes: Sequence[BaseRoute],
+        *,
+        limit: Callable[[Request], Response | None] | None = None,
+        limits: Limits = "contract",
+        clock: Callable[[], datetime] = utc_now,
+    ):
+        self.name = name
+        self.faults = Faults()
+        self.journal: list[Seen] = []
+        self.limits: Limits = limits
+        self._limit = limit
+        self._clock = clock
+        self.app = Starlette(routes=[*_controls(self), *routes])
+        self.app.add_middleware(_Manners, sandbox=self)
+
+    def clock(self) -> datetime:
+        """The vendor's time."""
+        wrong = self.faults.strikes("clock")
+        return self._clock() + timedelta(seconds=wrong.size if wrong else 0)
+
+    def requests(self, method: str | None = None, path: str = "") -> list[Seen]:
+        """What was received, by method and part of the path: for counting in tests."""
+        return [seen for seen in self.journal if method in (None, seen.method) and path in seen.path]
+
+    def refusal(self, request: Request) -> Response | None:
+        """A fault's or the limit's answer in place of the vendor's own."""
+        path = request.url.path
+        if fault := self.faults.strikes("429", path):
+            return Response("too many requests", 429, {"Retry-After": f"{fault.size:g}"})
+        if self.faults.strikes("500", path):
+            return Response("<html><body>Internal Server Error</body></html>", 500, media_type="text/html")
+        return self._limit(request) if self._limit and self.limits == "contract" else None
+
+    def remember(self, seen: Seen) -> None:
+        self.journal.append(seen)
+        if len(self.journal) > REMEMBERED:
+            del self.journal[: REMEMBERED // 2]
+
+
+class _Manners:
+    """ASGI middleware: journal, refusals, and answers that come late, cut or not at all."""
+
+    def __init__(self, app: ASGIApp, sandbox: Sandbox):
+        self.app = app
+        self.sandbox = sandbox
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith("/__sandbox__"):
+            await self.app(scope, receive, send)
+            return
+        body = await _whole(receive)
+        answer = await self._answer(scope, body)
+        lost = self.sandbox.faults.strikes("lost_reply", scope["path"])
+        status = None if lost else next(part["status"] for part in answer if part["type"] == "http.response.start")
+        query = scope["query_string"].decode()
+        self.sandbox.remember(Seen(self.sandbox.clock(), scope["method"], scope["path"], query, status, body))
+        if late := self.sandbox.faults.strikes("slow", scope["path"]):
+            await asyncio.sleep(late.size)
+        if lost:
+            await _hang_up(receive, at_once=True)
+        elif self.sandbox.faults.strikes("cut", scope["path"]):
+            await _send_half(answer, receive, send)
+        else:
+            for part in answer:
+                await send(part)
+
+    async def _answer(self, scope: Scope, body: bytes) -> list[Message]:
+        """What the vendor would say; nothing is sent yet."""
+        answer: list[Message] = []
+
+        async def collect(part: Message) -> None:
+            if part["type"] == "http.response.start":
+                date = format_datetime(self.sandbox.clock().astimezone(UTC), usegmt=True)
+                part = {**part, "headers": [*part["headers"], (b"date", date.encode())]}
+            answer.append(part)
+
+        async def replay() -> Message:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        refusal = self.sandbox.refusal(Request(scope, replay))
+        await (refusal or self.app)(scope, replay, collect)
+        return answer
+
+
+async def _whole(receive: Receive) -> bytes:
+    body, more = b"", True
+    while more:
+        part = await receive()
+        body += part.get("body", b"")
+        more = part.get("more_body", False)
+    return body
+
+
+async def _send_half(answer: list[Message], receive: Receive, send: Send) -> None:
+    """The head of the answer promises its full length; the body breaks off half-way."""
+    content = b"".join(part.get("body", b"") for part in answer[1:])
+    await send(answer[0])
+    await send({"type": "http.response.body", "body": content[: len(content) // 2], "more_body": True})
+    await _hang_up(receive, at_once=False)
+
+
+async def _hang_up(receive: Receive, *, at_once: bool) -> None:
+    """ASGI has no word for a broken connection, so the server's transport is taken from the bound `receive`."""
+    transport = receive.__self__.transport  # type: ignore[attr-defined]
+    if at_once:
+        transport.abort()
+    else:
+        transport.close()
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _controls(sandbox: Sandbox) -> list[Route]:
+    """What `keruen sandbox fault` talks to."""
+
+    async def faults(request: Request) -> Response:
+        asked = await request.json()
+        try:
+            if asked.pop("clear", False):
+                sandbox.faults.clear(asked.get("kind"))
+            else:
+                sandbox.faults.set(**asked)
+        except (ValueError, TypeError) as error:
+            return JSONResponse({"error": str(error)}, 400)
+        return JSONResponse([asdict(fault) for fault in sandbox.faults.active])
+
+    async def journal(request: Request) -> Response:
+        start = int(request.query_params.get("from", 0))
+        seen = [{**asdict(one), "at": one.at.isoformat(), "body": one.body.decode(errors="replace")}
+                for one in sandbox.journal[start:]]  # fmt: skip
+        return JSONResponse(seen)
+
+    return [
+        Route("/__sandbox__/faults", faults, methods=["POST"]),
+        Route("/__sandbox__/journal", journal, methods=["GET"]),
+    ]
+
+
+@contextmanager
+def served(sandbox: Sandbox, port: int = 0) -> Iterator[str]:
+    """The sandbox on 127.0.0.1, in a thread of this process; yields its base url. Port 0 takes a free one."""
+    listener = socket.create_server(("127.0.0.1", port))
+    # asyncio does this for sockets it opens itself; without it every answer waits 40 ms for the client's ACK.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # Connections stay alive longer than any client's pause, so that none is closed under a request.
+    config = uvicorn.Config(
+        sandbox.app, log_config=None, log_level="critical", access_log=False, lifespan="off", ws="none", loop="asyncio",
+        date_header=False, server_header=False, proxy_headers=False, timeout_keep_alive=75, timeout_graceful_shutdown=1,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, args=([listener],), name=f"sandbox {sandbox.name}", daemon=True)
+    thread.start()
+    while not server.started and thread.is_alive():
+        time.sleep(0.005)
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        listener.close()
