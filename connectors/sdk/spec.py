@@ -122,6 +122,7 @@ class Sink:
     `read_back(config, changes)`: subject → value the channel shows now (absent: none); None when it cannot be read.
     `same(value, observed)`: whether what is shown is what was wanted, where plain equality is too strict.
     `by_point`: stock values are mappings point → quantity. `needs_listing`: only subjects listed on the channel belong.
+    `belongs(config, sku, about)`: why a SKU cannot be on the channel (the rule that excludes it), None where it can.
     `hint`: for a merchant, what the channel does with it.
     """
 
@@ -134,6 +135,7 @@ class Sink:
     batch: int = 100
     by_point: bool = False
     needs_listing: bool = True
+    belongs: Callable[[Any, str, Mapping[str, Any]], str | None] = lambda config, sku, about: None
     login: Callable[[Any], tuple[str, str] | None] = lambda config: None
     hint: str = ""
 
