@@ -1,0 +1,115 @@
+"""Jobs that schedules and sensors start. All run in process: their steps are small, and a process costs seconds."""
+
+from collections.abc import Mapping
+
+from dagster import (
+    AssetSelection,
+    Config,
+    Failure,
+    JobDefinition,
+    OpExecutionContext,
+    define_asset_job,
+    in_process_executor,
+    job,
+    op,
+)
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+from pydantic import Field as Setting
+
+from connectors.sdk.errors import HubError
+from dagster_project import clock
+from dagster_project.connections import Connection, Hub
+from dagster_project.factories import keys
+from dagster_project.steps.approve import approve, reject
+from dagster_project.store.database import engine
+
+AssetJob = UnresolvedAssetJobDefinition
+FULL = {"config": {"full": True}}
+
+
+def decide_job(hub: Hub) -> AssetJob:
+    """Decides what is dirty for every channel it touches."""
+    chosen = [
+        keys.POSITION_STOCK,
+        *(keys.desired(capability) for _, capability in keys.writes(hub)),
+        *(keys.outward("plan", one.name, capability) for one, capability in keys.writes(hub)),
+    ]
+    return define_asset_job("decide", AssetSelection.assets(*dict.fromkeys(chosen)), executor_def=in_process_executor)
+
+
+def pull_jobs(connection: Connection) -> Mapping[str, AssetJob]:
+    """Cron line → the job that reads the resources of that cadence and maps them."""
+    cadences: dict[str, list[str]] = {}
+    for name in keys.resources(connection):
+        cadences.setdefault(cadence(connection, name), []).append(name)
+    jobs = {}
+    for cron, names in cadences.items():
+        raw = [keys.raw(connection.name, name) for name in names]
+        entities = {entity for name in names for entity in keys.resources(connection)[name]}
+        chosen = AssetSelection.assets(*raw, *(keys.canonical(entity) for entity in sorted(entities)))
+        jobs[cron] = define_asset_job(
+            f"pull_{connection.name}_{'_'.join(names)}",
+            chosen,
+            executor_def=in_process_executor,
+            description=f"Reads {', '.join(names)} of {connection.name}: {cron}",
+        )
+    return jobs
+
+
+def cadence(connection: Connection, resource: str) -> str:
+    """The merchant's cron line for a resource, else the connector's."""
+    assert connection.spec is not None
+    files = connection.spec.files
+    own = files.every if files and files.name == resource else connection.spec.resource(resource).every
+    return connection.entry.every.get(resource, own)
+
+
+def nightly_job(hub: Hub) -> AssetJob:
+    """Everything in full: all records read, deletions found, every subject decided anew, channels read back."""
+    config = {f"raw_{name}": FULL for name, one in hub.connections.items() if one.spec}
+    return define_asset_job(
+        "nightly",
+        AssetSelection.all() - AssetSelection.groups(keys.DELIVERY),
+        config={"ops": {**config, "decide": FULL}},
+        executor_def=in_process_executor,
+    )
+
+
+def deliver_job(hub: Hub) -> AssetJob:
+    """Delivers what waits in the outbox; the sensor chooses which channels."""
+    return define_asset_job("deliver", AssetSelection.groups(keys.DELIVERY), executor_def=in_process_executor)
+
+
+class Decision(Config):
+    """A person's word on a held plan."""
+
+    plan: int = Setting(description="Number of the plan; `keruen plan --held` lists them.")
+    decision: str = Setting("approve", description="approve or reject")
+    rows: list[str] = Setting(default_factory=list, description="Subjects it is about; empty: all of the plan.")
+    why: str = Setting("", description="Kept in the ledger beside who decided.")
+
+
+def approve_job(hub: Hub) -> JobDefinition:
+    """The same as `keruen approve` and `keruen reject`."""
+
+    @op(name="decision")
+    def decision(context: OpExecutionContext, config: Decision) -> None:
+        decide_on = {"approve": approve, "reject": reject}.get(config.decision)
+        if decide_on is None:
+            raise Failure(f"decision must be approve or reject, not {config.decision!r}")
+        who = context.run.tags.get("user", "dagster")
+        try:
+            rows = decide_on(engine(), config.plan, config.rows or None, who=who, why=config.why, now=clock.now())
+        except HubError as error:
+            raise Failure(str(error)) from error
+        context.log.info(f"plan {config.plan}: {rows} rows {config.decision}d by {who}")
+
+    @job(
+        name="approve",
+        executor_def=in_process_executor,
+        description="Approves or rejects a held plan, or some of its rows.",
+    )
+    def approval() -> None:
+        decision()
+
+    return approval

@@ -1,0 +1,29 @@
+"""Cadence per connection and resource, and the nightly full run. All are on from the start: a hub runs."""
+
+from dagster import DefaultScheduleStatus, ScheduleDefinition
+
+from dagster_project.automation.jobs import nightly_job, pull_jobs
+from dagster_project.connections import Hub
+
+
+def schedules(hub: Hub) -> list[ScheduleDefinition]:
+    """One per cadence of each connection, and `nightly` at 03:20 of the hub's zone."""
+    made = [
+        ScheduleDefinition(
+            name=f"{job.name}_schedule",
+            job=job,
+            cron_schedule=cron,
+            execution_timezone=hub.entry.timezone,
+            default_status=DefaultScheduleStatus.RUNNING,
+        )
+        for connection in hub.connections.values()
+        for cron, job in pull_jobs(connection).items()
+    ]
+    nightly = ScheduleDefinition(
+        name="nightly_schedule",
+        job=nightly_job(hub),
+        cron_schedule="20 3 * * *",
+        execution_timezone=hub.entry.timezone,
+        default_status=DefaultScheduleStatus.RUNNING,
+    )
+    return [*made, nightly] if hub.connections else []

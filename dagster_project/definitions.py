@@ -1,0 +1,32 @@
+"""The hub as Dagster sees it: connections.yaml × installed connectors. Loads with no network and no secrets."""
+
+from dagster import Definitions
+
+from dagster_project.automation.hot_lane import hot_sensors
+from dagster_project.automation.jobs import approve_job, decide_job, deliver_job, nightly_job, pull_jobs
+from dagster_project.automation.schedules import schedules
+from dagster_project.automation.sensors import held_plan_asset, sensors
+from dagster_project.connections import Hub, load
+from dagster_project.factories.canonical import canonical_assets
+from dagster_project.factories.checks import checks
+from dagster_project.factories.decide import decide_assets
+from dagster_project.factories.deliver import delivery_assets
+from dagster_project.factories.extract import raw_assets
+
+
+def build(hub: Hub) -> Definitions:
+    """Everything of one hub; an empty connections.yaml gives empty definitions."""
+    if not hub.connections:
+        return Definitions()
+    raw = [raw_assets(connection) for connection in hub.connections.values()]
+    pulls = [job for connection in hub.connections.values() for job in pull_jobs(connection).values()]
+    return Definitions(
+        assets=[*raw, *canonical_assets(hub), *decide_assets(hub), *delivery_assets(hub), held_plan_asset()],
+        asset_checks=checks(hub),
+        jobs=[*pulls, decide_job(hub), deliver_job(hub), nightly_job(hub), approve_job(hub)],
+        schedules=schedules(hub),
+        sensors=[*sensors(hub), *hot_sensors(hub)],
+    )
+
+
+defs = build(load())

@@ -1,0 +1,1 @@
+"""connections.yaml → Dagster definitions: raw, plan, delivery and drift per connection, canonical per entity."""

@@ -1,0 +1,132 @@
+"""One subsettable asset group per connection: its resources, landed raw."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from dagster import (
+    AssetCheckResult,
+    AssetCheckSeverity,
+    AssetCheckSpec,
+    AssetExecutionContext,
+    AssetsDefinition,
+    AssetSpec,
+    Config,
+    Failure,
+    MaterializeResult,
+    multi_asset,
+)
+
+from connectors.sdk.errors import HubError
+from dagster_project import clock
+from dagster_project.connections import Connection
+from dagster_project.factories import keys
+from dagster_project.factories.preview import preview
+from dagster_project.steps.files import ingest_files
+from dagster_project.steps.land import land
+from dagster_project.store.database import engine
+
+
+class ExtractConfig(Config):
+    """`full`: read everything, not only what changed."""
+
+    full: bool = False
+
+
+def raw_assets(connection: Connection) -> AssetsDefinition:
+    """Assets `raw/<connection>/<resource>`; for a connection whose connector failed, one asset that says why."""
+    if connection.spec is None:
+        return _unavailable(connection)
+
+    @multi_asset(
+        name=f"raw_{connection.name}",
+        specs=[_spec(connection, resource) for resource in keys.resources(connection)],
+        check_specs=[
+            AssetCheckSpec("read", asset=keys.raw(connection.name, resource), description="The last run read it.")
+            for resource in keys.resources(connection)
+        ],
+        can_subset=True,
+        pool=connection.name,
+    )
+    def extract(context: AssetExecutionContext, config: ExtractConfig) -> Iterator[Any]:
+        failures = []
+        chosen = [
+            name
+            for name in keys.resources(connection)
+            if keys.raw(connection.name, name) in context.selected_asset_keys
+        ]
+        for name in chosen:
+            try:
+                yield MaterializeResult(
+                    asset_key=keys.raw(connection.name, name), metadata=_read(connection, name, config.full)
+                )
+                yield _checked(connection, name)
+            except HubError as error:
+                failures.append(str(error))
+                context.log.error(str(error))
+                yield _checked(connection, name, str(error))
+        if failures and len(failures) == len(chosen):
+            raise Failure(f"every resource of {connection.name} failed. {failures[0]}")
+
+    return extract
+
+
+def _spec(connection: Connection, name: str) -> AssetSpec:
+    assert connection.spec is not None
+    described = "Files dropped by tills and offices; the file itself is the raw record."
+    if not (connection.spec.files and connection.spec.files.name == name):
+        described = connection.spec.resource(name).description
+    return AssetSpec(
+        keys.raw(connection.name, name),
+        group_name=keys.RAW,
+        kinds={connection.spec.name, "dlt"},
+        description=f"{connection.spec.title}: {described}",
+        metadata={"table": f"raw_{connection.name}.{name}", "connection": connection.name},
+        skippable=True,
+    )
+
+
+def _checked(connection: Connection, name: str, problem: str | None = None) -> AssetCheckResult:
+    return AssetCheckResult(
+        asset_key=keys.raw(connection.name, name),
+        check_name="read",
+        passed=problem is None,
+        severity=AssetCheckSeverity.ERROR,
+        metadata={"problem": problem} if problem else {},
+    )
+
+
+def _read(connection: Connection, name: str, full: bool) -> dict[str, Any]:
+    """Lands one resource. The preview shows keys and times only: payloads may hold people."""
+    assert connection.spec is not None
+    store = engine()
+    if connection.spec.files and connection.spec.files.name == name:
+        files = ingest_files(store, connection, now=clock.now())
+        counts = {
+            "read": sum(f.read for f in files),
+            "landed": len(files),
+            "unchanged": sum(f.unchanged for f in files),
+        }
+        columns = "left(hash, 12) as hash, rows, state, landed_at"
+    else:
+        landed = land(store, connection, connection.spec.resource(name), now=clock.now(), full=full)
+        counts = {"read": landed.read, "landed": landed.landed, "unchanged": landed.unchanged}
+        columns = "id, cursor, landed_at, left(payload_hash::text, 12) as payload_hash"
+    shown = f'select {columns} from raw_{connection.name}."{name}" order by landed_at desc limit 5'
+    return {**counts, "dagster/row_count": counts["landed"], "latest": preview(store, shown)}
+
+
+def _unavailable(connection: Connection) -> AssetsDefinition:
+    """The connection is configured and its connector cannot be loaded: loud, and the rest goes on."""
+    key = keys.raw(connection.name, "connector")
+
+    @multi_asset(
+        name=f"raw_{connection.name}",
+        specs=[AssetSpec(key, group_name=keys.RAW, description=connection.problem, skippable=True)],
+        check_specs=[AssetCheckSpec("loads", asset=key, description=connection.problem)],
+    )
+    def unavailable() -> Iterator[Any]:
+        yield AssetCheckResult(
+            asset_key=key, check_name="loads", passed=False, metadata={"problem": connection.problem or "unknown"}
+        )
+
+    return unavailable

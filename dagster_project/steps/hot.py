@@ -1,0 +1,81 @@
+"""The hot lane: small batches of orders and stock in seconds, inside a sensor tick (architecture 12).
+
+Same functions as the batch lane, with a budget; what does not fit stays dirty, or in the outbox, for a run.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from dagster_project.steps.canonical import Mapped, map_new
+from dagster_project.steps.decide import decide_dirty
+from dagster_project.steps.deliver import deliver
+from dagster_project.steps.land import Landed, land
+from dagster_project.store.dirty import waiting
+from sqlalchemy import Engine, text
+
+from connectors.sdk.errors import HubError
+from connectors.sdk.runtime import current, using
+from dagster_project.connections import Connection, Hub
+
+SECONDS = 20.0
+CHANGES = 500
+
+
+@dataclass
+class Tick:
+    """What one tick did. `left_over`: the rest was too much for it and needs a run."""
+
+    landed: dict[str, tuple[Landed, Mapped]] = field(default_factory=dict)
+    delivered: dict[tuple[str, str], int] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+    left_over: bool = False
+    busy: bool = False
+
+    @property
+    def moved(self) -> bool:
+        return any(landed.landed for landed, _ in self.landed.values()) or any(self.delivered.values())
+
+
+def tick(engine: Engine, hub: Hub, connection: Connection, *, clock: Callable[[], datetime]) -> Tick:
+    """Polls the hot resources, decides what became dirty, delivers it. Only one tick per connection runs at a time."""
+    done = Tick()
+    with engine.connect() as lock:
+        if not lock.execute(
+            text("select pg_try_advisory_lock(hashtext(:name))"), {"name": f"hot:{connection.name}"}
+        ).scalar():
+            return Tick(busy=True)
+        try:
+            with using(_hurried()):
+                _work(engine, hub, connection, clock, done)
+        finally:
+            lock.execute(text("select pg_advisory_unlock(hashtext(:name))"), {"name": f"hot:{connection.name}"})
+    return done
+
+
+def _hurried():  # type: ignore[no-untyped-def]
+    from dataclasses import replace
+
+    return replace(current(), deadline=time.monotonic() + SECONDS)
+
+
+def _work(engine: Engine, hub: Hub, connection: Connection, clock: Callable[[], datetime], done: Tick) -> None:
+    assert connection.spec is not None
+    for resource in connection.spec.resources:
+        if resource.hot:
+            try:
+                landed = land(engine, connection, resource, now=clock())
+                done.landed[resource.name] = (landed, map_new(engine, hub, connection, resource, now=clock()))
+            except HubError as error:
+                done.errors.append(str(error))
+    if waiting(engine) > CHANGES:
+        done.left_over = True
+        return
+    for name, capability in decide_dirty(engine, hub, now=clock()):
+        try:
+            done.delivered[name, capability] = deliver(
+                engine, hub, hub[name], capability, now=clock, limit=CHANGES
+            ).outcomes
+        except HubError as error:
+            done.errors.append(str(error))

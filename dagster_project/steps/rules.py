@@ -1,0 +1,63 @@
+"""A changed rule (a markup, a safety stock) makes no subject dirty: its whole channel is decided anew."""
+
+import hashlib
+from datetime import datetime
+from typing import Any
+
+from dagster_project.steps.decide import decide
+from sqlalchemy import Engine, select
+from sqlalchemy.dialects.postgresql import insert
+
+from dagster_project.connections import Connection, Hub
+from dagster_project.store.tables import cursor
+
+
+def fingerprint(hub: Hub, connection: Connection) -> str:
+    """Of everything in connections.yaml that decides what a channel shows."""
+    entry = connection.entry
+    parts: list[Any] = [
+        entry.offers,
+        entry.stock,
+        entry.price,
+        entry.push,
+        entry.locations,
+        entry.orders_to,
+        connection.guards,
+        hub.entry.authority,
+    ]
+    return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
+
+
+def changed_rules(engine: Engine, hub: Hub) -> list[tuple[Connection, str]]:
+    """Capabilities whose rules differ from those last decided with, or that were never decided."""
+    with engine.connect() as connection:
+        rows = connection.execute(
+            select(cursor.c.connection, cursor.c.resource, cursor.c.value).where(cursor.c.resource.like("decide:%"))
+        )
+        known = {(row.connection, row.resource): row.value for row in rows}
+    return [
+        (one, capability)
+        for one in hub.connections.values()
+        for capability in one.capabilities
+        if known.get((one.name, f"decide:{capability}")) != fingerprint(hub, one)
+    ]
+
+
+def decide_changed_rules(engine: Engine, hub: Hub, *, now: datetime) -> dict[tuple[str, str], Any]:
+    """Decides those channels in full and remembers their rules. (connection, capability) → what `decide` gives."""
+    plans = {}
+    for connection, capability in changed_rules(engine, hub):
+        plans[connection.name, capability] = decide(engine, hub, connection, capability, now=now)
+        remembered = {
+            "connection": connection.name,
+            "resource": f"decide:{capability}",
+            "value": fingerprint(hub, connection),
+        }
+        with engine.begin() as transaction:
+            statement = insert(cursor).values(remembered)
+            transaction.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["connection", "resource"], set_={"value": statement.excluded.value}
+                )
+            )
+    return plans
