@@ -49,11 +49,15 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Deferred:
-    """Not now: the request did not happen, or was refused for a while. `retry_after` in seconds."""
+    """Not now: the request did not happen, or was refused for a while. `retry_after` in seconds.
+
+    `blocked`: a setting must be mended first, so nothing else need be tried.
+    """
 
     change: Change
     retry_after: float | None = None
     why: str = ""
+    blocked: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ def outcomes(sink: "Sink", config: "ConnectionConfig", changes: Sequence[Change]
     except TransientError as error:
         rest = [Deferred(change, error.retry_after, str(error)) for change in waiting.values()]
     except ConfigError as error:
-        rest = [Deferred(change, None, str(error)) for change in waiting.values()]
+        rest = [Deferred(change, None, str(error), blocked=True) for change in waiting.values()]
     except RejectedError as error:
         rest = [Rejected(change, error.code, str(error)) for change in waiting.values()]
     except ContractError as error:

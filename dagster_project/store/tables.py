@@ -188,7 +188,7 @@ order = _table(
     Column("cashier", Text),
     Column("receipt_number", Text),
     Column("fiscal_sign", Text),
-    Column("returns", Text),
+    Column("loyalty_id", Text), Column("returns", Text),
     Column("copy_of", Text),
     Column("day", Date),
     _source(),
@@ -353,9 +353,11 @@ change = _table(
     Column("message", Text),
     Column("key", Text),
     Column("at", MOMENT, nullable=False, server_default=func.now()),
+    Column("batch", BigInteger),
     Index("change_subject", "subject", "connection"),
     Index("change_plan", "plan"),
-    doc="Append-only journal: planned, held, approved, dropped, superseded, observed, or an outcome.",
+    doc="Append-only journal: planned, held, approved, dropped, superseded, observed, or an outcome. "
+    "batch: what left together; its requests have the same number in ledger.attempt.",
 )
 
 attempt = _table(
@@ -371,7 +373,9 @@ attempt = _table(
     Column("outcome", Text, nullable=False),
     Column("seconds", Double),
     Column("capability", Text),
-    doc="One row per request sent, redacted.",
+    Column("batch", BigInteger),
+    Index("attempt_batch", "batch", postgresql_where=text("batch is not null")),
+    doc="One row per request sent, redacted. batch: the changes it carried have the same number in ledger.change.",
 )
 
 quarantine = _table(
