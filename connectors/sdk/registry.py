@@ -62,7 +62,8 @@ def wrong_with(spec: Any, name: str) -> str | None:
         return f"calls itself {spec.name!r}, its entry point {name!r}; its author must make the two equal"
     if not NAME.fullmatch(name):
         return f"{name!r} is no name: small latin letters, digits and underscores, a letter first"
-    if not (isinstance(spec.config, type) and issubclass(spec.config, ConnectionConfig)):
+    settings: Any = spec.config
+    if not (isinstance(settings, type) and issubclass(settings, ConnectionConfig)):
         return "its config is no class of ConnectionConfig; its author must derive it"
     return _wrong_parts(spec)
 
