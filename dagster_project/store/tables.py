@@ -118,7 +118,9 @@ listing = _table(
     "canonical",
     _key("connection"),
     _key("external_id"),
+    Column("variant", Text),
     Column("sku", Text),
+    Column("barcode", Text),
     Column("title", Text),
     Column("url", Text),
     Column("status", Text),
@@ -393,8 +395,10 @@ quarantine = _table(
     Column("state", Text, nullable=False),
     Column("at", MOMENT, nullable=False, server_default=func.now()),
     Column("raw_id", BigInteger),
+    Column("waits_for", JSONB),
     Index("quarantine_record", "connection", "resource", "entity", "key", "line", unique=True),
-    doc="Records set aside: open, replayed or dropped. lines: source lines it stands for. The payload stays in raw.",
+    doc="Records set aside: open, replayed or dropped. lines: source lines it stands for. The payload stays in raw. "
+    "waits_for: the variant, sku or barcode whose appearance replays it.",
 )
 
 # ── hub: what the machinery remembers ─────────────────────────────────────────────────────────────────────────────────
@@ -436,6 +440,18 @@ binding = _table(
     Column("confidence", Numeric(4, 3)),
     Index("binding_ours", "connection", "entity", "our_id"),
     doc="External id to canonical id. entity: variant (to sku), location, order (copy to connection:id of its origin).",
+)
+
+sku_claim = _table(
+    "sku_claim",
+    "hub",
+    _key("connection"),
+    _key("external_id"),
+    _key("sku"),
+    Column("place", Integer, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Index("sku_claim_sku", "connection", "sku"),
+    doc="Names a variant could go by, best first (place). A name that two active variants claim is a name of neither.",
 )
 
 bucket = _table(
