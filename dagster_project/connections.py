@@ -263,7 +263,7 @@ def load(path: Path | None = None) -> Hub:
 
     path = path or connections_path()
     found = discover()
-    broken = {problem.name: problem.reason for problem in found.problems}
+    broken = {problem.name: problem.why for problem in found.problems}
     return parse(path.read_text("utf-8") if path.exists() else "", found.specs, broken, folder=path.parent)
 
 

@@ -1,0 +1,1 @@
+"""The `keruen` command, one file per group of commands."""

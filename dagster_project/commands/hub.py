@@ -1,0 +1,154 @@
+"""Running the hub and asking it: up, sync, status, explain, sql, schema."""
+
+from typing import Annotated
+
+import typer
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from connectors.sdk.errors import ConfigError
+from dagster_project import clock
+from dagster_project.commands.output import err, out, print_json, print_rows, progress, says_who_must_act
+from dagster_project.connections import load
+from dagster_project.connections import schema as connections_schema
+from dagster_project.home import home, sole_up
+from dagster_project.steps import explain as explaining
+from dagster_project.steps.status import status as ledger_status
+from dagster_project.steps.sync import Report
+from dagster_project.steps.sync import sync as sync_hub
+from dagster_project.store.database import migrate, running_store
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+
+
+@says_who_must_act
+def up(
+    demo: Annotated[
+        bool, typer.Option(help="Start the sandboxes, an invented shop in them, and sync it first.")
+    ] = False,
+    once: Annotated[bool, typer.Option(help="With --demo: stop after the first sync.")] = False,
+    port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
+    feed_port: Annotated[int, typer.Option(help="Port of the feed server.")] = 3001,
+) -> None:
+    """Start the store, Dagster and the feed server on 127.0.0.1; Ctrl-C stops everything.
+
+    Example: keruen up --port 3005
+    """
+    from dagster_project import demo as demonstration
+    from dagster_project.store.database import stop as stop_store
+    from dagster_project.up import dagster, feeds, require_free, serve_until_stopped
+
+    if once and not demo:
+        raise ConfigError("--once belongs to --demo; a single pass over your connections is `keruen sync`.")
+    with sole_up(home()):
+        if not once:
+            require_free(port, "--port")
+        require_free(feed_port, "--feed-port")
+        try:
+            with running_store() as engine, demonstration.stage(demo, feed_port) as stage:
+                migrate(engine)
+                if demo:
+                    report = demonstration.first_sync(engine)
+                    _tell(report)
+                    if once:
+                        raise typer.Exit(demonstration.verdict(engine, report))
+                with feeds(feed_port) as feed_url, dagster(port) as running:
+                    out.print(
+                        demonstration.page(port, feed_url, stage) if demo else f"Dagster: http://127.0.0.1:{port}"
+                    )
+                    serve_until_stopped(running)
+        finally:
+            stop_store()
+
+
+@says_who_must_act
+def sync(
+    connections: Annotated[list[str] | None, typer.Argument(help="Connections to work on; none: all.")] = None,
+    full: Annotated[bool, typer.Option(help="Read everything, not only what changed, and find deletions.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Extract, map, decide, plan and deliver once, in this process.
+
+    Example: keruen sync kaspi_almaty --full
+    """
+    with running_store() as engine, progress("sync") as tell:
+        migrate(engine)
+        report = sync_hub(engine, load(), connections or (), clock=clock.now, full=full, progress=tell)
+    if as_json:
+        print_json(report.as_json())
+    else:
+        _tell(report)
+    if report.errors:
+        for error in report.errors:
+            err.print(error, style="red", markup=False)
+        raise typer.Exit(1)
+
+
+def _tell(report: Report) -> None:
+    lines = report.as_json()
+    print_rows(lines["resources"], as_json=False, empty="connections.yaml names no connection to read")
+    if lines["capabilities"]:
+        print_rows(lines["capabilities"], as_json=False)
+    if not report.errors and report.idle:
+        out.print("Nothing changed; nothing was written.")
+
+
+@says_who_must_act
+def status(as_json: Json = False) -> None:
+    """The conservation table: for each channel and capability, how many subjects are in which state.
+
+    Example: keruen status --json
+    """
+    with running_store() as engine:
+        migrate(engine)
+        print_rows(ledger_status(engine, load()), as_json=as_json, empty="nothing is pushed anywhere yet")
+
+
+@says_who_must_act
+def explain(
+    subject: Annotated[list[str], typer.Argument(help="[sku|order] ID")],
+    connection: Annotated[str | None, typer.Option(help="Only this connection's hops.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Every hop of a SKU or an order: source record, mapping, decision, guard, request, reply, read-back.
+
+    Example: keruen explain sku KR-00017-2 --connection site
+    """
+    kind, name = (None, subject[0]) if len(subject) == 1 else (subject[0], subject[1])
+    with running_store() as engine:
+        migrate(engine)
+        story = explaining.explain(engine, name, kind=kind, connection=connection)
+    if as_json:
+        print_json(story)
+        return
+    out.print(f"[bold]{story['kind']} {story['id']}[/]")
+    for hop in story["hops"]:
+        out.print(f"{hop['at'] or '':32} {hop['hop']:<12} {hop['connection'] or '':<16} {hop['detail']}", markup=False)
+
+
+@says_who_must_act
+def sql(
+    query: Annotated[str, typer.Argument(help="A query; it can read and cannot write.")],
+    as_json: Json = False,
+) -> None:
+    """A read-only query on the store.
+
+    Example: keruen sql "select state, count(*) from ledger.item group by state"
+    """
+    with running_store() as engine:
+        migrate(engine)
+        with engine.connect() as connection:
+            connection.execute(text("set transaction read only"))
+            try:
+                rows = connection.exec_driver_sql(query.replace("%", "%%")).mappings().fetchall()
+            except DBAPIError as error:
+                raise ConfigError(f"the query cannot run: {str(error.orig).splitlines()[0]}") from None
+    print_rows([dict(row) for row in rows], as_json=as_json, empty="no rows")
+
+
+def schema() -> None:
+    """JSON Schema of connections.yaml, for editors.
+
+    Example: keruen schema > connections.schema.json
+    """
+    print_json(connections_schema())

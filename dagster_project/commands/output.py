@@ -1,0 +1,89 @@
+"""How commands speak: one sentence on failure, JSON and nothing else with `--json`, progress only on a terminal."""
+
+import functools
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, ParamSpec, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from connectors.sdk.errors import HubError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+out = Console(soft_wrap=True)
+err = Console(stderr=True, soft_wrap=True)
+
+
+def says_who_must_act(command: Callable[P, T]) -> Callable[P, T]:
+    """A command whose expected errors end as one sentence on standard error and exit code 1, not as a traceback."""
+
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return command(*args, **kwargs)
+        except HubError as error:
+            err.print(str(error), style="red", markup=False)
+            raise typer.Exit(1) from error
+
+    return wrapped
+
+
+def plain(value: Any) -> Any:
+    """A database value as JSON: whole decimals as numbers, others as numbers too, moments in ISO 8601."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, bytes | memoryview):
+        return bytes(value).hex()
+    return str(value)
+
+
+def print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=plain) + "\n")
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str = "nothing") -> None:
+    """A list of objects: JSON, or a table for people."""
+    if as_json:
+        print_json([dict(row) for row in rows])
+    elif not rows:
+        out.print(empty)
+    else:
+        out.print(_table(rows))
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table(header_style="bold", box=None, pad_edge=False)
+    for column in rows[0]:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row.values()))
+    return table
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return json.dumps(value, ensure_ascii=False, default=plain) if isinstance(value, dict | list) else str(value)
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Callable[[str, str], None]]:
+    """A line that says what is being done; silent when nobody watches."""
+    if not err.is_terminal:
+        yield lambda who, what: None
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda who, what: bar.update(task, description=f"{title}: [bold]{who}[/] {what}")

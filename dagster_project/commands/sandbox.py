@@ -1,0 +1,118 @@
+"""`keruen sandbox`: vendors on loopback. Running ones are noted in `$KERUEN_HOME/sandboxes.json`."""
+
+import json
+import signal
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated, Literal
+
+import requests
+import typer
+
+from connectors.sdk.errors import ConfigError
+from connectors.sdk.testing.faults import KINDS
+from connectors.sdk.testing.sandbox import served
+from connectors.sdk.testing.shop import a_shop
+from dagster_project.commands.output import out, print_json, says_who_must_act
+from dagster_project.home import home
+from dagster_project.simulators import Simulator, simulators
+
+app = typer.Typer(no_args_is_help=True)
+
+
+def register() -> Path:
+    """Where running sandboxes are noted: name → base url."""
+    return home() / "sandboxes.json"
+
+
+@app.command()
+@says_who_must_act
+def up(
+    names: Annotated[list[str] | None, typer.Argument(help="Connectors; none: every one that has a sandbox.")] = None,
+    limits: Annotated[Literal["contract", "off"], typer.Option(help="Keep the vendor's limits, or none.")] = "contract",
+    seed: Annotated[int | None, typer.Option(help="Fill them with the invented shop of this seed.")] = None,
+    life: Annotated[float, typer.Option(help="Seconds between sales; 0: nobody buys.")] = 0.0,
+    feeds: Annotated[str | None, typer.Option(help="Base url of the hub's feeds, for vendors that fetch them.")] = None,
+) -> None:
+    """Serve sandboxes until Ctrl-C; prints {"name", "base_url"} of each, a line apiece.
+
+    Example: keruen sandbox up acme --seed 1 --limits off
+    """
+    shop = a_shop(seed) if seed is not None else None
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    with ExitStack() as stack:
+        running: dict[str, Simulator] = {}
+        for simulator in simulators(names or ()):
+            state = simulator.open(shop, limits=limits)
+            running[stack.enter_context(served(state.sandbox))] = simulator
+        urls = {simulator.name: url for url, simulator in running.items()}
+        register().write_text(json.dumps(urls), "utf-8")
+        for name, url in urls.items():
+            typer.echo(json.dumps({"name": name, "base_url": url}))
+        _live(list(running.values()), shop, life, feeds, stopped)
+
+
+def _live(simulators_: list[Simulator], shop, life: float, feeds: str | None, stopped: threading.Event) -> None:  # type: ignore[no-untyped-def]
+    """Waits for the end; meanwhile, if there is to be life, buyers buy and vendors fetch their feeds."""
+    pulses = [simulator.pulse(shop, feeds) for simulator in simulators_] if life and shop else []
+    while not stopped.wait(life or None):
+        for pulse in pulses:
+            pulse()
+
+
+@app.command()
+@says_who_must_act
+def seed(number: Annotated[int, typer.Argument(help="Seed of the invented shop.")] = 1) -> None:
+    """Show what the invented shop of a seed holds; `keruen sandbox up --seed N` fills sandboxes with it.
+
+    Example: keruen sandbox seed 7
+    """
+    shop = a_shop(number)
+    print_json(
+        {
+            "variants": len(shop.variants),
+            "places": len(shop.places),
+            "people": len(shop.people),
+            "orders": len(shop.orders),
+        }
+    )
+
+
+@app.command()
+@says_who_must_act
+def fault(
+    name: Annotated[str, typer.Argument(help="A running sandbox.")],
+    kind: Annotated[str, typer.Argument(help="429, 500, lost_reply, slow, cut or clock.")] = "",
+    rate: Annotated[float, typer.Option(help="Share of requests that are hit.")] = 1.0,
+    for_: Annotated[float | None, typer.Option("--for", help="Seconds until it ends by itself.")] = None,
+    match: Annotated[str, typer.Option(help="Only requests whose path contains this.")] = "",
+    clear: Annotated[bool, typer.Option(help="End this fault, or all when no kind is given.")] = False,
+) -> None:
+    """Switch a fault of a running sandbox on or off.
+
+    Example: keruen sandbox fault acme 500 --for 60
+    """
+    urls = json.loads(register().read_text("utf-8")) if register().exists() else {}
+    if name not in urls:
+        raise ConfigError(
+            f"no sandbox {name!r} is running (running: {', '.join(urls) or 'none'}); start it: keruen sandbox up {name}"
+        )
+    if not clear and kind not in KINDS:
+        raise ConfigError(f"{kind!r} is no fault; choose one of {', '.join(KINDS)}")
+    asked = (
+        {"clear": True, "kind": kind or None}
+        if clear
+        else {"kind": kind, "rate": rate, "seconds": for_, "match": match}
+    )
+    try:
+        answer = requests.post(f"{urls[name]}/__sandbox__/faults", json=asked, timeout=5)
+    except requests.ConnectionError:
+        raise ConfigError(
+            f"the sandbox {name} noted at {urls[name]} is gone; start it: keruen sandbox up {name}"
+        ) from None
+    if not answer.ok:
+        raise ConfigError(f"the sandbox refused: {answer.json()['error']}")
+    out.print_json(answer.text)

@@ -1,0 +1,147 @@
+"""The demo: an invented shop in every connector's sandbox, a first sync, and a page that says what to try."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from sqlalchemy import Engine
+
+from connectors.sdk.errors import ConfigError
+from dagster_project import clock, processes
+from dagster_project.commands.output import err, progress
+from dagster_project.connections import Hub, load
+from dagster_project.home import home
+from dagster_project.simulators import simulators
+from dagster_project.steps.status import conservation
+from dagster_project.steps.sync import Report, sync
+
+MARK = "# written by keruen up --demo; it is rewritten each time"
+SEED = 1
+SECONDS_BETWEEN_SALES = 4
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The running sandboxes: name → base url."""
+
+    urls: dict[str, str]
+
+
+@contextmanager
+def stage(wanted: bool, feed_port: int) -> Iterator[Stage]:
+    """Sandboxes with the shop in them, and a connections.yaml that points at them; nothing when no demo is wanted."""
+    if not wanted:
+        yield Stage({})
+        return
+    refuse_foreign_home(connections_file())
+    child = processes.start(
+        processes.python(
+            "-m", "dagster_project.cli", "sandbox", "up", "--limits", "off", "--seed", str(SEED),
+            "--life", str(SECONDS_BETWEEN_SALES), "--feeds", f"http://127.0.0.1:{feed_port}/feeds",
+        ),
+        stdout=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        with progress("demo") as tell:
+            tell("sandboxes", "opening an invented shop: 5,000 variants, 20,000 people, 60,000 orders")
+            urls = _announced(child)
+        write_connections(urls)
+        yield Stage(urls)
+    finally:
+        processes.stop([child], patience=5)
+
+
+def connections_file() -> Path:
+    return home() / "connections.yaml"
+
+
+def refuse_foreign_home(path: Path) -> None:
+    """Raises ConfigError when the home belongs to somebody: the demo never overwrites a merchant's connections."""
+    if os.environ.get("KERUEN_CONNECTIONS"):
+        raise ConfigError("the demo writes its own connections.yaml: unset KERUEN_CONNECTIONS first.")
+    if path.exists() and not path.read_text("utf-8").startswith(MARK):
+        raise ConfigError(f"{path} was not written by the demo; name an empty folder in KERUEN_HOME to try it.")
+
+
+def _announced(child: "subprocess.Popen[str]") -> dict[str, str]:
+    expected = {simulator.name for simulator in simulators()}
+    urls: dict[str, str] = {}
+    assert child.stdout is not None
+    while expected - set(urls):
+        line = child.stdout.readline()
+        if not line:
+            raise ConfigError("the sandboxes did not start; run `keruen sandbox up` to see why.")
+        said = json.loads(line)
+        urls[said["name"]] = said["base_url"]
+    return urls
+
+
+def write_connections(urls: dict[str, str]) -> None:
+    """connections.yaml for every connector that declares DEMO; its secrets go to the environment, as real ones do."""
+    document: dict[str, Any] = {}
+    for simulator in simulators():
+        demo = simulator.demo
+        if demo is None:
+            continue
+        secrets = {name: f"KERUEN_DEMO_{simulator.name}_{name}".upper() for name in demo.secrets}
+        os.environ.update({secrets[name]: value for name, value in demo.secrets.items()})
+        document[simulator.name] = {
+            "connector": simulator.name,
+            "settings": {**demo.settings, "base_url": urls[simulator.name]},
+            **({"secrets": secrets} if secrets else {}),
+            **demo.connection,
+        }
+    hub = document.pop("hub", {})
+    text = yaml.safe_dump({**({"hub": hub} if hub else {}), **document}, sort_keys=False, allow_unicode=True)
+    connections_file().write_text(f"{MARK}\n{text}", "utf-8")
+
+
+def first_sync(engine: Engine) -> Report:
+    with progress("first sync") as tell:
+        return sync(engine, load(), clock=clock.now, progress=tell)
+
+
+def broken_laws(engine: Engine, hub: Hub) -> list[str]:
+    """What the conservation law says of each capability, where it does not hold."""
+    return [
+        f"{connection.name} {capability}: {violation}"
+        for connection in hub.connections.values()
+        for capability in connection.capabilities
+        for violation in conservation(engine, connection.name, capability).violations
+    ]
+
+
+def verdict(engine: Engine, report: Report) -> int:
+    """Exit code of `--once`: 0 only when everything was read and written and the conservation law holds."""
+    problems = [*report.errors, *broken_laws(engine, load())]
+    for problem in problems:
+        err.print(problem, style="red", markup=False)
+    return 1 if problems else 0
+
+
+def page(port: int, feeds: str, stage: Stage) -> str:
+    """What the terminal shows when everything runs: where to click, what to try."""
+    vendors = "\n".join(f"  {name:<12} {url}" for name, url in stage.urls.items())
+    return f"""
+[bold]Keruen is up.[/]  Dagster: [link]http://127.0.0.1:{port}[/link]   feeds: {feeds}/<connection>.xml
+Sandboxes (simulators, limits off; somebody buys every {SECONDS_BETWEEN_SALES} s):
+{vendors}
+
+[bold]Where to click[/]
+  Assets → Global asset lineage: raw_1 → canonical_2 → position_3 → desired_4 → plan_5 → delivery_6 → drift_7
+  Automation: the hot lane, the file sensor and the schedules are on
+  Assets → held_plan: plans that wait for you, with the config for the job `approve`
+
+[bold]What to try[/] (in a second terminal, same folder)
+  .venv/bin/keruen status
+  .venv/bin/keruen explain sku KR-00001-1
+  .venv/bin/keruen plan --held
+  .venv/bin/keruen sandbox fault {max(stage.urls)} 500 --for 60     a channel fails, the others keep their pace
+  Ctrl-C stops everything.
+"""

@@ -1,0 +1,53 @@
+"""Sandboxes of installed connectors: found beside each connector as its module `sandbox`, whoever wrote it."""
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from connectors.sdk.errors import ConfigError
+from connectors.sdk.registry import discover
+from connectors.sdk.spec import ConnectorSpec
+from connectors.sdk.testing.sandbox import Demo
+
+
+@dataclass
+class Simulator:
+    """A connector's sandbox module: `sandbox(shop, limits=…)` and, where it is in the demo, `DEMO` and `life`."""
+
+    name: str
+    module: ModuleType
+    state: Any = None
+
+    @property
+    def demo(self) -> Demo | None:
+        return getattr(self.module, "DEMO", None)
+
+    def open(self, shop: Any, *, limits: str) -> Any:
+        """The vendor's state, filled with the shop."""
+        self.state = self.module.sandbox(shop, limits=limits)
+        return self.state
+
+    def pulse(self, shop: Any, feeds: str | None) -> Callable[[], None]:
+        """What happens there each time the demo's clock ticks; nothing for a vendor without life."""
+        life = getattr(self.module, "life", None)
+        return life(self.state, shop, feeds=feeds) if life else lambda: None
+
+
+def sandbox_module(spec: ConnectorSpec) -> ModuleType | None:
+    """The module `sandbox` of the connector's package, None where it has none."""
+    package = spec.config.__module__.removesuffix(".config")
+    if importlib.util.find_spec(package) is None or importlib.util.find_spec(f"{package}.sandbox") is None:
+        return None
+    return importlib.import_module(f"{package}.sandbox")
+
+
+def simulators(names: Sequence[str] = ()) -> list[Simulator]:
+    """Of the named connectors, or of all that have one. Raises ConfigError for a name without a sandbox."""
+    specs = discover().specs
+    found = {name: module for name, spec in specs.items() if (module := sandbox_module(spec))}
+    if missing := [name for name in names if name not in found]:
+        raise ConfigError(f"no sandbox for {', '.join(missing)}; there is one for {', '.join(sorted(found))}")
+    return [Simulator(name, found[name]) for name in (names or sorted(found))]
