@@ -3,7 +3,7 @@
 from mappings.canonical.base import Canonical, SourceRef
 from mappings.canonical.customer import Customer
 from mappings.canonical.money import Money
-from mappings.canonical.order import PROGRESS, STATUSES, Order, OrderLine, is_final
+from mappings.canonical.order import PROGRESS, STATUSES, Order, OrderLine, is_final, may_follow
 from mappings.canonical.product import Listing, Location, Price, Product, StockLevel
 
 ENTITIES: dict[str, type[Canonical]] = {
@@ -12,5 +12,5 @@ ENTITIES: dict[str, type[Canonical]] = {
 
 __all__ = [
     "ENTITIES", "PROGRESS", "STATUSES", "Canonical", "Customer", "Listing", "Location", "Money", "Order", "OrderLine",
-    "Price", "Product", "SourceRef", "StockLevel", "is_final",
+    "Price", "Product", "SourceRef", "StockLevel", "is_final", "may_follow",
 ]  # fmt: skip

@@ -16,6 +16,7 @@ Status = Literal[
 STATUSES: tuple[str, ...] = get_args(Status)
 PROGRESS = STATUSES[:7]
 """The legal way forward; skipping is legal, going back is not (canonical-model, Orders)."""
+WAY = (*PROGRESS, "returning", "returned")
 
 
 class OrderLine(VariantRef):
@@ -62,6 +63,7 @@ class Order(Canonical):
     cashier: str | None = None
     receipt_number: str | None = None
     fiscal_sign: str | None = None
+    loyalty_id: str | None = None
     returns: str | None = None
     copy_of: str | None = None
     lines: tuple[OrderLine, ...]
@@ -79,3 +81,13 @@ class Order(Canonical):
 def is_final(status: str) -> bool:
     """No further move changes stock: such an order needs no re-reading and holds no reservation."""
     return status in {"completed", "cancelled", "returned"}
+
+
+def may_follow(was: str, becomes: str) -> bool:
+    """Whether an order in status `was` may move to `becomes` (canonical-model, Orders).
+
+    Forward only, steps may be skipped; into `cancelled` from everything before `completed`, and out of it nowhere.
+    """
+    if becomes == "cancelled":
+        return was in PROGRESS[:-1]
+    return was != "cancelled" and WAY.index(becomes) > WAY.index(was)
