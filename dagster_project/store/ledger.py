@@ -1,4 +1,4 @@
-"""The ledger: what every channel should show, was sent, confirmed and showed. One row per (connection, capability, subject).
+"""The ledger: what every channel should show, was sent, confirmed and showed, by (connection, capability, subject).
 
 Whoever plans or approves takes `planning`, whoever delivers takes `delivering`: any number of deliveries go on at once,
 and no plan changes a row between a claim and its outcome's transaction, in whatever order either touches rows.
@@ -83,10 +83,12 @@ with planned as (
   returning o.*
 ), moved as (
   update ledger.item i set plan = :plan, state = case put.state when 'held' then 'held' else 'pending' end,
-    reason = case put.state when 'held' then coalesce(put.guard, :reason) else coalesce(put.because, 'waits for delivery') end
+    reason = case put.state when 'held' then coalesce(put.guard, :reason)
+                            else coalesce(put.because, 'waits for delivery') end
   from put where i.connection = put.connection and i.capability = put.capability and i.subject = put.subject
 ), journal as (
-  insert into ledger.change (plan, connection, capability, subject, was, becomes, because, guard, outcome, message, key, at)
+  insert into ledger.change (plan, connection, capability, subject, was, becomes, because, guard, outcome, message,
+                             key, at)
   select older.plan, :connection, :capability, older.subject, older.was, older.becomes, older.because, older.guard,
          'superseded', 'replaced by plan ' || cast(:plan as bigint), older.key, cast(:now as timestamptz)
   from older

@@ -100,7 +100,8 @@ with due as materialized (
 ), again as (
   insert into hub.dirty (entity, subject, because) select :entity, subject, 'changed while waiting' from stale
 )
-select subject, external_id, plan, was::text, becomes::text, about, key, tries, (select count(*) from stale) as superseded
+select subject, external_id, plan, was::text, becomes::text, about, key, tries,
+       (select count(*) from stale) as superseded
 from claimed
 union all
 select null, null, null, null, null, null, null, null, count(*) from stale
@@ -116,7 +117,8 @@ def claim(engine: Engine, queue: Queue, worker: str, *, limit: int, now: datetim
 
 
 def _row(one: Any) -> Row:
-    return Row(one.subject, one.external_id or one.subject, one.plan, one.was, one.becomes, one.about, one.key, one.tries)
+    known_as = one.external_id or one.subject
+    return Row(one.subject, known_as, one.plan, one.was, one.becomes, one.about, one.key, one.tries)
 
 
 _EXPIRE = text("""
@@ -132,7 +134,8 @@ with dead as materialized (
   update ledger.item i set state = 'unknown', reason = :why
   from lost where i.connection = :connection and i.capability = :capability and i.subject = lost.subject
 )
-insert into ledger.change (plan, connection, capability, subject, was, becomes, because, guard, outcome, message, key, at)
+insert into ledger.change (plan, connection, capability, subject, was, becomes, because, guard, outcome, message,
+                           key, at)
 select plan, connection, capability, subject, was, becomes, because, guard, 'unknown', :why, key, :now from lost
 """)
 
@@ -208,7 +211,7 @@ with told as (
     cast(cast(:observeds as text[]) as jsonb[])
   ) as t(subject, outcome, message, code, retry_at, at, batch, observed)
 ), mine as materialized (
-  select o.plan, o.subject, o.was, o.becomes, o.because, o.guard, o.key, o.version = i.version as newest,
+  select o.plan, o.subject, o.was, o.becomes, o.because, o.guard, o.key, o.version = i.version as newest, o.state,
          told.outcome, told.message, told.code, told.retry_at, told.at, told.batch, told.observed
   from told
   join ledger.outbox o on o.connection = :connection and o.capability = :capability and o.subject = told.subject
@@ -241,7 +244,9 @@ with told as (
 ), journal as (
   insert into ledger.change (plan, connection, capability, subject, was, becomes, because, guard, outcome, message, key,
                              at, batch)
-  select plan, :connection, :capability, subject, was, becomes, because, guard, outcome, message, key, at, batch from mine
+  select plan, :connection, :capability, subject, was, becomes, because, guard, outcome, message, key, at, batch
+  from mine
+  where state <> 'unknown' or outcome <> 'unknown'
 ), again as (
   insert into hub.dirty (entity, subject, because)
   select :entity, subject, 'changed while it was being sent' from mine
@@ -309,3 +314,36 @@ def _attempts(sent: Sequence[Sent]) -> dict[str, list[Any]]:
         "durations": [one.attempt.seconds for one in sent],
         "batches": [one.batch for one in sent],
     }
+
+
+_WAITING = text("""
+select count(*) from ledger.outbox
+where connection = :connection and capability = :capability and state in ('ready', 'sending', 'unknown')
+""")
+
+
+def waiting(engine: Engine, queue: Queue) -> int:
+    """Released changes that have no outcome yet."""
+    with engine.connect() as db:
+        return int(db.execute(_WAITING, queue.names).scalar_one())
+
+
+# A published row waits for its channel; it is due only once a fetch of its version, or of a later one, is on record.
+_DUE = text("""
+select distinct o.connection, o.capability
+from ledger.outbox o join ledger.item i using (connection, capability, subject)
+where case o.state
+  when 'sending' then o.claimed_until < :now
+  when 'unknown' then coalesce(o.not_before, :now) <= :now and coalesce(o.claimed_until, '-infinity') < :now
+  when 'ready' then coalesce(o.not_before, :now) <= :now and (
+    i.sent is distinct from o.becomes or i.reason is distinct from 'published, not fetched'
+    or exists (select from hub.feed_fetch f
+               where f.connection = o.connection and f.status = 200 and f.complete and f.at >= i.sent_at)) end
+order by 1, 2
+""")
+
+
+def due(engine: Engine, *, now: datetime) -> list[tuple[str, str]]:
+    """(connection, capability) with something to send, to read back or to settle now."""
+    with engine.connect() as db:
+        return [(row.connection, row.capability) for row in db.execute(_DUE, {"now": now})]

@@ -46,7 +46,8 @@ with waiting as materialized (
     and (claimed_by is null or (claimed_by = 'breaker' and not_before < :until))
   for update skip locked
 ), resting as (
-  update ledger.outbox o set claimed_by = 'breaker', tries = greatest(tries, :rounds), not_before = greatest(not_before, :until)
+  update ledger.outbox o set claimed_by = 'breaker', tries = greatest(tries, :rounds),
+    not_before = greatest(not_before, :until)
   from waiting where o.connection = :connection and o.capability = :capability and o.subject = waiting.subject
   returning o.subject, o.state
 )

@@ -472,8 +472,8 @@ feed = _table(
     Column("rows", Integer, nullable=False),
     Column("sha256", Text, nullable=False),
     Column("published_at", MOMENT, nullable=False),
-    Column("subjects", JSONB),
-    doc="The snapshot each connection publishes now.",
+    Column("first_at", MOMENT, nullable=False),
+    doc="The snapshot each connection publishes now. first_at: when its first version was published.",
 )
 
 feed_fetch = _table(
