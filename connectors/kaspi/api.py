@@ -5,7 +5,7 @@ from typing import Any
 import requests
 
 from connectors.kaspi.config import KaspiConfig
-from connectors.sdk import ApiKey, ConfigError, ContractError, Http, HubError, Reply, TransientError
+from connectors.sdk import ApiKey, ConfigError, ContractError, Http, HubError, Reply, TransientError, sample
 
 JSON_API = "application/vnd.api+json"
 
@@ -16,7 +16,10 @@ SILENCE = (
 
 
 def http(config: KaspiConfig) -> Http:
-    """The account's client. Without the two JSON:API headers Kaspi may answer with an HTML page."""
+    """The account's client. Without the two JSON:API headers Kaspi may answer with an HTML page.
+
+    No burst: five requests in any one second are told to be the limit.
+    """
     merchant = {"X-Merchant-Uid": config.merchant_id} if config.merchant_id else {}
     return Http(
         str(config.base_url),
@@ -24,8 +27,10 @@ def http(config: KaspiConfig) -> Http:
         auth=ApiKey("X-Auth-Token", config.token),
         headers={"Accept": JSON_API, "Content-Type": JSON_API, "User-Agent": config.user_agent, **merchant},
         per_second=config.per_second,
+        burst=1.0,
         timeout=(min(10.0, config.timeout), config.timeout),
         classify=lambda response: _refused(config, response),
+        secrets=tuple(filter(None, (config.feed_password, config.pseudonym_key))),
         attempts=3,
     )
 
@@ -59,4 +64,4 @@ def words(reply: Reply) -> str:
         titles = [str(error["title"]) for error in errors if isinstance(error, dict) and error.get("title")]
     except (ContractError, AttributeError, TypeError):
         titles = []
-    return "; ".join(titles) or reply.text[:300]
+    return sample("; ".join(titles) or reply.text, reply.secrets)

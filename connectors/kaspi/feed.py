@@ -133,7 +133,7 @@ def tenge(value: Any) -> int:
 
 
 def all_points(config: KaspiConfig, offers: Sequence[Offer]) -> list[str]:
-    """Points of the settings and of the stock. Raises ConfigError for a name neither in the settings nor like Kaspi's."""
+    """Points of the settings and of the stock. Raises ConfigError for a name that is in neither Kaspi's way nor set."""
     own = {_bare(config, name) for name in config.points}
     stocked = {_bare(config, name) for offer in offers for name in offer.values.get("stock.push") or ()}
     for name in sorted(stocked - own):

@@ -3,7 +3,6 @@
 import hmac
 from collections.abc import Mapping
 from decimal import Decimal
-from hashlib import sha256
 from typing import Any
 
 from connectors.kaspi.records import amount, from_id, to_id
@@ -93,7 +92,7 @@ def buyer(order: Payload, config: Any = None) -> str | None:
         return None
     secret = getattr(config, "pseudonym_key", None)
     key = secret.get_secret_value() if secret else getattr(config, "merchant_id", None) or "kaspi"
-    return hmac.new(key.encode(), found.encode(), sha256).hexdigest()[:32]
+    return hmac.digest(key.encode(), found.encode(), "sha256").hex()[:32]
 
 
 def mobile(value: Any) -> str | None:
@@ -126,13 +125,19 @@ def total(order: Payload, config: Any = None) -> Decimal:
     return amount(order, "totalPrice") + delivery_cost(order)
 
 
+def address(order: Payload, config: Any = None) -> str | None:
+    """None where Kaspi tells no more than the town: it writes `Шымкент, ` then."""
+    told = str(at(order, "attributes.deliveryAddress.formattedAddress") or "").rstrip(" ,")
+    return convert.text(told) if told != at(order, "attributes.deliveryAddress.town") else None
+
+
 def delivery(order: Payload, config: Any = None) -> dict[str, Any]:
     mode = at(order, "attributes.deliveryMode")
     facts = {
         "mode": MODES.get((by_kaspi(order), mode), mode),
         "service": "kaspi" if by_kaspi(order) else "own",
         "city": at(order, "attributes.deliveryAddress.town"),
-        "address": convert.text(at(order, "attributes.deliveryAddress.formattedAddress") or ""),
+        "address": address(order),
         "point": location(order),
         "promised_at": _iso(at(order, "attributes.plannedDeliveryDate")),
         "handed_over_at": _iso(at(order, "attributes.kaspiDelivery.courierTransmissionDate")),
@@ -278,7 +283,7 @@ to_customer = FieldMap(
         "last_name": Field("attributes.customer.lastName", convert.text),
         "phones": Field("attributes.customer.cellPhone", lambda phone: tuple(filter(None, [mobile(phone)]))),
         "city": Field("attributes.deliveryAddress.town", convert.text),
-        "address": Field("attributes.deliveryAddress.formattedAddress", convert.text),
+        "address": Derived(address),
     },
     when=lambda order, config: buyer(order) is not None,
 )

@@ -1,16 +1,12 @@
 """Kaspi on loopback, as its contract tells it: silence instead of refusals, windows of 14 days, lists short of lines.
 
-The orders are `sandbox_orders`, the shop front that fetches the price list is `sandbox_front`. Left out: partial
-cancelling, IMEI and the import of product cards, which the connector does not use.
+Its orders are in `sandbox_orders`, who buys them in `sandbox_market`, the shop front that fetches the price list in
+`sandbox_front`. Left out: partial cancelling, IMEI and the import of product cards, which the connector does not use.
 """
 
 import asyncio
-from bisect import bisect_left, bisect_right, insort
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
 from datetime import datetime
-from itertools import count
-from random import Random
 from typing import Any
 
 from starlette.requests import Request
@@ -20,9 +16,8 @@ from starlette.routing import Route
 from connectors.kaspi.cities import CITIES, city_id
 from connectors.kaspi.config import SWALLOWED
 from connectors.kaspi.records import from_id, to_id
-from connectors.kaspi.sandbox_front import Fetch, Front
+from connectors.kaspi.sandbox_market import LOGIN, MERCHANT, PASSWORD, POINTS, Kaspi, life, open_shop
 from connectors.kaspi.sandbox_orders import (
-    Buyer,
     Line,
     Refused,
     Sale,
@@ -33,20 +28,17 @@ from connectors.kaspi.sandbox_orders import (
     master_id,
     milliseconds,
     order_resource,
-)
+)  # fmt: skip
 from connectors.sdk import Record
 from connectors.sdk.testing.sandbox import Demo, Limits, Sandbox, utc_now
-from connectors.sdk.testing.shop import Order, Shop
+from connectors.sdk.testing.shop import Shop
+
+__all__ = ["DEMO", "LOGIN", "MERCHANT", "PASSWORD", "TOKEN", "Kaspi", "life", "sandbox"]
 
 TOKEN = "sandbox-kaspi-token"
-MERCHANT = "30000000"
-LOGIN, PASSWORD = "kaspi-feed", "sandbox-feed-password"
 PER_SECOND = 5
 WINDOW = 14 * 86_400_000
-POINTS = {"Almaty-1": "PP1", "Almaty-2": "PP2", "Astana-1": "PP3", "Almaty-W": "PP4"}
 STATES = ("NEW", "SIGN_REQUIRED", "PICKUP", "DELIVERY", "KASPI_DELIVERY", "ARCHIVE")
-MODES = ((True, "DELIVERY_PICKUP"), (False, "DELIVERY_PICKUP"), (True, "DELIVERY_LOCAL"), (False, "DELIVERY_LOCAL"))
-"""(by Kaspi, mode): how orders go out, in turn."""
 
 DEMO = Demo(
     settings={
@@ -54,7 +46,6 @@ DEMO = Demo(
         "company": "ТОО «Керуен-демо»",
         "points": {"PP1": "Алматы", "PP2": "Алматы", "PP3": "Астана", "PP4": "Алматы"},
         "feed_login": LOGIN,
-        "per_second": 1000,
     },
     secrets={"token": TOKEN, "feed_password": PASSWORD},
     connection={
@@ -64,89 +55,8 @@ DEMO = Demo(
         "price": {"from": "retail", "markup": 0.05, "round": 10, "floor": "minimum"},
         "push": {"stock": "auto", "price": "auto", "order": "auto", "first": "auto"},
     },
+    unlimited={"per_second": 1000},
 )
-
-
-@dataclass
-class Kaspi:
-    """The marketplace's state, for tests to change.
-
-    `hang`: seconds a request with a library's User-Agent waits for nothing. `short_lists`: lists include one entry less
-    than an order of several has. `old_entries`: entries come without `offer`, as in old answers.
-    """
-
-    clock: Callable[[], datetime]
-    merchant: str = MERCHANT
-    hang: float = 300.0
-    short_lists: bool = False
-    old_entries: bool = False
-    sales: dict[str, Sale] = field(default_factory=dict)
-    skus: dict[str, tuple[str, int]] = field(default_factory=dict)
-    sandbox: Sandbox = field(init=False)
-    front: Front = field(init=False)
-    _by_time: list[tuple[int, str]] = field(default_factory=list)
-    _codes: Any = field(default_factory=lambda: count(800_000_001))
-    _random: Random = field(default_factory=lambda: Random(1))
-
-    def __post_init__(self) -> None:
-        self.front = Front(self.merchant)
-
-    def add(self, sale: Sale) -> Sale:
-        self.sales[sale.code] = sale
-        insort(self._by_time, (sale.created, sale.code))
-        return sale
-
-    def sell(self, lines: Iterable[tuple[str, int]] = (), *, at: datetime | None = None, **facts: Any) -> Sale:
-        """A buyer orders `(sku, quantity)`; without any, something the shop front has on sale, else any known SKU.
-
-        Prices are the front's. `at`: when, the sandbox's clock by default. `facts`: fields of `Sale`.
-        """
-        chosen = tuple(self._line(sku, quantity) for sku, quantity in lines or [(self._any_sku(), 1)])
-        code = next(self._codes)
-        mode = dict(zip(("by_kaspi", "mode"), MODES[code % len(MODES)], strict=True))
-        facts = {"buyer": Buyer("Айдана", "Тестова", f"700{code % 10_000_000:07d}", "Алматы"), **mode, **facts}
-        return self.add(Sale(str(code), milliseconds(at or self.clock()), lines=chosen, **facts))
-
-    def _line(self, sku: str, quantity: int) -> Line:
-        name, price = self.skus.get(sku, (sku, 1000))
-        shown = self.front.offers.get(sku)
-        if shown:
-            price = shown.price if isinstance(shown.price, int) else next(iter(shown.price.values()))
-        return Line(sku, name, quantity, price)
-
-    def _any_sku(self) -> str:
-        on_sale = [sku for sku, shown in self.front.offers.items() if any(shown.stock.values())]
-        return self._random.choice(on_sale or list(self.skus) or ["SKU-1"])
-
-    def courier_takes(self, code: str) -> None:
-        """Kaspi's courier has the parcel."""
-        self.sales[code].handed_over = milliseconds(self.clock())
-
-    def buyer_takes(self, code: str) -> None:
-        self.sales[code].end("COMPLETED")
-
-    def buyer_cancels(self, code: str, reason: str = "TIMEOUT_BUYER_PICKUP") -> None:
-        """What the courier has, travels back first."""
-        sale = self.sales[code]
-        if sale.handed_over:
-            sale.status, sale.cancel_reason = "CANCELLING", reason
-        else:
-            sale.end("CANCELLED", reason)
-
-    def buyer_returns(self, code: str) -> None:
-        self.sales[code].end("KASPI_DELIVERY_RETURN_REQUESTED")
-
-    def buyer_signs(self, code: str) -> None:
-        self.sales[code].state = "NEW"
-
-    def fetch_feed(self, url: str, login: tuple[str, str] | None = None) -> Fetch:
-        """Kaspi's hourly visit to the merchant's price list; the shop front changes by it."""
-        return self.front.fetch(url, login)
-
-    def created_between(self, start: int, end: int) -> list[Sale]:
-        """Newest first, so that a new order shifts the pages."""
-        found = self._by_time[bisect_left(self._by_time, (start, "")) : bisect_right(self._by_time, (end, "~"))]
-        return [self.sales[code] for _, code in reversed(found)]
 
 
 def sandbox(shop: Shop | None = None, *, limits: Limits = "contract", clock: Callable[[], datetime] = utc_now) -> Kaspi:
@@ -154,37 +64,8 @@ def sandbox(shop: Shop | None = None, *, limits: Limits = "contract", clock: Cal
     kaspi = Kaspi(clock)
     kaspi.sandbox = Sandbox("kaspi", _routes(kaspi), limit=_too_fast(clock), limits=limits, clock=clock)
     if shop is not None:
-        kaspi.skus = {variant.sku: (variant.name, int(variant.retail)) for variant in shop.variants}
-        for number, order in enumerate(one for one in shop.orders if one.channel == "marketplace"):
-            kaspi.add(_past(shop, order, number))
+        open_shop(kaspi, shop)
     return kaspi
-
-
-def _past(shop: Shop, order: Order, number: int) -> Sale:
-    """An order of the shop's past; ways of delivery take turns, one new order in twenty waits for a signature."""
-    person = shop.by_person[order.person or ""]
-    by_kaspi, mode = MODES[number % len(MODES)]
-    sale = Sale(
-        order.number,
-        milliseconds(order.placed_at),
-        Buyer(person.first_name, person.last_name, person.phone[-10:], person.city),
-        tuple(Line(line.sku, shop.by_sku[line.sku].name, line.quantity, int(line.price)) for line in order.lines),
-        point=POINTS[order.place],
-        mode=mode,
-        by_kaspi=by_kaspi,
-        months=3 if number % 5 == 0 else None,
-    )
-    if order.status in {"completed", "cancelled", "returned"}:
-        sale.end(order.status.upper(), "MERCHANT_OUT_OF_STOCK" if order.status == "cancelled" else None)
-        return sale
-    if order.status == "placed":
-        sale.state = "SIGN_REQUIRED" if number % 20 == 0 else "NEW"
-        return sale
-    sale.move({"status": "ACCEPTED_BY_MERCHANT"}, {})
-    if by_kaspi and order.status in {"ready", "shipped", "delivered"}:
-        sale.assembled, sale.waybill_in = True, 0
-        sale.handed_over = sale.created + 86_400_000 if order.status != "ready" else None
-    return sale
 
 
 def _too_fast(clock: Callable[[], datetime]) -> Callable[[Request], Response | None]:

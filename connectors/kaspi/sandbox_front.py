@@ -6,6 +6,7 @@ import urllib.request
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import Literal
 from xml.etree.ElementTree import Element, ParseError
 
@@ -33,7 +34,7 @@ class Shown:
 class Fetch:
     """One visit. `problems` are what the cabinet would show; a file refused whole leaves the front as it was."""
 
-    status: int
+    status: int | None
     offers: int = 0
     problems: tuple[str, ...] = ()
     taken: bool = False
@@ -43,8 +44,8 @@ class Wrong(ValueError):
     """Something in the file that Kaspi does not take."""
 
 
-def download(url: str, login: tuple[str, str] | None, seconds: float = 10) -> tuple[int, bytes]:
-    """As Kaspi fetches: a plain GET, with HTTP Basic where the cabinet holds a login."""
+def download(url: str, login: tuple[str, str] | None, seconds: float = 10) -> tuple[int | None, bytes]:
+    """As Kaspi fetches: a plain GET, with HTTP Basic where the cabinet holds a login. No status: nobody answered."""
     request = urllib.request.Request(url, headers={"User-Agent": "KaspiPriceList/1.0"})
     if login:
         request.add_header("Authorization", "Basic " + b64encode(":".join(login).encode()).decode())
@@ -53,6 +54,8 @@ def download(url: str, login: tuple[str, str] | None, seconds: float = 10) -> tu
             return answer.status, answer.read()
     except urllib.error.HTTPError as refusal:
         return refusal.code, b""
+    except (OSError, HTTPException):
+        return None, b""
 
 
 def read_catalog(content: bytes, merchant: str) -> tuple[dict[str, Shown], list[str]]:

@@ -9,7 +9,7 @@ from connectors.kaspi import CONNECTOR
 from connectors.kaspi.config import KaspiConfig
 from connectors.kaspi.records import to_id
 from connectors.kaspi.sandbox import Kaspi
-from connectors.kaspi.sandbox_orders import Refused, Sale
+from connectors.kaspi.sandbox_orders import Refused
 from connectors.kaspi.source import Reading
 from connectors.sdk import Accepted, Change, Deferred, Outcome, Rejected, Unknown, outcomes
 
@@ -198,22 +198,14 @@ def test_goods_that_never_left_are_not_confirmed_as_back(kaspi, account):
 # ── lost answers and refusals ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def loses_the_answer(kaspi: Kaspi, sale: Sale, fault: str) -> None:
-    """The next status write has its effect; its answer does not come whole."""
-    move = sale.move
-
-    def moved(*given: Any) -> None:
-        move(*given)
-        kaspi.sandbox.faults.set(fault, times=1)
-
-    sale.move = moved  # type: ignore[method-assign]
+WRITE = "POST /orders"
 
 
 @pytest.mark.parametrize("fault", ["lost_reply", "cut"])
 def test_a_lost_answer_is_unknown_the_read_back_settles_it_and_nothing_is_written_twice(kaspi, account, fault):
     sale = kaspi.sell([("SKU-1", 1)])
     wanted = change(sale.code, "confirmed")
-    loses_the_answer(kaspi, sale, fault)
+    kaspi.sandbox.faults.set(fault, match=WRITE, times=1)
 
     assert isinstance(deliver(account(), wanted), Unknown)
     assert STATUS.same(wanted.value, shown(account(), wanted))
@@ -221,11 +213,22 @@ def test_a_lost_answer_is_unknown_the_read_back_settles_it_and_nothing_is_writte
     assert len(written(kaspi)) == 1
 
 
+def test_a_failure_of_kaspi_at_the_write_is_unknown_too_and_the_read_back_has_it_sent_again(kaspi, account):
+    sale = kaspi.sell([("SKU-1", 1)])
+    wanted = change(sale.code, "confirmed")
+    kaspi.sandbox.faults.set("500", match=WRITE, times=1)
+
+    assert isinstance(deliver(account(), wanted), Unknown)
+    assert not STATUS.same(wanted.value, shown(account(), wanted))
+    assert isinstance(deliver(account(), wanted), Accepted)
+    assert sale.status == "ACCEPTED_BY_MERCHANT"
+
+
 def test_a_parcel_whose_second_write_was_lost_is_not_assembled_twice(kaspi, account):
     sale = kaspi.sell([("SKU-1", 1)], **KASPI)
     wanted = change(sale.code, "assembling")
     deliver(account(), change(sale.code, "confirmed"))
-    loses_the_answer(kaspi, sale, "lost_reply")
+    kaspi.sandbox.faults.set("lost_reply", match=WRITE, times=1)
 
     assert isinstance(deliver(account(), wanted), Unknown)
     assert isinstance(deliver(account(), wanted), Accepted)
