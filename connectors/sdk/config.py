@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, PrivateAttr, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, PrivateAttr, SecretStr, ValidationInfo, field_validator
 
 
 class ConnectionConfig(BaseModel):
@@ -22,6 +22,12 @@ class ConnectionConfig(BaseModel):
         """The same settings under a connection's name."""
         self._connection = connection
         return self
+
+
+def secrets_of(config: object) -> tuple[SecretStr, ...]:
+    """What must never be shown of a connection's settings."""
+    settings = type(config).model_fields if isinstance(config, ConnectionConfig) else ()
+    return tuple(value for name in settings if isinstance(value := getattr(config, name), SecretStr))
 
 
 def known_zone(name: str) -> str:

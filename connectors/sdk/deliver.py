@@ -1,10 +1,14 @@
 """Changes to write, and the one outcome each of them gets."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from pydantic import SecretStr
+
+from connectors.sdk.config import secrets_of
 from connectors.sdk.errors import ConfigError, ContractError, RejectedError, TransientError, UnansweredError
+from connectors.sdk.redact import sample
 
 if TYPE_CHECKING:
     from connectors.sdk.config import ConnectionConfig
@@ -15,9 +19,9 @@ if TYPE_CHECKING:
 class Change:
     """One difference to write.
 
-    `external_id`: the channel's id of the listing or order. `value`: the absolute value it should show (stock: a number,
-    or a mapping point → number; price: Decimal text; order.status: `{"status", "reason"?}`; order.push: a canonical order
-    as JSON).
+    `external_id`: the channel's id of the listing or order. `value`: the absolute value it should show (stock: a
+    number, or a mapping point → number; price: Decimal text; order.status: `{"status", "reason"?}`; order.push: a
+    canonical order as JSON).
     `key`: idempotency key. `about`: facts of the subject a channel wants beside the value (name, brand, currency …).
     """
 
@@ -75,14 +79,15 @@ def outcomes(sink: "Sink", config: "ConnectionConfig", changes: Sequence[Change]
     """One outcome per change, whatever the connector does. `changes` are at most `sink.batch`: one request's worth.
 
     What has no outcome when `deliver` ends early gets the one its exception means; a `ConfigError` defers all the rest
-    and says why, since the merchant can mend it.
+    and says why, since the merchant can mend it; a bug leaves them unknown. What a vendor says is redacted here.
     """
+    secrets = secrets_of(config)
     waiting = {change.subject: change for change in changes}
     try:
         for outcome in sink.deliver(config, changes) if changes else ():
             if waiting.pop(outcome.change.subject, None) is not None:
-                yield outcome
-        rest: Iterable[Outcome] = (Unknown(change, "the connector gave no outcome") for change in waiting.values())
+                yield _told(outcome, secrets)
+        rest: Iterable[Outcome] = [Unknown(change, "the connector gave no outcome") for change in waiting.values()]
     except UnansweredError as error:
         rest = [Unknown(change, str(error)) for change in waiting.values()]
     except TransientError as error:
@@ -93,4 +98,18 @@ def outcomes(sink: "Sink", config: "ConnectionConfig", changes: Sequence[Change]
         rest = [Rejected(change, error.code, str(error)) for change in waiting.values()]
     except ContractError as error:
         rest = [Unknown(change, str(error)) for change in waiting.values()]
-    yield from rest
+    except Exception as bug:
+        why = f"the connector broke ({type(bug).__name__}: {bug}); please report it to its author"
+        rest = [Unknown(change, why) for change in waiting.values()]
+    yield from (_told(outcome, secrets) for outcome in rest)
+
+
+def _told(outcome: Outcome, secrets: Sequence[SecretStr]) -> Outcome:
+    """The outcome in words that may be stored and shown."""
+    match outcome:
+        case Accepted():
+            return outcome
+        case Rejected(message=words):
+            return replace(outcome, message=sample(words, secrets))
+        case Deferred(why=words) | Unknown(why=words):
+            return replace(outcome, why=sample(words, secrets))

@@ -157,8 +157,16 @@ def _enveloped(
             key = resource.key_of(record)
         except (KeyError, TypeError, AttributeError):
             key = KEYLESS + hashed
-        cursor = stated if stated is not None else resource.cursor_of(record)
+        cursor = stated if stated is not None else _cursor_of(resource, record)
         yield _storable(key), cursor and _storable(cursor), payload, hashed, at
+
+
+def _cursor_of(resource: Resource, record: Record) -> str | None:
+    """None where a malformed record has none: it must not stop the rest."""
+    try:
+        return resource.cursor_of(record)
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return None
 
 
 def _batch(rows: list[tuple[str, str | None, str, str, datetime]]) -> pa.RecordBatch:

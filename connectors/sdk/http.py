@@ -40,6 +40,8 @@ PATIENCE = 120.0
 """Seconds. A longer wait is the scheduler's business: the call ends in TransientError instead of sleeping."""
 PAUSE = 1.0
 """Seconds an account rests after a 429 that does not say how long."""
+SESSIONS = 32
+"""Accounts whose connections a thread keeps alive; the oldest makes room."""
 LEAST = 2.0
 """Seconds that must be left before the deadline for a write to leave: one cut short would be Unknown for nothing."""
 
@@ -230,6 +232,8 @@ class Http:
         known: dict[tuple[str, str], requests.Session] = _sessions.__dict__.setdefault("by_account", {})
         key = (self._base, self._account)
         if key not in known:
+            if len(known) >= SESSIONS:
+                known.pop(next(iter(known))).close()
             session = known[key] = requests.Session()
             session.trust_env = False
             session.proxies.update(get_environ_proxies(self._base))

@@ -38,14 +38,15 @@ class Attempt:
 class LocalBucket:
     """Tokens of this process only: for tests and for commands without a store."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._state: dict[str, tuple[float, float]] = {}
         self._lock = Lock()
+        self._clock = clock
 
     def take(self, account: str, cost: float, per_second: float, burst: float) -> float:
         """Tokens may go below zero: the debt is the wait, and those who come later wait longer."""
         with self._lock:
-            now = monotonic()
+            now = self._clock()
             tokens, at = self._state.get(account, (burst, now))
             start = max(now, at)
             tokens = min(burst, tokens + (start - at) * per_second) - cost
@@ -56,7 +57,7 @@ class LocalBucket:
         """The count stands still until a moment in the future and goes on from zero."""
         with self._lock:
             tokens, at = self._state.get(account, (0.0, 0.0))
-            self._state[account] = (min(tokens, 0.0), max(at, monotonic() + seconds))
+            self._state[account] = (min(tokens, 0.0), max(at, self._clock() + seconds))
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ CAPABILITIES = frozenset({"stock.push", "price.push", "order.push", "order.statu
 class Since:
     """Where a resource is to be read from.
 
-    `value`: the stored cursor less the lag, in the vendor's own notation, None on the first run. `full`: read everything
+    `value`: the stored cursor less the lag, in the vendor's own notation, None on the first run. `full`: read it all
     (nightly). `open_keys`: raw keys whose orders are not final, for vendors without an updated-since filter. `now`: the
     clock, passed in. `backfill`: how far back a first run goes.
     """
@@ -52,7 +52,7 @@ class Resource:
     """Something to read.
 
     `key`: dotted path or function of a record's identity. `cursor`: path or function whose maximum is kept (text
-    compares as text: use a fixed-width notation), None where there is nothing to follow. `lag`: overlap re-read on the next run;
+    compares as text: use a fixed-width notation), None where there is nothing to follow. `lag`: overlap read again;
     `parse_cursor`/`format_cursor` move the cursor back by it. `map`: one mapping, or entity → mapping.
     `reads(reply)`: the records of a saved reply of this resource, None where the reply is of another shape.
     `complete`: every run (or, with `"full"`, every full run) reads all there is, so absence means deletion.
@@ -116,7 +116,7 @@ class Snapshot:
 class Sink:
     """Something to write.
 
-    delta: `deliver(config, changes)` sends at most `batch` changes in ONE request (batch=1: one request each) and yields
+    delta: `deliver(config, changes)` sends at most `batch` changes in ONE request (batch=1: one each) and yields
     one outcome per change; when it raises, the rest of the batch gets the outcome the exception means.
     snapshot: `render(config, snapshot)` gives the bytes of the whole file; the hub publishes them atomically.
     `read_back(config, changes)`: subject → value the channel shows now (absent: none); None when it cannot be read.

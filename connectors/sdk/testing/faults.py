@@ -14,7 +14,7 @@ SIZES: dict[str, float] = {"429": 1.0, "slow": 5.0, "clock": 7200.0}
 
 @dataclass
 class Fault:
-    """`rate`: share of requests. `match`: part of the path. `times`: how often yet. `until`: monotonic seconds."""
+    """`rate`: share of requests. `match`: part of "METHOD /path". `times`: how often yet. `until`: monotonic."""
 
     kind: str
     rate: float
@@ -56,10 +56,10 @@ class Faults:
         else:
             self._active.pop(kind, None)
 
-    def strikes(self, kind: str, path: str = "") -> Fault | None:
-        """The fault, if it hits this request; a hit counts towards its `times`."""
+    def strikes(self, kind: str, request: str = "") -> Fault | None:
+        """The fault, if it hits this request ("METHOD /path"); a hit counts towards its `times`."""
         fault = self._active.get(kind)
-        if fault is None or fault.match not in path:
+        if fault is None or fault.match not in request:
             return None
         if fault.until is not None and self._monotonic() >= fault.until:
             del self._active[kind]

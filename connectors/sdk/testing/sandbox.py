@@ -4,7 +4,6 @@ import asyncio
 import json
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -32,11 +31,15 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Demo:
-    """How the demo configures a connector against its sandbox. `connection`: further keys of connections.yaml."""
+    """How the demo configures a connector against its sandbox. `connection`: further keys of connections.yaml.
+
+    `unlimited`: settings that lift the connector's own pace, for a sandbox whose limits are off.
+    """
 
     settings: dict[str, Any]
     secrets: dict[str, str]
     connection: dict[str, Any] = field(default_factory=dict)
+    unlimited: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -55,12 +58,17 @@ class Seen:
         return json.loads(self.body)
 
 
+def _too_many(seconds: float) -> Response:
+    return Response("too many requests", 429, {"Retry-After": f"{seconds:g}"})
+
+
 class Sandbox:
     """Faults, limits and a journal around a vendor's routes.
 
     `limit(request)` gives the vendor's refusal of a client that is too fast; it is asked only while `limits` is
-    "contract". `clock()` is the vendor's clock, wrong when that fault is on: routes read the time here. Write routes as
-    `async` functions: then requests are served one after another and the state needs no locks.
+    "contract". `too_many(seconds)`: the vendor's 429, where it does not say `Retry-After` in seconds. `clock()` is the
+    vendor's clock, wrong when that fault is on: routes and `limit` read the time here, so that a test moves it. Write
+    routes as `async` functions: then requests are served one after another and the state needs no locks.
     """
 
     def __init__(
@@ -71,12 +79,14 @@ class Sandbox:
         limit: Callable[[Request], Response | None] | None = None,
         limits: Limits = "contract",
         clock: Callable[[], datetime] = utc_now,
+        too_many: Callable[[float], Response] = _too_many,
     ):
         self.name = name
         self.faults = Faults()
         self.journal: list[Seen] = []
         self.limits: Limits = limits
         self._limit = limit
+        self._too_many = too_many
         self._clock = clock
         self.app = Starlette(routes=[*_controls(self), *routes])
         self.app.add_middleware(_Manners, sandbox=self)
@@ -92,10 +102,10 @@ class Sandbox:
 
     def refusal(self, request: Request) -> Response | None:
         """A fault's or the limit's answer in place of the vendor's own."""
-        path = request.url.path
-        if fault := self.faults.strikes("429", path):
-            return Response("too many requests", 429, {"Retry-After": f"{fault.size:g}"})
-        if self.faults.strikes("500", path):
+        asked = f"{request.method} {request.url.path}"
+        if fault := self.faults.strikes("429", asked):
+            return self._too_many(fault.size)
+        if self.faults.strikes("500", asked):
             return Response("<html><body>Internal Server Error</body></html>", 500, media_type="text/html")
         return self._limit(request) if self._limit and self.limits == "contract" else None
 
@@ -116,17 +126,17 @@ class _Manners:
         if scope["type"] != "http" or scope["path"].startswith("/__sandbox__"):
             await self.app(scope, receive, send)
             return
-        body = await _whole(receive)
+        body, asked = await _whole(receive), f"{scope['method']} {scope['path']}"
         answer = await self._answer(scope, body)
-        lost = self.sandbox.faults.strikes("lost_reply", scope["path"])
+        lost = self.sandbox.faults.strikes("lost_reply", asked)
         status = None if lost else next(part["status"] for part in answer if part["type"] == "http.response.start")
         query = scope["query_string"].decode()
         self.sandbox.remember(Seen(self.sandbox.clock(), scope["method"], scope["path"], query, status, body))
-        if late := self.sandbox.faults.strikes("slow", scope["path"]):
+        if late := self.sandbox.faults.strikes("slow", asked):
             await asyncio.sleep(late.size)
         if lost:
             await _hang_up(receive, at_once=True)
-        elif self.sandbox.faults.strikes("cut", scope["path"]):
+        elif self.sandbox.faults.strikes("cut", asked):
             await _send_half(answer, receive, send)
         else:
             for part in answer:
@@ -204,6 +214,25 @@ def _controls(sandbox: Sandbox) -> list[Route]:
     ]
 
 
+class _Server(uvicorn.Server):
+    """Stops when told to: uvicorn's own loop looks up every 0.1 s, and tests open hundreds of sandboxes."""
+
+    def __init__(self, config: uvicorn.Config):
+        super().__init__(config)
+        self._up = threading.Event()
+
+    async def main_loop(self) -> None:
+        self._loop, self._told = asyncio.get_running_loop(), asyncio.Event()
+        self._up.set()
+        await self._told.wait()
+
+    def stop(self) -> None:
+        """Connections in the middle of an answer are dropped, as by a vendor that goes away."""
+        self._up.wait(10)
+        self.force_exit = True
+        self._loop.call_soon_threadsafe(self._told.set)
+
+
 @contextmanager
 def served(sandbox: Sandbox, port: int = 0) -> Iterator[str]:
     """The sandbox on 127.0.0.1, in a thread of this process; yields its base url. Port 0 takes a free one."""
@@ -215,14 +244,12 @@ def served(sandbox: Sandbox, port: int = 0) -> Iterator[str]:
         sandbox.app, log_config=None, log_level="critical", access_log=False, lifespan="off", ws="none", loop="asyncio",
         date_header=False, server_header=False, proxy_headers=False, timeout_keep_alive=75, timeout_graceful_shutdown=1,
     )  # fmt: skip
-    server = uvicorn.Server(config)
+    server = _Server(config)
     thread = threading.Thread(target=server.run, args=([listener],), name=f"sandbox {sandbox.name}", daemon=True)
     thread.start()
-    while not server.started and thread.is_alive():
-        time.sleep(0.005)
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
-        server.should_exit = True
+        server.stop()
         thread.join(10)
         listener.close()
