@@ -425,7 +425,8 @@ dirty = _table(
     Column("subject", Text, nullable=False),
     Column("because", Text),
     Column("at", MOMENT, nullable=False, server_default=func.now()),
-    doc="Subjects whose inputs changed: entity stock, price, product, listing (subject sku) or order (connection:id).",
+    Column("due", MOMENT),
+    doc="Subjects to decide anew: entity stock, price, product, listing (sku) or order (connection:id). due: not before.",
 )
 
 binding = _table(
