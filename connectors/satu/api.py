@@ -61,7 +61,9 @@ def walk(config: SatuConfig, path: str, items: str, params: dict[str, Any]) -> I
     seen: set[int] = set()
     last: dict[str, Any] = {}
     while True:
-        rows = read(config, path, {**params, "limit": config.page_size, **last}).get(items, [])
+        rows = read(config, path, {**params, "limit": config.page_size, **last}).get(items)
+        if not isinstance(rows, list):
+            raise ContractError(f"{config.connection}: {path} answered without {items!r}")
         fresh = [row for row in rows if row["id"] not in seen]
         if not fresh:
             return

@@ -47,6 +47,7 @@ DEMO = Demo(
         "price": {"from": "retail", "round": 10, "floor": "minimum"},
         "push": {"stock": "auto", "price": "auto", "order": "auto", "first": "auto"},
     },
+    unlimited={"per_second": 1000},
 )
 
 
@@ -287,7 +288,7 @@ async def _set_status(state: Satu, request: Request) -> Any:
     return {"processed_ids": processed}
 
 
-def life(state: Satu, shop: Shop, *, seed: int = 1) -> Callable[[], None]:
+def life(state: Satu, shop: Shop, *, feeds: str | None = None, seed: int = 1) -> Callable[[], None]:
     """The demo's sales: each call places one order of something on display."""
     from random import Random
 

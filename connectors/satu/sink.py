@@ -47,6 +47,8 @@ def number(value: Any) -> int | float:
 def _edit(
     config: SatuConfig, changes: Sequence[Change], fields: Callable[[Change], dict[str, Any]]
 ) -> Iterator[Outcome]:
+    if not changes:
+        return
     products = [{"id": int(change.external_id), **fields(change)} for change in changes]
     reply = http(config).send("POST", "products/edit", json=products)
     if not reply.ok:
