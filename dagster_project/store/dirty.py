@@ -15,7 +15,7 @@ from dagster_project.store.locks import in_turn
 from dagster_project.store.tables import dirty
 from dagster_project.store.transfer import copy_in, read
 
-_WAITING = text("select count(*) from (select from hub.dirty where due is null or due <= now() limit 100000) some")
+_WAITING = text("select count(*) from (select from hub.dirty where due is null or due <= now() limit 100000) marks")
 _NEWEST = text("select max(id) from hub.dirty where due is null or due <= now()")
 _TAKE = """
 delete from hub.dirty where id in (

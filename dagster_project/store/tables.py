@@ -426,7 +426,7 @@ dirty = _table(
     Column("because", Text),
     Column("at", MOMENT, nullable=False, server_default=func.now()),
     Column("due", MOMENT),
-    doc="Subjects to decide anew: entity stock, price, product, listing (sku) or order (connection:id). due: not before.",
+    doc="Subjects to decide anew: entity stock, price, product, listing (sku), order (connection:id). due: not before.",
 )
 
 binding = _table(
