@@ -252,8 +252,8 @@ reservation = _table(
     Column("placed_at", MOMENT, nullable=False),
     Column("expires_at", MOMENT),
     Column("changed_at", MOMENT, nullable=False),
-    Index("reservation_sku", "sku", "location", postgresql_where=text("state in ('active','short')")),
-    doc="Promises of units to order lines: active, released, consumed, expired or short.",
+    Index("reservation_sku", "sku", "location"),
+    doc="Promises of units to order lines: active, released, consumed (they left; below 0: came back) or short.",
 )
 
 # ── position: what can be promised ────────────────────────────────────────────────────────────────────────────────────
@@ -266,8 +266,9 @@ stock = _table(
     Column("on_hand", QUANTITY, nullable=False),
     Column("reserved", QUANTITY, nullable=False, server_default="0"),
     Column("as_of", MOMENT, nullable=False),
+    Column("connection", Text, nullable=False),
     Column("version", BigInteger, nullable=False, server_default="1"),
-    doc="Counts folded with orders. reserved: active reservations and foreign reserves of the counting system.",
+    doc="Counts of a connection folded with orders. reserved: active reservations and its reserves that are not for us.",
 )
 
 # ── ledger: what we want, sent, were told and saw ─────────────────────────────────────────────────────────────────────
