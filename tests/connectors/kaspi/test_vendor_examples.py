@@ -19,7 +19,7 @@ from connectors.kaspi.sandbox_front import read_catalog
 from connectors.kaspi.source import Reading
 from connectors.sdk import Accepted, Change, Offer, Outcome, Rejected, Snapshot, outcomes
 from mappings.canonical import Customer, Order
-from mappings.tables import Mapped
+from mappings.tables import Mapped, unmapped
 
 EXAMPLES = Path(__file__).resolve().parents[4] / "shared" / "contracts" / "examples" / "kaspi"
 pytestmark = pytest.mark.skipif(not EXAMPLES.is_dir(), reason="the vendors' examples are not beside this checkout")
@@ -114,6 +114,8 @@ def test_an_order_maps_with_none_set_aside(name):
     status, total, skus = READ[name]
     assert (sale.status, str(sale.total.normalize() + 0), [line.sku for line in sale.lines]) == (status, total, skus)
     assert sale.customer == buyer.external_id
+    covered = frozenset().union(*(one.covered for one in ORDERS.maps.values()))
+    assert unmapped(record, covered) == frozenset()
     assert buyer.phones == (f"+7{record['attributes']['customer']['cellPhone']}",)
 
 
