@@ -1,0 +1,105 @@
+"""A delivery in a process of its own that dies where it is told to. One order per line of standard input:
+
+    {"connection", "capability", "now", "batch", "die"}
+
+`die`: the number of the step at which the process is killed, as by `kill -9`, or null. Steps are: before and after every
+commit, before a request, after it left, after its answer, and around every change on disk. Answers with one line:
+{"killed": bool, "at": the step's name, "left": how many requests had left by then}.
+"""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import requests
+from urllib3.connection import HTTPConnection
+
+from connectors.sdk.runtime import LocalBucket, Runtime, using
+from dagster_project.connections import Connection, load
+from dagster_project.steps.deliver import deliver
+from dagster_project.store import database
+
+
+class Steps:
+    """Counts what happens and ends the process at the one asked for."""
+
+    def __init__(self, die: int | None, report: int):
+        self.seen, self.left, self.die, self.report = 0, 0, die, report
+
+    def step(self, name: str) -> None:
+        self.seen += 1
+        self.left += name == "before the wait for an answer"
+        if self.seen == self.die:
+            os.write(self.report, json.dumps({"at": name, "left": self.left}).encode())
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def around(self, owner: Any, method: str, name: str) -> None:
+        whole: Callable[..., Any] = getattr(owner, method)
+
+        def stepped(*args: Any, **kwargs: Any) -> Any:
+            self.step(f"before {name}")
+            result = whole(*args, **kwargs)
+            self.step(f"after {name}")
+            return result
+
+        setattr(owner, method, stepped)
+
+
+def work(order: dict[str, Any], report: int) -> None:
+    """In the child: deliver, and tell what came of it."""
+    steps = Steps(order["die"], report)
+    engine = database.engine()
+    steps.around(engine.dialect, "do_commit", "a commit")
+    steps.around(requests.Session, "send", "a request")
+    steps.around(HTTPConnection, "getresponse", "the wait for an answer")
+    steps.around(Path, "replace", "a rename")
+    now = datetime.fromisoformat(order["now"])
+    hub = load()
+    connection = with_batch(hub[order["connection"]], order["batch"])
+    with using(Runtime(bucket=LocalBucket(), sleep=lambda seconds: None)):
+        done = deliver(engine, hub, connection, order["capability"], now=lambda: now)
+    os.write(report, json.dumps({"counts": asdict(done), "left": steps.left}).encode())
+
+
+def with_batch(connection: Connection, batch: int | None) -> Connection:
+    """The same connection, its connector sending fewer changes a request."""
+    spec = connection.spec
+    assert spec is not None
+    return replace(connection, spec=replace(spec, sinks=tuple(replace(sink, batch=batch or sink.batch) for sink in spec.sinks)))
+
+
+def serve() -> None:
+    """Each order in a fork of its own: a killed one costs milliseconds, not an interpreter's start."""
+    load()
+    for line in sys.stdin:
+        read, write = os.pipe()
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                work(json.loads(line), write)
+                code = 0
+            finally:
+                sys.stderr.flush()
+                if code:
+                    import traceback
+
+                    traceback.print_exc()
+                os._exit(code)
+        os.close(write)
+        _, status = os.waitpid(child, 0)
+        told = b"".join(iter(lambda: os.read(read, 65536), b""))
+        os.close(read)
+        killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+        failed = not killed and status != 0
+        print(json.dumps({"killed": killed, "failed": failed, **json.loads(told or b"{}")}), flush=True)
+
+
+if __name__ == "__main__":
+    serve()
