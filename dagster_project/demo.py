@@ -93,7 +93,7 @@ def write_connections(urls: dict[str, str]) -> None:
         os.environ.update({secrets[name]: value for name, value in demo.secrets.items()})
         document[simulator.name] = {
             "connector": simulator.name,
-            "settings": {**demo.settings, "base_url": urls[simulator.name]},
+            "settings": {**demo.settings, **demo.unlimited, "base_url": urls[simulator.name]},
             **({"secrets": secrets} if secrets else {}),
             **demo.connection,
         }

@@ -8,16 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from dagster_project.steps.canonical import Mapped, map_new
-from dagster_project.steps.decide import decide_dirty
-from dagster_project.steps.deliver import deliver
-from dagster_project.steps.land import Landed, land
-from dagster_project.store.dirty import waiting
 from sqlalchemy import Engine, text
 
 from connectors.sdk.errors import HubError
 from connectors.sdk.runtime import current, using
 from dagster_project.connections import Connection, Hub
+from dagster_project.steps.canonical import Mapped, map_new
+from dagster_project.steps.decide import decide_dirty
+from dagster_project.steps.deliver import deliver
+from dagster_project.steps.land import Landed, land
+from dagster_project.store.dirty import waiting
 
 SECONDS = 20.0
 CHANGES = 500

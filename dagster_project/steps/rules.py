@@ -4,11 +4,11 @@ import hashlib
 from datetime import datetime
 from typing import Any
 
-from dagster_project.steps.decide import decide
 from sqlalchemy import Engine, select
 from sqlalchemy.dialects.postgresql import insert
 
 from dagster_project.connections import Connection, Hub
+from dagster_project.steps.decide import decide
 from dagster_project.store.tables import cursor
 
 

@@ -1,18 +1,19 @@
 """One pass of the whole hub in this process: extract → canonical → decide → plan → deliver."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from typing import Any
 
+from sqlalchemy import Engine
+
+from connectors.sdk.errors import HubError
+from dagster_project.connections import Connection, Hub
 from dagster_project.steps.canonical import map_new
 from dagster_project.steps.decide import decide_dirty
 from dagster_project.steps.deliver import deliver
 from dagster_project.steps.files import ingest_files
 from dagster_project.steps.land import land
-from sqlalchemy import Engine
-
-from connectors.sdk.errors import HubError
-from dagster_project.connections import Connection, Hub
 from dagster_project.steps.rules import decide_changed_rules
 
 Clock = Callable[[], datetime]
@@ -58,6 +59,18 @@ class Report:
     @property
     def errors(self) -> list[str]:
         return [part.error for part in (*self.resources, *self.capabilities) if part.error]
+
+    @property
+    def idle(self) -> bool:
+        """Nothing new was read, nothing was sent."""
+        return not any(part.landed for part in self.resources) and not any(part.sent for part in self.capabilities)
+
+    def as_json(self) -> dict[str, list[dict[str, Any]]]:
+        """What `keruen sync --json` prints."""
+        return {
+            "resources": [asdict(part) for part in self.resources],
+            "capabilities": [asdict(part) for part in self.capabilities],
+        }
 
 
 def in_order(hub: Hub, names: Sequence[str] = ()) -> list[Connection]:
