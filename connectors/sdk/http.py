@@ -95,10 +95,11 @@ def standard_retry_after(response: requests.Response) -> float | None:
 class Http:
     """One vendor account. Cheap to make: connections are kept alive per account and thread, behind the scenes.
 
-    `account` keys the shared rate bucket and names the vendor's account in messages. `retry_after`: the seconds an
-    answer asks to wait, whatever the vendor's own unit. `classify` reads an answer before the standard rules do and may
-    name its error. `secrets` are hidden from messages, the auth's own included. `breaker`: for vendors that lock out
-    spinning clients.
+    `account` keys the shared rate bucket and names the vendor's account in messages. `burst`: requests that may leave
+    at once after a rest; above 1 the first second holds more than `per_second`, which vendors who count a window
+    refuse. `retry_after`: the seconds an answer asks to wait, whatever the vendor's own unit. `classify` reads an
+    answer before the standard rules do and may name its error. `secrets` are hidden from messages, the auth's own
+    included. `breaker`: for vendors that lock out spinning clients.
     """
 
     def __init__(
@@ -109,7 +110,7 @@ class Http:
         auth: AuthBase | None = None,
         headers: Mapping[str, str] | None = None,
         per_second: float = 5.0,
-        burst: float | None = None,
+        burst: float = 1.0,
         timeout: tuple[float, float] = (10, 60),
         retry_after: Callable[[requests.Response], float | None] = standard_retry_after,
         classify: Callable[[requests.Response], HubError | None] = lambda response: None,
@@ -121,7 +122,7 @@ class Http:
         self._account = account
         self._auth = auth
         self._headers = {**HEADERS, **(headers or {})}
-        self._rate = (per_second, max(1.0, per_second) if burst is None else burst)
+        self._rate = (per_second, burst)
         self._timeout = timeout
         self._retry_after = retry_after
         self._classify = classify
@@ -204,7 +205,7 @@ class Http:
         request |= {"headers": {**self._headers, **(request["headers"] or {})}, "timeout": self._time_left()}
         try:
             response = self._session().request(method, url, auth=self._auth, allow_redirects=False, **request)
-        except (requests.RequestException, UnicodeError) as broken:
+        except (requests.RequestException, ValueError) as broken:
             error = self._no_answer(name, broken, writes)
         else:
             status = response.status_code
@@ -307,10 +308,8 @@ class Http:
             runtime.current().bucket.pause(self._account, self._breaker.rest)
 
 
-_NOT_SENDABLE = (
-    UnicodeError, requests.exceptions.InvalidHeader, requests.exceptions.InvalidURL, requests.exceptions.MissingSchema,
-    requests.exceptions.InvalidSchema,
-)  # fmt: skip
+_NOT_SENDABLE = (ValueError, requests.exceptions.InvalidHeader)
+"""Raised before a byte leaves: http.client's refusals of odd characters, and requests' of an impossible address."""
 
 
 def _never_connected(broken: Exception) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from connectors.sdk.config import ConnectionConfig
 from connectors.sdk.deliver import Change, Outcome
+from mappings.canonical.money import exact
 from mappings.tables import FieldMap, at
 
 SDK_VERSION = 1
@@ -112,6 +113,14 @@ class Snapshot:
     offers: Sequence[Offer]
 
 
+def equal(wanted: Any, seen: Any) -> bool:
+    """Numbers by value, however they are written: `"1300.00"` is 1300. Anything else by equality."""
+    try:
+        return exact(wanted) == exact(seen)
+    except ValueError:
+        return bool(wanted == seen)
+
+
 @dataclass(frozen=True)
 class Sink:
     """Something to write.
@@ -131,7 +140,7 @@ class Sink:
     mode: Literal["delta", "snapshot"] = "delta"
     render: Callable[[Any, Snapshot], bytes] | None = None
     read_back: Callable[[Any, Sequence[Change]], Mapping[str, Any]] | None = None
-    same: Callable[[Any, Any], bool] = lambda wanted, seen: bool(wanted == seen)
+    same: Callable[[Any, Any], bool] = equal
     batch: int = 100
     by_point: bool = False
     needs_listing: bool = True

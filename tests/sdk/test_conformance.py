@@ -1,0 +1,440 @@
+"""The kit lets a good connector pass and fails each bad one for its own reason."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import requests
+from pydantic import Field as Setting
+
+from connectors.sdk import (
+    Accepted,
+    ConfigError,
+    ConnectionConfig,
+    ConnectorSpec,
+    HubError,
+    Rejected,
+    RejectedError,
+    Sink,
+    TransientError,
+    UnansweredError,
+)  # fmt: skip
+from connectors.sdk.testing.conformance import Verdict, certify, conformance, verdict
+from connectors.sdk.testing.kit import Kit
+from connectors.sdk.testing.rules import CERTIFIED, RULES
+from mappings.tables import Derived, Field
+
+BY_NAME = {rule.__name__: rule for rule in CERTIFIED}
+Bad = Callable[[ModuleType, Kit], Kit]
+
+
+@pytest.fixture
+def good(acme: ModuleType, plugin: Path) -> Kit:
+    config = acme.AcmeConfig(token="sandbox-token").named("acme_shop")
+    return Kit(acme.CONNECTOR, config, plugin / "tests/cases", acme.sandbox.sandbox)
+
+
+@pytest.mark.parametrize("rule", BY_NAME)
+def test_a_connector_fresh_from_the_scaffold_keeps(rule: str, good: Kit):
+    assert verdict(BY_NAME[rule], good).passed
+
+
+# ── what can be wrong with a connector ────────────────────────────────────────────────────────────────────────────────
+
+
+def declared(**changed: Any) -> Bad:
+    return lambda acme, kit: replace(kit, spec=replace(kit.spec, **changed))
+
+
+def orders(**changed: Any) -> Bad:
+    """The resource `orders`, declared differently."""
+    return lambda acme, kit: _with_orders(kit, **changed)
+
+
+def reading(make: Callable[[ModuleType], Callable[..., Any]]) -> Bad:
+    """The resource `orders`, read in another way."""
+
+    def bad(acme: ModuleType, kit: Kit) -> Kit:
+        extract = make(acme)
+        extract.__doc__ = "Orders."
+        return _with_orders(kit, extract=extract)
+
+    return bad
+
+
+def mapping(name: str, field: Any) -> Bad:
+    """The offers' map with one field mapped in another way."""
+
+    def bad(acme: ModuleType, kit: Kit) -> Kit:
+        offers = replace(acme.OFFERS, map=acme.to_listing.extended({name: field}))
+        return replace(kit, spec=replace(kit.spec, resources=(acme.ORDERS, offers)))
+
+    return bad
+
+
+def writing(make: Callable[[ModuleType], Callable[..., Any]], **declared: Any) -> Bad:
+    """Stock, written in another way."""
+
+    def bad(acme: ModuleType, kit: Kit) -> Kit:
+        sink = replace(kit.spec.sinks[0], deliver=make(acme), **declared)
+        return replace(kit, spec=replace(kit.spec, sinks=(sink,)))
+
+    return bad
+
+
+def _with_orders(kit: Kit, **changed: Any) -> Kit:
+    first, *others = kit.spec.resources
+    return replace(kit, spec=replace(kit.spec, resources=(replace(first, **changed), *others)))
+
+
+class Undescribed(ConnectionConfig):
+    base_url: str
+    token: str = "x"
+
+
+class Unsecret(ConnectionConfig):
+    base_url: str = Setting("https://api.example.com", description="API root.")
+    token: str = Setting("x", description="Token.")
+
+
+class NowhereToPoint(ConnectionConfig):
+    pass
+
+
+def undocumented(config: Any, since: Any) -> Iterator[Any]:
+    yield from ()
+
+
+def turns_in_circles(acme: ModuleType) -> Any:
+    def read(config: Any, since: Any) -> Iterator[Any]:
+        while True:
+            yield acme.http(config).get("orders").json()["data"]
+
+    return read
+
+
+def gives_the_first_page_twice(acme: ModuleType) -> Any:
+    def read(config: Any, since: Any) -> Iterator[Any]:
+        yield acme.http(config).get("orders").json()["data"]
+        yield from acme.orders(config, since)
+
+    return read
+
+
+def skips_a_day(acme: ModuleType) -> Any:
+    def read(config: Any, since: Any) -> Iterator[Any]:
+        value = since.value and f"{since.value[:8]}{int(since.value[8:10]) + 1:02d}{since.value[10:]}"
+        yield from acme.orders(config, replace(since, value=value))
+
+    return read
+
+
+def hears_no_retry_after(acme: ModuleType) -> Any:
+    def read(config: Any, since: Any) -> Iterator[Any]:
+        account = acme.http(config)
+        account._retry_after = lambda response: None
+        yield from account.pages("orders", {"limit": 100}, items="data", next="next")
+
+    return read
+
+
+def speaks_over_its_own_wire(acme: ModuleType) -> Any:
+    def read(config: Any, since: Any) -> Iterator[Any]:
+        token = config.token.get_secret_value()
+        answer = requests.get(f"{config.base_url}orders", headers={"Authorization": f"Bearer {token}"}, timeout=10)
+        if not answer.ok:
+            raise TransientError("the vendor fails")
+        yield answer.json()["data"]
+
+    return read
+
+
+def beats_a_dead_horse(acme: ModuleType) -> Any:
+    def read(config: Any, since: Any) -> Iterator[Any]:
+        for _ in range(3):
+            try:
+                yield acme.http(config).get("orders").json()["data"]
+            except RejectedError:
+                continue
+            return
+
+    return read
+
+
+def swallows_errors(acme: ModuleType) -> Any:
+    def read(config: Any, since: Any) -> Iterator[Any]:
+        try:
+            yield from acme.orders(config, since)
+        except ConfigError:
+            return
+
+    return read
+
+
+def takes_anything_for_an_answer(acme: ModuleType) -> Any:
+    def read(config: Any, since: Any) -> Iterator[Any]:
+        yield acme.http(config).get("orders").json().get("data", [])
+
+    return read
+
+
+def tells_the_token(acme: ModuleType) -> Any:
+    def read(config: Any, since: Any) -> Iterator[Any]:
+        try:
+            yield from acme.orders(config, since)
+        except HubError as error:
+            raise ConfigError(f"the token {config.token.get_secret_value()} does not work") from error
+
+    return read
+
+
+def calls_for_nothing(acme: ModuleType) -> Any:
+    def deliver(config: Any, changes: Any) -> Iterator[Any]:
+        acme.http(config).get("offers")
+        yield from acme.push_stock(config, changes)
+
+    return deliver
+
+
+def forgets_what_fails(acme: ModuleType) -> Any:
+    def deliver(config: Any, changes: Any) -> Iterator[Any]:
+        yield from (outcome for outcome in acme.push_stock(config, changes) if isinstance(outcome, Accepted))
+
+    return deliver
+
+
+def breaks_on_an_odd_answer(acme: ModuleType) -> Any:
+    def deliver(config: Any, changes: Any) -> Iterator[Any]:
+        for change in changes:
+            reply = acme.http(config).send("PUT", f"offers/{change.external_id}", json={"available": change.value})
+            yield Accepted(change, receipt=str(reply.json()["id"]))
+
+    return deliver
+
+
+def tries_a_lost_write_again(acme: ModuleType) -> Any:
+    def deliver(config: Any, changes: Any) -> Iterator[Any]:
+        try:
+            yield from list(acme.push_stock(config, changes))
+        except UnansweredError:
+            yield from acme.push_stock(config, changes)
+
+    return deliver
+
+
+def takes_silence_for_a_no(acme: ModuleType) -> Any:
+    def deliver(config: Any, changes: Any) -> Iterator[Any]:
+        try:
+            yield from list(acme.push_stock(config, changes))
+        except UnansweredError as error:
+            yield from (Rejected(change, "failed", str(error)) for change in changes)
+
+    return deliver
+
+
+def takes_a_pause_for_a_no(acme: ModuleType) -> Any:
+    def deliver(config: Any, changes: Any) -> Iterator[Any]:
+        try:
+            yield from list(acme.push_stock(config, changes))
+        except TransientError as error:
+            if isinstance(error, UnansweredError):
+                raise
+            yield from (Rejected(change, "429", str(error)) for change in changes)
+
+    return deliver
+
+
+def adds_instead_of_setting(acme: ModuleType) -> Any:
+    def deliver(config: Any, changes: Any) -> Iterator[Any]:
+        for change in changes:
+            shown = acme.http(config).get(f"offers/{change.external_id}").json()["available"]
+            yield from acme.push_stock(config, [replace(change, value=shown + change.value)])
+
+    return deliver
+
+
+def as_it_is(acme: ModuleType) -> Any:
+    return acme.push_stock
+
+
+def a_feed(render: Callable[[Any, Any], bytes]) -> Bad:
+    return declared(sinks=(Sink("price.push", mode="snapshot", render=render),))
+
+
+def unescaped(config: Any, snapshot: Any) -> bytes:
+    offers = "".join(f"<offer sku='{one.sku}'>{one.about['name']}</offer>" for one in snapshot.offers)
+    return f"<offers>{offers}</offers>".encode()
+
+
+def shortened(config: Any, snapshot: Any) -> bytes:
+    return "\n".join(offer.sku for offer in snapshot.offers[:-1]).encode()
+
+
+def restless(config: Any, snapshot: Any) -> bytes:
+    restless.runs = getattr(restless, "runs", 0) + 1  # type: ignore[attr-defined]
+    return "\n".join([str(restless.runs), *(offer.sku for offer in snapshot.offers)]).encode()  # type: ignore[attr-defined]
+
+
+BAD: dict[str, tuple[Bad, str, str]] = {
+    "has no title": (declared(title=" "), "the_registry_takes_it", "title"),
+    "offers what does not exist": (declared(sinks=(Sink("stock.pull"),)), "the_registry_takes_it", "unknown"),
+    "leaves a setting undescribed": (declared(config=Undescribed), "every_setting_is_described", "base_url"),
+    "keeps its token as text": (declared(config=Unsecret), "secrets_are_secret", "SecretStr"),
+    "cannot be pointed anywhere": (declared(config=NowhereToPoint), "it_can_be_pointed_at_a_sandbox", "base_url"),
+    "does not say what it reads": (orders(extract=undocumented), "every_resource_says_what_it_reads", "docstring"),
+    "looks for its key in the wrong place": (orders(key="code"), "keys_and_cursors_stand_in_the_cases", "no code"),
+    "looks for its cursor in the wrong place": (orders(cursor="moved"), "keys_and_cursors_stand_in_the_cases", "moved"),
+    "forgets a field": (mapping("title", Field("sku")), "every_field_is_mapped_or_ignored", "title"),
+    "maps otherwise than its golden file": (mapping("title", Field("title", str.upper)), "golden_files_match", "title"),
+    "breaks on a missing field": (
+        mapping("title", Derived(lambda offer, _: offer.get("title", "")[0], ("title",))),
+        "a_missing_or_broken_field_is_set_aside", "IndexError"),
+    "rounds prices": (mapping("observed_price", Field("price", lambda price: Decimal(price).quantize(Decimal(1)))),
+                      "amounts_keep_their_cents", "loses cents of price"),
+    "turns in circles": (reading(turns_in_circles), "paging_ends_and_repeats_nothing", "does not end"),
+    "gives records twice": (reading(gives_the_first_page_twice), "paging_ends_and_repeats_nothing", "more than once"),
+    "loses what came late": (reading(skips_a_day), "resuming_loses_nothing", "loses"),
+    "has a lag it cannot apply": (orders(parse_cursor=None), "resuming_loses_nothing", "lag"),
+    "hears no Retry-After": (reading(hears_no_retry_after), "it_waits_as_long_as_the_vendor_asks", "waited"),
+    "gives up at once": (reading(speaks_over_its_own_wire), "it_tries_again_after_a_failure_of_the_vendor", "survive"),
+    "repeats what was refused": (reading(beats_a_dead_horse), "it_does_not_repeat_what_was_refused", "3 times"),
+    "swallows a wrong token": (reading(swallows_errors), "a_wrong_token_is_the_merchants_to_mend", "no error at all"),
+    "cannot be checked": (declared(check=None), "a_wrong_token_is_the_merchants_to_mend", "check"),
+    "takes anything for an answer": (
+        reading(takes_anything_for_an_answer), "an_unknown_answer_is_no_empty_success", "ContractError"),
+    "stops at an odd record": (
+        orders(key=lambda record: str(1 // len(record))), "one_bad_record_does_not_stop_the_rest", "ZeroDivisionError"),
+    "calls for nothing": (writing(calls_for_nothing), "an_empty_batch_makes_no_call", "1 calls"),
+    "forgets what fails": (writing(forgets_what_fails), "every_change_gets_one_outcome", "get no outcome"),
+    "breaks on an odd answer": (writing(breaks_on_an_odd_answer), "every_change_gets_one_outcome", "KeyError"),
+    "cannot read its own writing": (
+        writing(as_it_is, read_back=lambda config, changes: {one.subject: 0 for one in changes}),
+        "a_write_is_confirmed_and_can_be_read_back", "read_back shows 0"),
+    "adds instead of setting": (writing(adds_instead_of_setting), "a_repeat_has_one_effect", "read_back shows"),
+    "tries a lost write again": (
+        writing(tries_a_lost_write_again), "a_lost_answer_is_unknown_and_nothing_is_sent_again", "left 2 times"),
+    "takes silence for a no": (
+        writing(takes_silence_for_a_no), "a_lost_answer_is_unknown_and_nothing_is_sent_again", "must be Unknown"),
+    "takes a pause for a no": (writing(takes_a_pause_for_a_no), "being_too_fast_defers", "must be Deferred"),
+    "splits a batch": (writing(as_it_is, batch=100), "a_batch_is_one_request", "sends 6 for 6"),
+    "publishes broken XML": (a_feed(unescaped), "a_snapshot_is_whole_and_the_same_every_time", "well-formed"),
+    "publishes less than all": (a_feed(shortened), "a_snapshot_is_whole_and_the_same_every_time", "absent"),
+    "publishes something new each time": (a_feed(restless), "a_snapshot_is_whole_and_the_same_every_time", "different"),
+    "tells its token": (reading(tells_the_token), "nothing_secret_or_personal_is_told", "secret"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", BAD)
+def test_the_kit_catches_a_connector_that(fault: str, acme: ModuleType, good: Kit):
+    spoil, rule, why = BAD[fault]
+    found = verdict(BY_NAME[rule], spoil(acme, good))
+    assert not found.passed
+    assert why in found.why
+
+
+def test_the_kit_catches_a_connector_that_calls_faster_than_its_vendor_allows(acme: ModuleType, good: Kit, monkeypatch):
+    hasty = acme.http
+
+    def http(config: Any) -> Any:
+        account = hasty(config)
+        account._rate = (1000.0, 1000.0)
+        return account
+
+    def pages_of_two(config: Any, since: Any) -> Iterator[Any]:
+        yield from http(config).pages("offers", {"limit": 2}, items="data", next="next")
+
+    offers = replace(acme.OFFERS, extract=pages_of_two)
+    found = verdict(BY_NAME["it_keeps_the_vendors_limits"], replace(good, spec=replace(good.spec, resources=(offers,))))
+    assert not found.passed
+    assert "too fast" in found.why
+
+
+def test_the_kit_catches_a_connector_that_needs_the_world_to_be_imported(
+    plugin: Path, tmp_path: Path, monkeypatch, good
+):
+    module = (plugin / "keruen_acme/__init__.py").read_text("utf-8")
+    (tmp_path / "keruen_needy.py").write_text(f"import os\nTOKEN = os.environ['HOME']\n{module}", "utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import keruen_needy
+
+    found = verdict(BY_NAME["importing_it_touches_nothing"], replace(good, spec=keruen_needy.CONNECTOR))
+    assert not found.passed
+    assert "KeyError: 'HOME'" in found.why
+
+
+def copied(plugin: Path, to: Path) -> Path:
+    """The cases, to be spoilt."""
+    for path in (plugin / "tests/cases").rglob("*.*"):
+        target = to / path.relative_to(plugin / "tests/cases")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes())
+    return to
+
+
+def test_the_kit_catches_a_case_that_does_not_say_where_it_is_from(plugin: Path, tmp_path: Path, good: Kit):
+    cases = copied(plugin, tmp_path)
+    (cases / "orders/provenance.yaml").write_text("two_lines: {from: recorded, api: v1}\n")
+    found = verdict(BY_NAME["every_case_says_where_it_is_from"], replace(good, cases=cases))
+    assert found == Verdict("every_case_says_where_it_is_from", False, "orders: two_lines.raw.json: recorded needs on")
+
+
+def test_a_missing_golden_file_is_written_only_when_asked_for(plugin: Path, tmp_path: Path, good: Kit, monkeypatch):
+    cases = copied(plugin, tmp_path)
+    golden = cases / "orders/two_lines.canonical.json"
+    before = json.loads(golden.read_text("utf-8"))
+    golden.unlink()
+    assert "is missing" in verdict(BY_NAME["golden_files_match"], replace(good, cases=cases)).why
+    monkeypatch.setenv("KERUEN_GOLDEN", "write")
+    assert verdict(BY_NAME["golden_files_match"], replace(good, cases=cases)).passed
+    assert json.loads(golden.read_text("utf-8")) == before
+
+
+def test_silver_is_not_had_with_invented_cases_alone(plugin: Path, good: Kit):
+    quality = plugin / "keruen_acme/quality.yaml"
+    honest = quality.read_text("utf-8")
+    try:
+        quality.write_text(honest.replace("level: bronze", "level: silver").replace("{open:", "{exempt:"), "utf-8")
+        found = verdict(BY_NAME["its_quality_is_what_it_claims"], good)
+    finally:
+        quality.write_text(honest, "utf-8")
+    assert "all cases are invented" in found.why
+
+
+# ── how it is used ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_three_lines_of_test_become_one_test_per_rule(good: Kit):
+    made = conformance(good.spec, cases=good.cases, config=good.config, exempt=["merchants_have_a_readme"])
+    assert {name for name in vars(made) if name.startswith("test_")} == {
+        f"test_{rule.__name__}" for rule in RULES if rule.__name__ != "merchants_have_a_readme"
+    }
+
+
+def test_a_rule_that_does_not_exist_cannot_be_exempted(good: Kit):
+    with pytest.raises(ValueError, match="no such rules: politeness"):
+        conformance(good.spec, cases=None, config=good.config, exempt=["politeness"])
+
+
+def test_what_does_not_apply_is_skipped_and_says_why(good: Kit):
+    made = conformance(good.spec, cases=None, config=good.config)()
+    with pytest.raises(BaseException, match="has no sandbox") as caught:
+        made.test_paging_ends_and_repeats_nothing()
+    assert type(caught.value).__name__ == "SkipTest"
+
+
+def test_certification_runs_every_rule_with_the_connectors_own_sandbox(acme: ModuleType):
+    found = certify(acme.CONNECTOR, acme.sandbox)
+    assert [one.rule for one in found] == list(BY_NAME)
+    assert [one for one in found if not one.passed] == []
+
+
+def test_certification_needs_a_sandbox(acme: ModuleType):
+    spec: ConnectorSpec = acme.CONNECTOR
+    [found] = certify(spec, None)
+    assert not found.passed
+    assert "sandbox.py" in found.why

@@ -1,0 +1,51 @@
+"""What `keruen connectors new` leaves behind works before a line of it is changed."""
+
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from connectors.sdk import ConfigError
+from connectors.sdk.scaffold import new
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_new_connector_passes_the_kit_untouched(tmp_path: Path):
+    made = new("my_shop", tmp_path / "keruen-my-shop")
+    environment = {**os.environ, "PYTHONPATH": f"{made}{os.pathsep}{ROOT}"}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(made), "tests"],
+        cwd=made, env=environment, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "29 passed, 2 skipped" in done.stdout
+
+
+def test_its_entry_point_names_what_it_defines(plugin: Path):
+    project = tomllib.loads((plugin / "pyproject.toml").read_text("utf-8"))
+    assert project["project"]["name"] == "keruen-acme"
+    assert project["project"]["entry-points"]["keruen.connectors"] == {"acme": "keruen_acme:CONNECTOR"}
+    assert "CONNECTOR = ConnectorSpec(" in (plugin / "keruen_acme/__init__.py").read_text("utf-8")
+
+
+def test_no_placeholder_is_left(plugin: Path):
+    for path in plugin.rglob("*.*"):
+        if path.is_file() and path.suffix != ".pyc":
+            assert "__system__" not in path.read_text("utf-8").lower().replace("__dashed__", "__system__"), path
+
+
+@pytest.mark.parametrize("name", ["Acme", "1c", "a-b", "", "a b"])
+def test_a_name_that_cannot_be_a_package_is_refused(name: str, tmp_path: Path):
+    with pytest.raises(ConfigError, match="no name for a connector"):
+        new(name, tmp_path / "x")
+
+
+def test_nothing_is_written_over(tmp_path: Path):
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(ConfigError, match="not empty"):
+        new("acme", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
