@@ -31,7 +31,7 @@ PATIENCE = 60.0
 
 @dataclass(frozen=True)
 class Landed:
-    """Records `read`; of these `landed` (new or changed) and `unchanged`; `deleted` are gone from a complete listing."""
+    """Records `read`; of these `landed` (new, changed) and `unchanged`; `deleted` are gone from a complete listing."""
 
     read: int = 0
     landed: int = 0

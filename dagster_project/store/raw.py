@@ -108,10 +108,10 @@ def highest_cursor(db: Connection, raw: Raw) -> str | None:
     return db.execute(text(statement)).scalar()
 
 
-def latest_ids(db: Connection, raw: Raw, keys: Sequence[str]) -> list[int]:
-    """Raw ids of the records of these keys as they are now."""
-    statement = text(f"select id from {raw.latest} where key = any(:keys)")
-    return list(db.execute(statement, {"keys": list(keys)}).scalars())
+def latest_ids(db: Connection, raw: Raw, keys: Sequence[str]) -> dict[str, int]:
+    """Key → raw id of the record as it is now, of the keys that are still there."""
+    statement = text(f"select key, id from {raw.latest} where key = any(:keys)")
+    return {row[0]: row[1] for row in db.execute(statement, {"keys": list(keys)})}
 
 
 def _filled(statement: str, raw: Raw) -> str:
