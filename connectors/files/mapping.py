@@ -1,0 +1,189 @@
+"""One table per layout: text cells → canonical fields. Notations come from the connection's settings."""
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from connectors.files.columns import Columns, normal
+from connectors.files.config import FilesConfig
+from mappings.canonical import Customer, Price, Product, StockLevel
+from mappings.canonical.money import rounded
+from mappings.tables import Constant, Derived, Field, FieldMap, Unusable, at, convert
+from mappings.tables.notation import SCIENTIFIC, Moments, Numbers, identifier
+from mappings.tables.receipts import ReceiptLine
+
+Cells = Mapping[str, str | None]
+KINDS = {
+    **dict.fromkeys(("продажа", "розничная продажа", "приход", "sale", "sell", "сату", "2"), False),
+    **dict.fromkeys(("возврат", "возврат продажи", "возврат прихода", "возврат от покупателя", "return", "refund", "sale return",
+                     "қайтару", "3"), True),
+}  # fmt: skip
+"""Numbers are the operation types of Kazakh cash registers (contract pos 5)."""
+WAYS = {
+    **dict.fromkeys(("наличные", "наличными", "нал", "cash", "қолма-қол"), "cash"),
+    **dict.fromkeys(("карта", "картой", "банковская карта", "безнал", "безналичные", "card", "карточка"), "card"),
+    **dict.fromkeys(("мобильный", "мобильный платеж", "qr", "mobile"), "mobile"), **dict.fromkeys(("бонусы", "bonus"), "bonus"),
+}  # fmt: skip
+STATES = {
+    **dict.fromkeys(("active", "активен", "активный", "да", "1", "true", "белсенді"), "active"),
+    **dict.fromkeys(("archived", "архив", "архивный", "неактивен", "нет", "0", "false", "мұрағат"), "archived"),
+}  # fmt: skip
+PRICE_TYPES = {
+    "розничная": "retail", "розничная цена": "retail", "розница": "retail", "бөлшек": "retail", "оптовая": "wholesale", "опт": "wholesale",
+    "закупочная": "purchase", "закупка": "purchase", "минимальная": "minimum", "рекомендованная": "recommended",
+}  # fmt: skip
+GENDERS = {
+    **dict.fromkeys(("м", "муж", "мужской", "male", "m", "ер"), "male"), **dict.fromkeys(("ж", "жен", "женский", "female", "f", "әйел"), "female"),
+}  # fmt: skip
+
+
+class FileCustomer(Customer):
+    """`refs`: connection → this customer's external id there, from columns `ref.<connection>`."""
+
+    refs: dict[str, str] = {}
+
+
+def receipt_lines(config: FilesConfig, columns: Columns) -> FieldMap:
+    """Till lines. Where tills are named their numbers restart every day, so the id says place, till and day as well;
+    `partition: receipt` says that the number alone is unique."""
+    numbers, moments = _numbers(config), _moments(config)
+
+    def whole_id(cells: Cells, _: Any) -> str:
+        place, till = (identifier(at(cells, name) or "") for name in ("location", "till"))
+        day, receipt = moments.local(_there(cells, "placed_at")).day, identifier(_there(cells, "receipt"))
+        return "/".join(part for part in (place, till, day.isoformat(), receipt) if part)
+
+    restarts = "till" in columns.targets and config.partition != "receipt"
+    return FieldMap(
+        ReceiptLine,
+        {
+            "receipt": Field("receipt", identifier), "line": Field("line", identifier),
+            "location": Field("location", identifier), "till": Field("till", identifier),
+            "placed_at": Field("placed_at", moments), "day": Field("placed_at", lambda text: moments.local(text).day),
+            "clock_change": Field("placed_at", lambda text: moments.local(text).clock_change),
+            "external_id": Derived(whole_id, ("location", "till", "placed_at", "receipt")) if restarts else Field("receipt", identifier),
+            "returned": Field("kind", _known(KINDS)), "sku": Field("sku", identifier),
+            "barcode": Derived(_barcode, ("barcode", "sku")), "name": Field("name", convert.text),
+            "quantity": Field("quantity", numbers.quantity), "unit_price": Field("unit_price", numbers.amount),
+            "discount": Field("discount", numbers.amount), "total": _total(numbers, columns),
+            "receipt_total": Field("receipt_total", numbers.amount), "payment": Field("payment", _ways),
+            "customer": Field("customer", identifier), "loyalty_id": Field("loyalty_id", identifier),
+            "fiscal_sign": Field("fiscal_sign", identifier),
+        },
+    )  # fmt: skip
+
+
+def _total(numbers: Numbers, columns: Columns) -> Field | Derived:
+    """As the file states it; from price, quantity and discount only where no column does."""
+
+    def made(cells: Cells, _: Any) -> Decimal:
+        price, quantity = numbers(_there(cells, "unit_price")), numbers(_there(cells, "quantity"))
+        discount = abs(numbers(at(cells, "discount") or "0"))
+        return rounded(price * quantity - discount.copy_sign(quantity))
+
+    if "total" in columns.targets:
+        return Field("total", numbers.amount)
+    return Derived(made, ("unit_price", "quantity", "discount"))
+
+
+def products(config: FilesConfig) -> FieldMap:
+    """A product without a name goes by its article."""
+    return FieldMap(
+        Product,
+        {
+            "sku": Field("sku", identifier), "external_id": Field("sku", identifier), "parent_sku": Field("parent_sku", identifier),
+            "name": Derived(lambda cells, _: convert.text(at(cells, "name") or at(cells, "sku") or ""), ("name", "sku")),
+            "brand": Field("brand", convert.text), "category": Field("category", convert.text),
+            "barcodes": Field("barcode", _barcodes), "unit": Field("unit", convert.text), "status": Field("status", _known(STATES)),
+        },
+    )  # fmt: skip
+
+
+def stock(config: FilesConfig) -> FieldMap:
+    """Counts. A count that states no moment is as of the file."""
+    return FieldMap(
+        StockLevel,
+        {
+            "sku": Derived(lambda cells, _: identifier(_there(cells, "sku")), ("sku",)), "location": Field("location", identifier),
+            "on_hand": Field("on_hand", _numbers(config).quantity), "as_of": Field("as_of", _moments(config)),
+        },
+    )  # fmt: skip
+
+
+def prices(config: FilesConfig) -> FieldMap:
+    """Base prices."""
+    moments = _moments(config)
+    return FieldMap(
+        Price,
+        {
+            "sku": Derived(lambda cells, _: identifier(_there(cells, "sku")), ("sku",)),
+            "price_type": Field("price_type", lambda text: PRICE_TYPES.get(normal(text), convert.text(text))),
+            "amount": Field("amount", _numbers(config).amount), "currency": Constant(config.currency),
+            "valid_from": Field("valid_from", moments), "valid_to": Field("valid_to", moments),
+        },
+    )  # fmt: skip
+
+
+def customers(config: FilesConfig, columns: Columns) -> FieldMap:
+    """What one system says of a buyer."""
+    moments = _moments(config)
+    refs = tuple(target for target in columns.targets if target.startswith("ref."))
+    texts = ("name", "last_name", "first_name", "middle_name", "city", "address")
+    return FieldMap(
+        FileCustomer,
+        {
+            "external_id": Field("external_id", identifier), **{name: Field(name, convert.text) for name in texts},
+            "phones": Derived(_phones, ("phone", "phone2")), "emails": Field("email", _emails),
+            "birth_date": Field("birth_date", moments.date), "gender": Field("gender", _known(GENDERS)),
+            "loyalty_ids": Field("loyalty_id", lambda text: (identifier(text),)), "account_id": Field("account_id", identifier),
+            "created_at": Field("created_at", moments),
+            "masked": Constant(config.masked),
+            "refs": Derived(lambda cells, _: {ref.removeprefix("ref."): identifier(text) for ref in refs if (text := cells.get(ref))}, refs),
+        },
+    )  # fmt: skip
+
+
+def _numbers(config: FilesConfig) -> Numbers:
+    return Numbers(config.decimal, config.thousands, config.currency)
+
+
+def _moments(config: FilesConfig) -> Moments:
+    return Moments(config.date_format, config.timezone)
+
+
+def _there(cells: Cells, name: str) -> str:
+    text: str | None = at(cells, name)
+    if text is None:
+        raise Unusable("Field required", "missing_field")
+    return text
+
+
+def _known(words: Mapping[str, Any]) -> Any:
+    """A converter of words; one that nobody foresaw sets the line aside (rule `unknown_value`)."""
+    return lambda text: words[normal(text)]
+
+
+def _ways(text: str) -> str:
+    return "+".join(WAYS.get(normal(way), convert.text(way) or "") for way in text.split("+"))
+
+
+def _barcode(cells: Cells, _: Any) -> str | None:
+    """A code that a spreadsheet has rounded is no code; the article names the goods, if there is one."""
+    code: str | None = at(cells, "barcode")
+    if code is None or (at(cells, "sku") and SCIENTIFIC.fullmatch(code.strip())):
+        return None
+    return identifier(code)
+
+
+def _barcodes(text: str) -> tuple[str, ...] | None:
+    return tuple(dict.fromkeys(code for part in re.split(r"[\s,;|]+", text) if (code := convert.barcode(part)))) or None
+
+
+def _phones(cells: Cells, _: Any) -> tuple[str, ...] | None:
+    parts = [part for name in ("phone", "phone2") for part in re.split(r"[,;/]", at(cells, name) or "")]
+    return tuple(dict.fromkeys(phone for part in parts if (phone := convert.phone(part)))) or None
+
+
+def _emails(text: str) -> tuple[str, ...] | None:
+    return tuple(dict.fromkeys(email for part in re.split(r"[\s,;]+", text) if (email := convert.email(part)))) or None

@@ -1,0 +1,187 @@
+"""Finds files and reads one: bytes → cells → canonical frames, or the reason why nothing of it is taken."""
+
+import fcntl
+import glob
+import json
+import signal
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.files import advice, book, delimited, document, mapping
+from connectors.files.cells import Cells
+from connectors.files.config import FilesConfig
+from connectors.files.layouts import LAYOUTS
+from connectors.files.text import Misread
+from connectors.files.whole import MARKERS, UNFINISHED, check_control, marked
+from connectors.sdk.errors import ConfigError
+from connectors.sdk.files import FileFrames, FoundFile
+from mappings.tables import FieldMap, Quarantined
+from mappings.tables.frames import Framed, map_frame, repeated, with_problems
+from mappings.tables.receipt_frames import receipt_frames
+
+READERS = {
+    **dict.fromkeys((".csv", ".tsv", ".tab", ".txt"), delimited.read),
+    **dict.fromkeys((".xlsx", ".xlsm", ".xls", ".ods"), book.read),
+    **dict.fromkeys((".json", ".jsonl", ".ndjson"), document.read),
+}
+KEYS = {
+    "products": ("sku",),
+    "stock": ("sku", "location"),
+    "prices": ("sku", "price_type", "valid_from"),
+    "customers": ("external_id",),
+}
+NOTATION = ("not_a_number", "not_a_moment", "other_currency", "no_time_zone")
+SCOPES = {"stock": ("location",), "prices": ("price_type",)}
+"""Such a file says all there is of these; products and customers that it lacks stay."""
+
+
+def find(config: FilesConfig) -> Iterator[FoundFile]:
+    """Files of the folder, oldest first. Markers, hidden files and those that a transfer still names otherwise are none."""
+    folder = Path(glob.escape(config.path) if not glob.has_magic(config.path) else config.path).parent
+    while glob.has_magic(str(folder)):
+        folder = folder.parent
+    if not folder.is_dir():
+        raise ConfigError(
+            f"{config.connection}: the folder {folder} of `path` does not exist; make it, or mend `path`."
+        )
+    paths = [Path(path) for path in glob.glob(config.path, recursive=True)]
+    for path in sorted(paths, key=lambda path: (path.stat().st_mtime_ns, path.name)):
+        if (
+            path.is_file()
+            and not path.name.startswith(("~$", "."))
+            and not path.name.lower().endswith((*MARKERS, *UNFINISHED))
+        ):
+            yield _found(config, path)
+
+
+def _found(config: FilesConfig, path: Path) -> FoundFile:
+    stat = path.stat()
+    found = FoundFile(path, stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC))
+    waiting = "somebody still writes it" if _being_written(path) else None
+    if config.whole == "marker" and not marked(found):
+        waiting = f"{path.name}.done, .md5 or .sha256 has not come yet (`whole: marker`)"
+    return FoundFile(path, found.size, found.modified_at, waiting)
+
+
+def _being_written(path: Path) -> bool:
+    """Whether a process of this machine holds the file open for writing: then the kernel grants no read lease.
+
+    Where it cannot say (another machine's disk, another owner), the end of the file has to.
+    """
+    with path.open("rb") as file:
+        try:
+            fcntl.fcntl(
+                file, fcntl.F_SETSIG, signal.SIGURG
+            )  # the default kills us if a writer comes in this very moment
+            fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        except BlockingIOError:
+            return True
+        except (OSError, AttributeError):
+            return False
+        fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        return False
+
+
+def read(config: FilesConfig, found: FoundFile) -> FileFrames:
+    """One whole file. Raises ConfigError naming the settings that do not fit, RejectedError where the file breaks."""
+    reader = READERS.get(found.path.suffix.lower())
+    if reader is None:
+        raise ConfigError(
+            f"{found.name}: files ending in {', '.join(READERS)} can be read. Narrow `path`, or rename the file."
+        )
+    try:
+        cells = reader(config, found)
+    except Misread as error:
+        raise advice.misread(config, found, error.problems) from None
+    framed = map_frame(_map(config, cells), cells.table)
+    if set(NOTATION) & set(framed.rows["rule"].unique().to_pylist()) and (
+        error := advice.misfit(config, found, cells.table)
+    ):
+        raise error
+    if cells.control:
+        check_control(config, found, cells.control, framed.rows)
+    framed = with_problems(framed, {row: Quarantined("ragged_line", why) for row, why in cells.broken.items()})
+    return _receipts(config, found, cells, framed) if config.layout == "receipts" else _flat(config, cells, framed)
+
+
+def _map(config: FilesConfig, cells: Cells) -> FieldMap:
+    match config.layout:
+        case "receipts":
+            return mapping.receipt_lines(config, cells.columns)
+        case "customers":
+            return mapping.customers(config, cells.columns)
+        case "products":
+            return mapping.products(config)
+        case "stock":
+            return mapping.stock(config)
+        case "prices":
+            return mapping.prices(config)
+
+
+def _receipts(config: FilesConfig, found: FoundFile, cells: Cells, framed: Framed) -> FileFrames:
+    frames = receipt_frames(framed.rows, cells.lines)
+    reused = pc.sum(pc.equal(frames.set_aside["rule"], "receipt_reused")).as_py() or 0
+    if reused > frames.orders.num_rows:
+        raise advice.misread(
+            config,
+            found,
+            [
+                "its receipt numbers repeat on several days or places: name in columns.receipt all that tell them apart, e.g. [Магазин, Дата, Чек №]"
+            ],
+        )
+    orders = frames.orders
+    fixed = {"channel": "store", "status": "completed", "currency": config.currency}
+    notes = {
+        "zero_quantity": pc.sum(pc.equal(frames.lines["quantity"], 0)).as_py(),
+        "clock_change": pc.sum(orders["clock_change"]).as_py(),
+        **{f"unread_{name}": count for name, count in framed.unread.items()},
+    }
+    columns = {
+        **{name: orders[name] for name in orders.column_names if name not in {"clock_change", "payment"}},
+        **{name: pa.repeat(value, orders.num_rows) for name, value in fixed.items()},
+        "receipt_number": orders["number"],
+        "payment": _json_of(orders["payment"], "method"),
+        "flags": pa.array(
+            [["clock_change"] if flag else None for flag in orders["clock_change"].to_pylist()], pa.list_(pa.string())
+        ),
+    }
+    scope = () if config.partition == "receipt" else config.partition
+    told = {"order": pa.table(columns), "order_line": frames.lines}
+    return FileFrames(
+        "order", told, frames.set_aside, cells.table.num_rows, {rule: n for rule, n in notes.items() if n}, scope
+    )
+
+
+def _json_of(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    """`{name: text}` of every text, an object without it of nothing; few are different."""
+    encoded = column.combine_chunks().dictionary_encode()
+    objects = pa.array(
+        [*(json.dumps({name: text}, ensure_ascii=False) for text in encoded.dictionary.to_pylist()), "{}"], pa.string()
+    )
+    return objects.take(pc.fill_null(encoded.indices, len(objects) - 1))
+
+
+def _flat(config: FilesConfig, cells: Cells, framed: Framed) -> FileFrames:
+    keys = KEYS[config.layout]
+    framed = with_problems(framed, repeated(framed, keys, cells.table))
+    rows = framed.rows.append_column("row", cells.lines)
+    good = rows.filter(pc.is_null(rows["rule"])).drop_columns(["rule", "reason"])
+    bad = rows.filter(pc.is_valid(rows["rule"]))
+    set_aside = pa.table({
+        "key": bad[keys[0]], "line": bad["row"], "lines": pa.repeat(1, bad.num_rows), "rule": bad["rule"], "reason": bad["reason"],
+    })  # fmt: skip
+    entity = LAYOUTS[config.layout].entity
+    notes = {f"unread_{name}": count for name, count in framed.unread.items()}
+    return FileFrames(entity, {entity: good}, set_aside, cells.table.num_rows, notes, SCOPES.get(config.layout, ()))
+
+
+def check(config: FilesConfig) -> None:
+    """Reads the newest file as a sync would, and keeps nothing. Raises ConfigError or RejectedError where it cannot."""
+    newest = next(iter(reversed([found for found in find(config) if not found.waiting])), None)
+    if newest is None:
+        raise ConfigError(f"{config.connection}: no file matches {config.path} yet; drop one there, or mend `path`.")
+    read(config, newest)
