@@ -27,7 +27,7 @@ class ConnectionConfig(BaseModel):
 def secrets_of(config: object) -> tuple[SecretStr, ...]:
     """What must never be shown of a connection's settings."""
     settings = type(config).model_fields if isinstance(config, ConnectionConfig) else ()
-    return tuple(value for name in settings if isinstance(value := getattr(config, name), SecretStr))
+    return tuple(value for name in settings if isinstance(value := getattr(config, name, None), SecretStr))
 
 
 def known_zone(name: str) -> str:

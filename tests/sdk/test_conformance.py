@@ -17,6 +17,7 @@ from connectors.sdk import (
     ConfigError,
     ConnectionConfig,
     ConnectorSpec,
+    FileDrop,
     HubError,
     Rejected,
     RejectedError,
@@ -438,3 +439,13 @@ def test_certification_needs_a_sandbox(acme: ModuleType):
     [found] = certify(spec, None)
     assert not found.passed
     assert "sandbox.py" in found.why
+
+
+def test_a_connector_that_reads_files_is_certified_without_a_vendor(tmp_path: Path):
+    class Folder(ConnectionConfig):
+        path: str = Setting(description="Where files are dropped.")
+
+    drop = FileDrop("files", find=lambda config: (), read=lambda config, path: None)
+    found = certify(ConnectorSpec(name="drop", title="Drop", config=Folder, files=drop), None)
+    assert [one for one in found if not one.passed] == []
+    assert "speaks to no network" in next(one.why for one in found if one.rule == "it_can_be_pointed_at_a_sandbox")

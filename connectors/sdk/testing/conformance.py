@@ -45,10 +45,12 @@ def conformance(
 def certify(spec: ConnectorSpec, module: ModuleType | None, cases: Path | None = None) -> list[Verdict]:
     """The kit and the vendor's limits, on the connector's own module `sandbox` (its `sandbox()` and `DEMO`)."""
     demo = getattr(module, "DEMO", None)
-    if module is None or demo is None:
+    kit = Kit(spec, spec.config.model_construct(), cases)
+    if module is not None and demo is not None:
+        config = spec.config.model_validate({**demo.settings, **demo.secrets})
+        kit = Kit(spec, config.named(f"{spec.name}_certified"), cases, module.sandbox)
+    elif kit.networked:
         return [Verdict("it_has_a_sandbox", False, "certification needs a sandbox.py with `sandbox` and `DEMO`")]
-    config = spec.config.model_validate({**demo.settings, **demo.secrets}).named(f"{spec.name}_certified")
-    kit = Kit(spec, config, cases, module.sandbox)
     return [verdict(rule, kit) for rule in CERTIFIED]
 
 
