@@ -1,8 +1,11 @@
-"""What a connector imports from the hub. Anything not in `__all__` (nor in `connectors.sdk.testing`) is private."""
+"""What a connector imports from the hub: `__all__`, `connectors.sdk.testing`, and for file drops `connectors.sdk.files`.
+
+Anything else is private.
+"""
 
 from connectors.sdk.auth import ApiKey, Basic, Bearer
 from connectors.sdk.breaker import Breaker
-from connectors.sdk.config import ConnectionConfig, known_zone, zone_validator
+from connectors.sdk.config import ConnectionConfig, HubPath, known_zone, zone_validator
 from connectors.sdk.deliver import Accepted, Change, Deferred, Outcome, Rejected, Unknown, outcomes
 from connectors.sdk.errors import (
     ConfigError,
@@ -31,8 +34,8 @@ from connectors.sdk.spec import (
 
 __all__ = [
     "CAPABILITIES", "SDK_VERSION", "Accepted", "ApiKey", "Basic", "Bearer", "Breaker", "Change", "ConfigError",
-    "ConnectionConfig", "ConnectorSpec", "ContractError", "Deferred", "FileDrop", "Http", "HubBug", "HubError", "Offer",
-    "Outcome", "Page", "Record", "Rejected", "RejectedError", "Reply", "Resource", "Since", "Sink", "Snapshot",
+    "ConnectionConfig", "ConnectorSpec", "ContractError", "Deferred", "FileDrop", "Http", "HubBug", "HubError", "HubPath",
+    "Offer", "Outcome", "Page", "Record", "Rejected", "RejectedError", "Reply", "Resource", "Since", "Sink", "Snapshot",
     "TransientError", "UnansweredError", "Unknown", "known_zone", "outcomes", "redacted", "sample",
     "standard_retry_after", "zone_validator",
 ]  # fmt: skip

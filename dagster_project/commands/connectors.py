@@ -9,6 +9,7 @@ from connectors.sdk.errors import ConfigError, HubError
 from connectors.sdk.registry import discover
 from connectors.sdk.spec import ConnectorSpec
 from dagster_project.commands.output import out, print_json, print_rows, says_who_must_act
+from dagster_project.commands.settings import as_markdown, settings_of
 from dagster_project.connections import Connection, load
 from dagster_project.simulators import sandbox_module
 from dagster_project.steps.trial import placeholder_config, trial
@@ -88,6 +89,20 @@ def _checked(connection: Connection) -> dict[str, Any]:
         "ok": True,
         "says": "answers" if connection.spec and connection.spec.check else "configured",
     }
+
+
+@app.command()
+@says_who_must_act
+def settings(name: Annotated[str, typer.Argument(help="An installed connector.")], as_json: Json = False) -> None:
+    """What a connection of it may set, as the Markdown table of the connector's README.
+
+    Example: keruen connectors settings acme
+    """
+    rows = settings_of(_spec(name))
+    if as_json:
+        print_json(rows)
+    else:
+        typer.echo(as_markdown(rows))
 
 
 @app.command()
