@@ -16,10 +16,7 @@ SILENCE = (
 
 
 def http(config: KaspiConfig) -> Http:
-    """The account's client. Without the two JSON:API headers Kaspi may answer with an HTML page.
-
-    No burst: five requests in any one second are told to be the limit.
-    """
+    """The account's client. Without the two JSON:API headers Kaspi may answer with an HTML page."""
     merchant = {"X-Merchant-Uid": config.merchant_id} if config.merchant_id else {}
     return Http(
         str(config.base_url),
@@ -27,7 +24,6 @@ def http(config: KaspiConfig) -> Http:
         auth=ApiKey("X-Auth-Token", config.token),
         headers={"Accept": JSON_API, "Content-Type": JSON_API, "User-Agent": config.user_agent, **merchant},
         per_second=config.per_second,
-        burst=1.0,
         timeout=(min(10.0, config.timeout), config.timeout),
         classify=lambda response: _refused(config, response),
         secrets=tuple(filter(None, (config.feed_password, config.pseudonym_key))),

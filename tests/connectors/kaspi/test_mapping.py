@@ -160,6 +160,11 @@ def test_an_order_without_what_it_needs_is_set_aside(name):
     assert isinstance(to_order(record, CONFIG), Quarantined)
 
 
+def test_lines_worth_less_than_the_order_are_not_all_its_lines():
+    assert is_whole(a_record([{}, {}]))
+    assert not is_whole(a_record([{}], totalPrice=2000))
+
+
 # ── places ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -154,10 +154,10 @@ def test_pages_begin_with_zero_and_end_with_the_count(kaspi, account, now):
 
 
 def test_orders_that_shift_the_pages_while_they_are_read_hide_none(kaspi, account, now):
-    waiting = [kaspi.sell([("SKU-1", 1)], at=now - timedelta(minutes=m)).code for m in range(1, 251)]
+    waiting = [kaspi.sell([("SKU-1", 1)], at=now - timedelta(minutes=m)).code for m in range(1, 351)]
     pages = Reading(account()).window(last_day("NEW", now))
 
-    found = codes(next(pages))
+    found = codes(next(pages)) + codes(next(pages))
     for code in waiting[:60]:
         kaspi.sales[code].move({"status": "ACCEPTED_BY_MERCHANT"}, {})
     newcomer = kaspi.sell([("SKU-1", 1)], at=now).code
