@@ -46,7 +46,7 @@ def move_orders(config: KaspiConfig, changes: Sequence[Change]) -> Iterator[Outc
 
 def _written(config: KaspiConfig, change: Change, order: Record, writes: Sequence[Record]) -> Outcome:
     if at(order, "attributes.state") == "SIGN_REQUIRED" and any(one["status"] == ACCEPT for one in writes):
-        return Deferred(change, SIGNATURE_WAIT, "the buyer has not signed the loan yet")
+        return Deferred(change, SIGNATURE_WAIT, "the buyer has not signed the loan yet", alone=True)
     for attributes in writes:
         reply = http(config).send("POST", "orders", json=body(order["id"], attributes))
         if not reply.ok:

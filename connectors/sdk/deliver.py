@@ -55,13 +55,15 @@ class Rejected:
 class Deferred:
     """Not now: the request did not happen, or was refused for a while. `retry_after` in seconds.
 
-    `blocked`: a setting must be mended first, so nothing else need be tried.
+    `blocked`: a setting must be mended first, so nothing else need be tried. `alone`: the channel is well and answered;
+    only this change waits (an order whose buyer has still to sign), so the others go on.
     """
 
     change: Change
     retry_after: float | None = None
     why: str = ""
     blocked: bool = False
+    alone: bool = False
 
 
 @dataclass(frozen=True)

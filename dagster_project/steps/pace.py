@@ -37,7 +37,7 @@ class Pace:
 
     def after(self, outcomes: Sequence[Outcome], now: datetime) -> "Pace":
         """The pace after one more batch."""
-        if any(isinstance(outcome, Accepted | Rejected) for outcome in outcomes):
+        if any(isinstance(one, Accepted | Rejected) or (isinstance(one, Deferred) and one.alone) for one in outcomes):
             return self.heard()
         deferred = [outcome for outcome in outcomes if isinstance(outcome, Deferred)]
         if stop := next((outcome for outcome in deferred if outcome.blocked), None):

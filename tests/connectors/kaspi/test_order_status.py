@@ -97,6 +97,7 @@ def test_an_order_whose_loan_is_not_signed_waits(kaspi, account):
 
     assert isinstance(outcome, Deferred)
     assert "signed" in outcome.why
+    assert outcome.alone
     assert written(kaspi) == []
 
     kaspi.buyer_signs(sale.code)
