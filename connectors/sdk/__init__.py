@@ -1,4 +1,4 @@
-"""What a connector imports from the hub: `__all__`, `connectors.sdk.testing`, and for file drops `connectors.sdk.files`.
+"""What a connector imports from the hub: these names, `connectors.sdk.testing`, for file drops `connectors.sdk.files`.
 
 Anything else is private.
 """
@@ -34,8 +34,8 @@ from connectors.sdk.spec import (
 
 __all__ = [
     "CAPABILITIES", "SDK_VERSION", "Accepted", "ApiKey", "Basic", "Bearer", "Breaker", "Change", "ConfigError",
-    "ConnectionConfig", "ConnectorSpec", "ContractError", "Deferred", "FileDrop", "Http", "HubBug", "HubError", "HubPath",
-    "Offer", "Outcome", "Page", "Record", "Rejected", "RejectedError", "Reply", "Resource", "Since", "Sink", "Snapshot",
-    "TransientError", "UnansweredError", "Unknown", "known_zone", "outcomes", "redacted", "sample",
-    "standard_retry_after", "zone_validator",
+    "ConnectionConfig", "ConnectorSpec", "ContractError", "Deferred", "FileDrop", "Http", "HubBug", "HubError",
+    "HubPath", "Offer", "Outcome", "Page", "Record", "Rejected", "RejectedError", "Reply", "Resource", "Since",
+    "Sink", "Snapshot", "TransientError", "UnansweredError", "Unknown", "known_zone", "outcomes", "redacted",
+    "sample", "standard_retry_after", "zone_validator",
 ]  # fmt: skip
