@@ -3,13 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine, event
 
 from connectors.sdk import Since
 from connectors.sdk.errors import ContractError, TransientError
-from connectors.sdk.runtime import Attempt, current, using
+from connectors.sdk.runtime import Attempt, current
 from dagster_project.steps import land as step
-from dagster_project.store import raw
 from dagster_project.store.locks import alone
 
 

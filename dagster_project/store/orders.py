@@ -1,0 +1,138 @@
+"""Orders and their lines on their way from `incoming` into the canonical tables, and the history of their moves."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+from sqlalchemy import Connection, text
+
+from dagster_project.store import bindings
+from dagster_project.store.goods import Put
+from dagster_project.store.incoming import Incoming
+from dagster_project.store.merge import marked, merged
+from dagster_project.store.transfer import copy_in
+
+
+@dataclass(frozen=True)
+class Known:
+    """Where a stored order stands."""
+
+    status: str
+    status_raw: str | None
+    updated_at: datetime | None
+
+
+def known(db: Connection, connection: str, external_ids: Sequence[str]) -> dict[str, Known]:
+    """By external id, of those that are stored."""
+    statement = text(
+        'select external_id, status, status_raw, updated_at from canonical."order" '
+        "where connection = :connection and external_id = any(:ids)"
+    )
+    found = db.execute(statement, {"connection": connection, "ids": list(external_ids)})
+    return {row[0]: Known(*row[1:]) for row in found}
+
+
+# ── history ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Event:
+    """A status that was learnt. `note`: why it did not move the order, None where it did."""
+
+    external_id: str
+    at: datetime
+    status: str
+    status_raw: str | None
+    note: str | None
+    source: str
+
+
+def prepare_events(db: Connection) -> None:
+    """The temporary table of events, empty."""
+    columns = "external_id text, at timestamptz, status text, status_raw text, note text, source jsonb"
+    db.execute(text(f"create temp table if not exists incoming_event ({columns}) on commit delete rows"))
+    db.execute(text("delete from incoming_event"))
+
+
+def add_events(db: Connection, events: Sequence[Event]) -> None:
+    if events:
+        names = ("external_id", "status", "status_raw", "note", "source")
+        columns = {name: pa.array([getattr(event, name) for event in events], pa.string()) for name in names}
+        columns["at"] = pa.array([event.at for event in events], pa.timestamp("us", "UTC"))
+        copy_in(db, "incoming_event", pa.table(columns))
+
+
+_EVENTS = text("""
+insert into canonical.order_event (connection, external_id, at, status, status_raw, note, source)
+select :connection, e.external_id, e.at, e.status, e.status_raw, e.note, e.source from incoming_event e
+where not exists (select from canonical.order_event o where o.connection = :connection
+                  and o.external_id = e.external_id and o.status = e.status and o.at = e.at)
+order by e.external_id, e.at
+""")
+
+# ── orders ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+_ORDER_FIELDS = ", ".join(
+    f'i."{name}"' for name in Incoming("order").columns if name not in ("seq", "source", "copy_of")
+)
+_JOINS, _SKU = bindings.resolved("i")
+
+# A copy is known by what it carries, or by the receipt we got when we made it.
+_ORDERS = f"""
+with latest as materialized (
+  select distinct on (i.external_id) i.* from incoming_order i order by i.external_id, i.seq desc
+), {
+    merged(
+        "order",
+        f'''
+  select cast(:connection as text) as connection, {_ORDER_FIELDS}, coalesce(i.copy_of, made.our_id) as copy_of, i.source
+  from latest i left join hub.binding made
+    on made.connection = :connection and made.entity = 'order' and made.external_id = i.external_id''',
+        (*Incoming("order").columns,),
+        name="heads",
+    )
+},
+copies as (
+  insert into hub.binding as b (connection, entity, external_id, our_id, how, since)
+  select :connection, 'order', external_id, copy_of, 'reference', cast(:now as timestamptz)
+  from latest where copy_of is not null
+  on conflict do nothing
+), resolved as materialized (
+  select i.*, coalesce({_SKU}, i.sku) as bound,
+         not exists (select from canonical.product q where q.sku = coalesce({_SKU}, i.sku)) as unbound
+  from incoming_order_line i join latest l on l.external_id = i.external_id and l.seq = i.seq {_JOINS}
+), gone as (
+  delete from canonical.order_line t using latest l
+  where t.connection = :connection and t.external_id = l.external_id
+    and not exists (select from resolved r where r.external_id = t.external_id and r.line = t.line)
+  returning t.external_id
+), differing as materialized (
+  select r.external_id, r.line, r.variant, r.bound as sku, r.barcode, r.name, r.quantity, r.unit_price, r.discount,
+         r.total, r.vat_rate, r.location
+  from resolved r left join canonical.order_line t
+    on t.connection = :connection and t.external_id = r.external_id and t.line = r.line
+  where t.line is null or (t.variant, t.sku, t.barcode, t.name, t.quantity, t.unit_price, t.discount, t.total,
+                           t.vat_rate, t.location)
+    is distinct from (r.variant, r.bound, r.barcode, r.name, r.quantity, r.unit_price, r.discount, r.total,
+                      r.vat_rate, r.location)
+), lines as (
+  insert into canonical.order_line (connection, external_id, line, variant, sku, barcode, name, quantity, unit_price,
+                                    discount, total, vat_rate, location)
+  select :connection, d.* from differing d
+  on conflict (connection, external_id, line) do update set
+    variant = excluded.variant, sku = excluded.sku, barcode = excluded.barcode, name = excluded.name,
+    quantity = excluded.quantity, unit_price = excluded.unit_price, discount = excluded.discount,
+    total = excluded.total, vat_rate = excluded.vat_rate, location = excluded.location
+), changed as materialized (
+  select external_id from heads union select external_id from gone union select external_id from differing
+), {marked("order", "select cast(:connection as text) || ':' || external_id from changed")}
+select (select count(*) from changed), (select count(*) from marked), (select count(*) from resolved where unbound)
+"""
+
+
+def put_orders(db: Connection, values: Mapping[str, Any]) -> Put:
+    """Heads, lines (replaced where they differ) and history. `unbound` counts lines whose sku no product has."""
+    db.execute(_EVENTS, values)
+    return Put(*db.execute(text(_ORDERS), values).one())
