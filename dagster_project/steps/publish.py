@@ -144,15 +144,5 @@ def _rendered(db: Database, hub: Hub, connection: Connection, sink: Sink, empty:
 
 
 def _offer(row: Any, currency: str) -> Offer:
-    about = {
-        **(row.attributes or {}),
-        "external_id": row.external_id,
-        "name": row.name,
-        "name_kk": row.name_kk,
-        "brand": row.brand,
-        "category": row.category,
-        "barcodes": row.barcodes,
-        "unit": row.unit,
-        "currency": currency,
-    }
+    about = {**(row.about or {}), "external_id": row.external_id, "currency": currency}
     return Offer(row.subject, {name: value_of(name, text) for name, text in row.shown.items()}, about)

@@ -92,7 +92,8 @@ def read_back(
     asked = False
     while rows := outbox.claim_unknown(engine, queue, worker, limit=sink.batch, now=now(), until=now() + LEASE):
         shown, failed, requests = _shown(connection, sink, queue, rows)
-        told = [_verdict(sink, queue, row, shown, failed, now()) for row in rows]
+        batch = requests[0].batch if requests else None
+        told = [replace(_verdict(sink, queue, row, shown, failed, now()), batch=batch) for row in rows]
         counts.update(outbox.record(engine, queue, worker, told, requests, now=now()))
         asked = asked or sink.read_back is not None
         if failed:

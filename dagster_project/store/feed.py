@@ -107,7 +107,8 @@ def freeze_shown(db: Connection, feed: Feed) -> int:
 
 _OFFERS = text("""
 select s.subject, max(s.external_id) as external_id, json_object_agg(s.capability, s.value::text) as shown,
-       p.name, p.name_kk, p.brand, p.category, p.barcodes, p.unit, p.attributes
+       p.attributes || jsonb_strip_nulls(jsonb_build_object('name', p.name, 'name_kk', p.name_kk, 'brand', p.brand,
+         'category', p.category, 'barcodes', p.barcodes, 'unit', p.unit)) as about
 from shown s left join canonical.product p on p.sku = s.subject
 where s.subject not in (select subject from incomplete)
 group by s.subject, p.sku order by s.subject collate "C"
@@ -136,7 +137,7 @@ with changed as (
 ), journal as (
   insert into ledger.change (plan, connection, capability, subject, was, becomes, because, outcome, message, at)
   select plan, :connection, capability, subject, acknowledged, sent, 'in the feed', 'published', :version, :moment
-  from (select * from changed union all select * from withdrawn) both
+  from (select * from changed union all select * from withdrawn) as shown_otherwise
 ), noted as (
   insert into hub.feed (connection, version, rows, sha256, published_at, first_at)
   values (:connection, :version, :rows, :sha256, :moment, :moment)
@@ -150,7 +151,7 @@ _REASONS = text("""
 update ledger.item i set reason = r.reason
 from (select o.capability, o.subject,
         case when n.subject is not null then :left_out || 'no ' || array_to_string(array(
-               select c from unnest(:capabilities) c
+               select c from unnest(cast(:capabilities as text[])) c
                where c not in (select s.capability from shown s where s.subject = o.subject)), ', ') || ' yet'
              else :published end as reason
       from ledger.outbox o join ledger.item i using (connection, capability, subject)

@@ -1,0 +1,74 @@
+"""Why a SKU or an order is as it is: every hop from the source's record to what a channel showed.
+
+A hop is `{hop, at, connection, detail}`; hops stand in the order of their moments. Nothing personal is told: of an
+order its number, sums and statuses, of a buyer nothing.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from sqlalchemy import Connection as Database
+from sqlalchemy import Engine, text
+
+from connectors.sdk.errors import ConfigError
+from dagster_project.steps.explain_sql import HOPS_OF_LEDGER, HOPS_OF_ORDER, HOPS_OF_SKU
+
+Kind = Literal["sku", "order"]
+ORDER = ("source", "mapping", "position", "decision", "guard", "request", "reply", "read-back")
+"""Hops of the same moment are told in this order."""
+
+_ORDERS = text("""
+select connection || ':' || external_id from canonical."order"
+where connection || ':' || external_id = :id or number = :id or external_id = :id
+order by placed_at desc
+""")
+_KNOWN = text("""
+select exists (select from canonical.product where sku = :id) or exists (select from canonical.listing where sku = :id)
+    or exists (select from ledger.item where subject = :id and capability in ('stock.push', 'price.push'))
+    or exists (select from canonical.stock_level where sku = :id)
+""")
+
+
+def explain(engine: Engine, subject: str, *, kind: str | None = None, connection: str | None = None) -> dict[str, Any]:
+    """`{kind, id, hops}` of a SKU, or of an order by its number, the channel's id, or `connection:id`.
+
+    `connection`: only the hops of that one. Raises ConfigError for what nobody knows, and for a number that several
+    orders bear.
+    """
+    if kind not in (None, "sku", "order"):
+        raise ConfigError(f"there is nothing to tell of a {kind!r}: ask for `sku ID` or `order ID`")
+    with engine.connect() as db:
+        found, name = _found(db, subject, kind)
+        queries = HOPS_OF_SKU if found == "sku" else HOPS_OF_ORDER
+        hops = list(_hops(db, [*queries, *HOPS_OF_LEDGER], _names(found, name)))
+    chosen = [hop for hop in hops if connection in (None, hop["connection"])]
+    return {"kind": found, "id": name, "hops": sorted(chosen, key=_moment)}
+
+
+def _found(db: Database, subject: str, kind: str | None) -> tuple[Kind, str]:
+    if kind != "order" and db.execute(_KNOWN, {"id": subject}).scalar_one():
+        return "sku", subject
+    orders = list(db.execute(_ORDERS, {"id": subject}).scalars()) if kind != "sku" else []
+    if subject in orders or len(orders) == 1:
+        return "order", subject if subject in orders else orders[0]
+    if orders:
+        raise ConfigError(f"{len(orders)} orders are called {subject!r}: name one of {', '.join(orders[:5])}")
+    raise ConfigError(f"nothing is known of {subject!r}: no product, listing or order has this id")
+
+
+def _names(kind: Kind, name: str) -> dict[str, Any]:
+    connection, _, external_id = name.partition(":")
+    capabilities = ["stock.push", "price.push"] if kind == "sku" else ["order.push", "order.status"]
+    return {"id": name, "connection": connection, "external_id": external_id, "capabilities": capabilities}
+
+
+def _hops(db: Database, queries: Sequence[str], names: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for query in queries:
+        for row in db.execute(text(query), names):
+            at = row.at.astimezone(UTC) if isinstance(row.at, datetime) else None
+            yield {"hop": row.hop, "at": at and at.isoformat(), "connection": row.connection, "detail": row.detail}
+
+
+def _moment(hop: Mapping[str, Any]) -> tuple[str, int]:
+    return hop["at"] or "", ORDER.index(hop["hop"])
