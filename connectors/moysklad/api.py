@@ -44,7 +44,7 @@ ACCESS = {
     30006: "the tariff does not include this; see Подписка",
 }
 """Codes of 403 with their own cure; the rest are missing permissions."""
-OURS = {1014, 1034, 1035, 1062, 1063, 1089, 2016, 3042}
+OURS = {1002, 1005, 1014, 1034, 1035, 1062, 1063, 1089, 2016, 3042}
 """Codes that say that our query is wrong, not the merchant's data."""
 
 _weights: dict[str, float] = {}

@@ -26,6 +26,12 @@ def sync_id(subject: str) -> str:
     return str(uuid5(NAMESPACE, subject))
 
 
+def origin(change: Change) -> str:
+    """`connection:id` of the order at its origin, which is also the ledger's name for it."""
+    order = change.value
+    return f"{order['connection']}:{order['external_id']}" if "connection" in order else change.subject
+
+
 def reference_to(config: MoySkladConfig, kind: str, uuid: str) -> Ref:
     href = f"{str(config.base_url).rstrip('/')}/entity/{kind}/{uuid}"
     return {"meta": {"href": href, "type": kind, "mediaType": "application/json"}}
@@ -78,15 +84,16 @@ class Buyer:
     email: str | None
 
 
-def buyer_of(order: Record) -> Buyer:
-    own = f"{order['connection']}:{order.get('customer') or order['external_id']}"
+def buyer_of(change: Change) -> Buyer:
+    order, connection = change.value, origin(change).partition(":")[0]
+    own = f"{connection}:{order['customer']}" if order.get("customer") else origin(change)
     phone, name = order.get("contact_phone"), order.get("contact_name")
     return Buyer(phone or own, name or f"Покупатель {order['number']}", phone, order.get("contact_email"))
 
 
 def buyers(config: MoySkladConfig, changes: Sequence[Change]) -> dict[str, Ref | RejectedError]:
     """Buyer's key → counterparty: the oldest with that phone, else a new one."""
-    people = {buyer.key: buyer for buyer in (buyer_of(change.value) for change in changes)}
+    people = {buyer.key: buyer for buyer in map(buyer_of, changes)}
     known = by_phone(config, [buyer.phone for buyer in people.values() if buyer.phone])
     return {**known, **registered(config, [buyer for buyer in people.values() if buyer.key not in known])}
 

@@ -165,8 +165,8 @@ def price_parts(item: Payload, config: MoySkladConfig) -> Iterator[Payload]:
 
 def price_rows(item: Payload, config: MoySkladConfig) -> dict[str, Payload]:
     """Canonical price type → price, of those that are set."""
-    listed = {price_type(price["priceType"], config): price for price in item.get("salePrices", ())}
-    listed |= {"purchase": item.get("buyPrice"), "minimum": item.get("minPrice")}
+    listed = {"purchase": item.get("buyPrice"), "minimum": item.get("minPrice")}
+    listed |= {price_type(price["priceType"], config): price for price in item.get("salePrices", ())}
     return {name: price for name, price in listed.items() if price and exact(price["value"]) != 0}
 
 

@@ -4,6 +4,8 @@ import json
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from gzip import compress
+from itertools import count
+from random import Random
 from typing import Any
 
 from starlette.requests import Request
@@ -22,7 +24,6 @@ LOGIN, PASSWORD = "admin@keruen", "sandbox-password"
 
 DEMO = Demo(
     settings={
-        "budget": 1_000_000,
         "organization": ORGANIZATION,
         "store": uid("store", PLACES[0].code),
         "stores": {place.code: uid("store", place.code) for place in PLACES},
@@ -30,9 +31,12 @@ DEMO = Demo(
         "delivery_service": PARCEL,
     },
     secrets={"token": TOKEN},
-    connection={"locations": {uid("store", place.code): place.code for place in PLACES}},
+    connection={
+        "locations": {uid("store", place.code): place.code for place in PLACES},
+        "push": {"order": "auto", "first": "auto"},
+    },
+    unlimited={"budget": 1_000_000},
 )
-"""The budget is that of a sandbox without limits; with `limits: contract` leave it out."""
 
 ROUTES: dict[str, dict[str, Callable[[Account, Asked], Any]]] = {
     "GET": {
@@ -74,6 +78,25 @@ def sandbox(
     routes.append(Route("/security/token", _issue(account), methods=["POST"]))
     vendor.app.router.routes += [Mount("/api/remap/1.2", routes=list(routes)), *routes]
     return account
+
+
+def life(account: Account, shop: Shop, *, feeds: str | None = None, seed: int = 1) -> Callable[[], None]:
+    """The demo's days: each call is a sale at a till; now and then an order moves on, or goods arrive."""
+    random, calls = Random(f"moysklad {seed}"), count(1)
+    tills = [place.code for place in shop.places if place.kind == "store"]
+
+    def pulse() -> None:
+        number = next(calls)
+        sku, place = random.choice(shop.variants).sku, random.choice(tills)
+        person = random.choice(shop.people).id if random.random() < 0.4 else None
+        if account.in_stock(sku, place):
+            account.sell(sku, place, person=person)
+        if number % 4 == 0:
+            account.move_on(random)
+        if number % 10 == 0:
+            account.books.move_stock(uid("item", sku), uid("store", place), random.randint(1, 12))
+
+    return pulse
 
 
 def _edge(account: Account, action: Callable[[Account, Asked], Any]) -> Callable[[Request], Awaitable[Response]]:

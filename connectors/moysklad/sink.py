@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from connectors.moysklad.api import EXPANDED, any_of, every, first_error, read, write
 from connectors.moysklad.config import MoySkladConfig
 from connectors.moysklad.documents import COPY, status
-from connectors.moysklad.lookup import Ref, buyer_of, buyers, goods, reference_to, sync_id
+from connectors.moysklad.lookup import Ref, buyer_of, buyers, goods, origin, reference_to, sync_id
 from connectors.moysklad.source import WITH_DELETED
 from connectors.sdk import (
     Accepted,
@@ -61,6 +61,8 @@ def push_orders(config: MoySkladConfig, changes: Sequence[Change]) -> Iterator[O
     `value`: a canonical order as JSON with its `connection`. `about["variants"]`: sku → MoySklad's id, where the hub
     has bound one. A repeated create returns the earlier order (syncId), so a lost answer makes no second one.
     """
+    if not changes:
+        return
     known = copies(config, changes)
     fresh = [change for change in changes if reference(change) not in known]
     desk = Desk(named_states(config), goods(config, fresh), buyers(config, fresh))
@@ -91,7 +93,7 @@ def shown_orders(config: MoySkladConfig, changes: Sequence[Change]) -> dict[str,
 
 def reference(change: Change) -> str:
     """The external code of the copy. Read back, it tells the hub whose copy the order is."""
-    return f"{COPY}{change.value['connection']}:{change.value['external_id']}"
+    return COPY + origin(change)
 
 
 def copies(config: MoySkladConfig, changes: Sequence[Change]) -> dict[str, Record]:
@@ -202,7 +204,7 @@ def created(config: MoySkladConfig, change: Change, desk: Desk) -> Record:
         "moment": local(config, order["placed_at"]),
         "applicable": True,
         "organization": reference_to(config, "organization", str(config.organization)),
-        "agent": had(desk.buyers[buyer_of(order).key]),
+        "agent": had(desk.buyers[buyer_of(change).key]),
         "positions": positions(config, order, desk, reserve=config.reserve and store is not None),
     } | {name: value for name, value in optional.items() if value}
 

@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from random import Random
 from typing import Any
 
+from connectors.moysklad.api import uuid_of
 from connectors.moysklad.simulator.books import ROOT, Books, Fields, Refusal, Row, meta, ref
 from connectors.moysklad.simulator.door import Door
 from connectors.moysklad.simulator.query import Query, parse, rendered, select
@@ -77,6 +80,21 @@ class Account:
         """Somebody moves an order to the state of that name."""
         where = next(one["meta"] for one in self.books.states.values() if one["name"] == state)
         self.books.update("customerorder", order, {"state": {"meta": where}})
+
+    def move_on(self, random: Random) -> None:
+        """Somebody takes an order in hand and moves it to the next state."""
+        names = [state["name"] for state in self.books.states.values() if state["stateType"] != "Unsuccessful"]
+        moves = dict(pairwise(names))
+        open_ = [row for row in self.books.tables["customerorder"].rows.values() if self.state_of(row) in moves]
+        if open_:
+            chosen = random.choice(open_)
+            self.move(chosen.id, moves[self.state_of(chosen)])
+
+    def state_of(self, order: Row) -> str:
+        return str(self.books.states[str(uuid_of(order.fields["state"]))]["name"])
+
+    def in_stock(self, sku: str, place: str) -> int:
+        return int(self.books.counts[uid("item", sku), uid("store", place)].stock)
 
     def item(self, sku: str) -> Row:
         """The product or variant of a SKU of the shop."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
 from secrets import token_hex
-from time import monotonic
 
 from connectors.moysklad.config import TokenKind, weight
 from connectors.moysklad.simulator.books import Refusal
@@ -39,8 +38,10 @@ class Door:
     password: str
     users: dict[str, User]
     clock: Callable[[], datetime]
-    ticks: Callable[[], float] = monotonic
     busy: int = 0
+
+    def ticks(self) -> float:
+        return self.clock().timestamp()
 
     def user(self, authorization: str) -> User:
         """Raises Refusal (401)."""

@@ -55,7 +55,7 @@ def opened(books: Books, shop: Shop) -> Books:
         "counterparty": _people(shop.people),
     }
     products, variants = _goods(shop.variants)
-    tables = kinds | {"product": products, "variant": variants}
+    tables = kinds | {"product": products, "variant": variants, "bundle": []}
     tables |= _sales(shop, {**items_of(products), **items_of(variants)})
     books.tables.update({kind: Table(rows) for kind, rows in tables.items()})
     _count(books, shop)
