@@ -105,7 +105,7 @@ def line(product: dict[str, Any], quantity: int, price: Any) -> dict[str, Any]:
 
 
 def sandbox(shop: Shop | None = None, *, limits: Limits = "contract", clock: Callable[[], datetime] = utc_now) -> Satu:
-    """A platform with the shop's goods on display and its orders of channel `site`."""
+    """A platform with the shop's goods on display and its orders of channel `bazaar`."""
     state = Satu(clock)
     state.sandbox = Sandbox("satu", _routes(state), limits=limits, clock=clock)
     if shop is not None:
@@ -122,7 +122,7 @@ def _open(state: Satu, shop: Shop) -> None:
     }
     clients: dict[str, int] = {}
     for sale in shop.orders:
-        if sale.channel == "site":
+        if sale.channel == "bazaar":
             _past_order(state, shop, sale, by_sku, clients)
 
 

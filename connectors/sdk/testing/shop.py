@@ -14,7 +14,9 @@ from typing import NamedTuple
 
 from connectors.sdk.testing import words
 
-CHANNELS = ("store", "marketplace", "site")
+CHANNELS = {"store": 42, "till": 8, "marketplace": 26, "bazaar": 12, "site": 12}
+"""Channel → share of the orders, in percent. `till` is the last store's, which writes its receipts to files."""
+AT_THE_TILL = frozenset({"store", "till"})
 _STEPS = ("placed", "confirmed", "assembling", "ready", "shipped", "delivered")
 _STEP = timedelta(hours=9)
 """An order of the demo moves one status in this time, so that the last days show every status."""
@@ -203,16 +205,19 @@ def _order(random: Random, number: int, at: datetime, buyer: Person, lines: tupl
     for line in lines:
         had = joined.get(line.sku)
         joined[line.sku] = Line(line.sku, line.quantity + (had.quantity if had else 0), line.price)
-    channel = random.choices(CHANNELS, (50, 35, 15))[0]
-    place = random.choice(PLACES[1:] if channel == "store" else PLACES)
-    known = channel != "store" or random.random() < 0.4
-    text = {"store": f"{place.code}-{number:06d}", "marketplace": f"{700_000_000 + number}", "site": f"S-{number:06d}"}
+    channel = random.choices(tuple(CHANNELS), tuple(CHANNELS.values()))[0]
+    place = PLACES[-1] if channel == "till" else random.choice(PLACES[1:] if channel == "store" else PLACES)
+    known = channel not in AT_THE_TILL or random.random() < 0.4
+    numbered = {
+        "marketplace": f"{700_000_000 + number}", "bazaar": f"{500_000 + number}", "site": f"S-{number:06d}"
+    }  # fmt: skip
+    text = numbered.get(channel, f"{place.code}-{number:06d}")
     status = _status(random, channel, now - at)
-    return Order(text[channel], channel, buyer.id if known else None, place.code, at, status, tuple(joined.values()))
+    return Order(text, channel, buyer.id if known else None, place.code, at, status, tuple(joined.values()))
 
 
 def _status(random: Random, channel: str, age: timedelta) -> str:
-    if channel == "store":
+    if channel in AT_THE_TILL:
         return "completed"
     if random.random() < 0.06:
         return "cancelled"
