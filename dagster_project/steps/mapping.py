@@ -23,7 +23,7 @@ from mappings.tables.overrides import overridden
 
 Rows = Mapping[str, list[dict[str, Any]]]
 """Table of `store.incoming` → its rows."""
-PAGE = 2000
+PAGE = 1000
 """Raw rows in memory at a time."""
 
 
