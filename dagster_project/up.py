@@ -1,13 +1,13 @@
 """`keruen up`: the store, Dagster (code server, daemon, web server) and the feed server, on loopback, until Ctrl-C."""
 
 import os
+import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -171,33 +171,32 @@ def dagster(port: int) -> Iterator[Dagster]:
         running.stop()
 
 
-def serve_until_stopped(running: Dagster, each_second: Callable[[], None] = lambda: None) -> None:
-    """Watches Dagster until Ctrl-C or SIGTERM."""
-    stopped = threading.Event()
-    previous = {number: _on(number, stopped) for number in _ENDINGS}
-    try:
-        beats = 0
-        while not stopped.wait(1.0):
-            each_second()
-            beats += 1
-            if beats % 10 == 0:
-                running.ended()
-                running.heal()
-    finally:
-        import signal
+ENDINGS = (signal.SIGINT, signal.SIGTERM)
+BEAT = 10.0
+"""Seconds between two looks at Dagster's processes."""
 
+
+@contextmanager
+def until_told() -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the block as KeyboardInterrupt, once: a second one does not break into the stopping."""
+
+    def told(*_: object) -> None:
+        for number in ENDINGS:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    previous = {number: signal.signal(number, told) for number in ENDINGS}
+    try:
+        yield
+    finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
 
 
-_ENDINGS = (2, 15)  # SIGINT, SIGTERM
-
-
-def _on(number: int, stopped: threading.Event) -> Any:
-    import signal
-
-    return signal.signal(number, lambda *_: stopped.set())
-
-
-def open_hint(port: int) -> str:
-    return f"http://127.0.0.1:{port}" if sys.stdout else ""
+def serve(running: Dagster) -> None:
+    """Watches Dagster until somebody says stop. Raises ConfigError when one of its processes ends by itself."""
+    with suppress(KeyboardInterrupt):
+        while True:
+            time.sleep(BEAT)
+            running.ended()
+            running.heal()

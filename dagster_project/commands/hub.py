@@ -1,10 +1,10 @@
 """Running the hub and asking it: up, sync, status, explain, sql, schema."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
+import psycopg
 import typer
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Engine, text
 
 from connectors.sdk.errors import ConfigError
 from dagster_project import clock
@@ -36,11 +36,11 @@ def up(
     """
     from dagster_project import demo as demonstration
     from dagster_project.store.database import stop as stop_store
-    from dagster_project.up import dagster, feeds, require_free, serve_until_stopped
+    from dagster_project.up import dagster, feeds, require_free, serve, until_told
 
     if once and not demo:
         raise ConfigError("--once belongs to --demo; a single pass over your connections is `keruen sync`.")
-    with sole_up(home()):
+    with until_told(), sole_up(home()):
         if not once:
             require_free(port, "--port")
         require_free(feed_port, "--feed-port")
@@ -53,12 +53,14 @@ def up(
                     if once:
                         raise typer.Exit(demonstration.verdict(engine, report))
                 with feeds(feed_port) as feed_url, dagster(port) as running:
-                    out.print(
-                        demonstration.page(port, feed_url, stage) if demo else f"Dagster: http://127.0.0.1:{port}"
-                    )
-                    serve_until_stopped(running)
+                    out.print(demonstration.page(port, feed_url, stage) if demo else _where(port, feed_url))
+                    serve(running)
         finally:
             stop_store()
+
+
+def _where(port: int, feeds: str) -> str:
+    return f"Dagster: http://127.0.0.1:{port}   feeds: {feeds}/<connection>.xml   Ctrl-C stops everything."
 
 
 @says_who_must_act
@@ -69,7 +71,7 @@ def sync(
 ) -> None:
     """Extract, map, decide, plan and deliver once, in this process.
 
-    Example: keruen sync kaspi_almaty --full
+    Example: keruen sync site --full
     """
     with running_store() as engine, progress("sync") as tell:
         migrate(engine)
@@ -137,13 +139,20 @@ def sql(
     """
     with running_store() as engine:
         migrate(engine)
-        with engine.connect() as connection:
-            connection.execute(text("set transaction read only"))
-            try:
-                rows = connection.exec_driver_sql(query.replace("%", "%%")).mappings().fetchall()
-            except DBAPIError as error:
-                raise ConfigError(f"the query cannot run: {str(error.orig).splitlines()[0]}") from None
-    print_rows([dict(row) for row in rows], as_json=as_json, empty="no rows")
+        rows = _read_only(engine, query)
+    print_rows(rows, as_json=as_json, empty="no rows")
+
+
+def _read_only(engine: Engine, query: str) -> list[dict[str, Any]]:
+    """Prepared, so that it is one statement and cannot leave the transaction that forbids writing."""
+    with engine.connect() as connection:
+        connection.execute(text("set transaction read only"))
+        try:
+            cursor = connection.connection.driver_connection.execute(query, prepare=True)
+        except psycopg.Error as error:
+            raise ConfigError(f"the query cannot run: {str(error).splitlines()[0]}") from None
+        names = [column.name for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in (cursor.fetchall() if names else ())]
 
 
 def schema() -> None:

@@ -1,16 +1,18 @@
 """Plans: see what would be written, release or refuse what was held, take a push back."""
 
 import getpass
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from dagster_project import clock
 from dagster_project.commands.output import out, print_json, print_rows, says_who_must_act
 from dagster_project.connections import load
 from dagster_project.steps import approve as decisions
 from dagster_project.steps.decide import preview
+from dagster_project.store.approvals import Decided
 from dagster_project.store.database import migrate, running_store
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
@@ -29,7 +31,7 @@ def plan(
 ) -> None:
     """What would be written now, with old and new values and reasons; writes nothing anywhere.
 
-    Example: keruen plan kaspi_almaty --capability price.push
+    Example: keruen plan site --capability price.push
     """
     with running_store() as engine:
         migrate(engine)
@@ -44,14 +46,17 @@ def plan(
         print_rows(rows, as_json=as_json, empty="nothing would be written")
 
 
-def _held(engine, connection: str | None, capability: str | None) -> list[dict]:  # type: ignore[no-untyped-def,type-arg]
-    query = text(
-        "select plan, connection, capability, state, reason, rows, held, created_at from ledger.plan "
-        "where (state = 'held' or held > 0) and (:connection::text is null or connection = :connection) "
-        "and (:capability::text is null or capability = :capability) order by plan".replace("::text", "")
-    )
+_HELD = text("""
+select plan, connection, capability, state, reason, rows, held, created_at from ledger.plan
+where (state = 'held' or held > 0) and connection = coalesce(:connection, connection)
+  and capability = coalesce(:capability, capability)
+order by plan
+""")
+
+
+def _held(engine: Engine, connection: str | None, capability: str | None) -> list[dict[str, Any]]:
     with engine.connect() as store:
-        found = store.execute(query, {"connection": connection or "", "capability": capability or ""})
+        found = store.execute(_HELD, {"connection": connection, "capability": capability})
         return [dict(row) for row in found.mappings()]
 
 
@@ -63,7 +68,7 @@ def approve(
 
     Example: keruen approve 17 --rows KR-00017-2 --why "new season price"
     """
-    _decided(decisions.approve, plan, rows, why, "released")
+    _decided(decisions.approve, "released", plan, rows, why)
 
 
 @says_who_must_act
@@ -74,14 +79,14 @@ def reject(
 
     Example: keruen reject 17 --why "typing error in the price list"
     """
-    _decided(decisions.reject, plan, rows, why, "rejected")
+    _decided(decisions.reject, "rejected", plan, rows, why)
 
 
-def _decided(decision, plan: int, rows: list[str] | None, why: str, word: str) -> None:  # type: ignore[no-untyped-def]
+def _decided(decision: Callable[..., Decided], word: str, plan: int, rows: list[str] | None, why: str) -> None:
     with running_store() as engine:
         migrate(engine)
-        count = decision(engine, plan, rows, who=getpass.getuser(), why=why, now=clock.now())
-    out.print(f"plan {plan}: {count} rows {word}")
+        done = decision(engine, plan, rows, who=getpass.getuser(), why=why, now=clock.now())
+    out.print(f"plan {plan}: {word} {done}")
 
 
 @says_who_must_act

@@ -39,7 +39,9 @@ def _default(about: FieldInfo) -> str:
 
 def _yaml(value: Any) -> str:
     """On one line, as a merchant would type it."""
-    dumped = yaml.safe_dump(to_jsonable_python(value), default_flow_style=True, allow_unicode=True, width=1000)
+    dumped = yaml.safe_dump(
+        to_jsonable_python(value), default_flow_style=True, sort_keys=False, allow_unicode=True, width=1000
+    )
     return dumped.strip().removesuffix("...").strip()
 
 
