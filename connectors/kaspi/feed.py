@@ -86,7 +86,7 @@ def _row(config: KaspiConfig, offer: Offer, price: str, points: Sequence[str]) -
 def _availabilities(config: KaspiConfig, offer: Offer, points: Sequence[str]) -> str:
     """Every point on every row: what is out of stock is switched off by name, not left out (contract kaspi 5)."""
     counts = {_bare(config, name): count for name, count in (offer.values.get("stock.push") or {}).items()}
-    days = int(offer.about.get("pre_order") or 0)
+    days = _wait(offer.about)
     wait = f' preOrder="{days}"' if days else ""
     return "".join(_availability(place, whole(counts.get(place)), wait) for place in points)
 
@@ -158,9 +158,15 @@ def belongs(config: KaspiConfig, sku: str, about: Mapping[str, Any]) -> str | No
         return "sku has control characters"
     if not _model(about):
         return "no name: Kaspi wants one for every offer"
-    if not 0 <= int(about.get("pre_order") or 0) <= LONGEST_WAIT:
-        return f"pre-order of {about['pre_order']} days: Kaspi takes 0 to {LONGEST_WAIT}"
+    if _wait(about) is None:
+        return f"pre_order is {about['pre_order']!r}: Kaspi takes 0 to {LONGEST_WAIT} whole days"
     return None
+
+
+def _wait(about: Mapping[str, Any]) -> int | None:
+    """Days of a pre-order, 0 for none; None where what is said of it is no number that Kaspi takes."""
+    said = str(about.get("pre_order") or 0)
+    return int(said) if re.fullmatch(r"\d{1,2}", said) and int(said) <= LONGEST_WAIT else None
 
 
 def _model(about: Mapping[str, Any]) -> str | None:

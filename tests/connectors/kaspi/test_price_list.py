@@ -168,6 +168,7 @@ def test_preorder_is_told_in_days_and_only_where_wanted():
         ("SKU1", {"name": " "}, "name"),
         ("SKU1", {}, "name"),
         ("SKU1", {"name": "Пиала", "pre_order": 31}, "30"),
+        ("SKU1", {"name": "Пиала", "pre_order": "три дня"}, "whole days"),
         ("S" * 64, {"name": "Пиала", "pre_order": 30}, None),
     ],
 )
