@@ -1,6 +1,6 @@
 """Orders of other channels, copied into MoySklad: created once, then moved on (contract moysklad 3, 5 and 6)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -97,12 +97,20 @@ def reference(change: Change) -> str:
 
 
 def copies(config: MoySkladConfig, changes: Sequence[Change]) -> dict[str, Record]:
-    """External code → the order that bears it, in the recycle bin too: what a person threw away is not made again."""
-    if not changes:
-        return {}
-    where = f"{any_of('externalCode', map(reference, changes))};{WITH_DELETED}"
-    found = every(config, "entity/customerorder", filter=where, limit=EXPANDED, expand="state,positions")
-    return {order["externalCode"]: order for order in found}
+    """Reference → the copy, by its external code, else by the id the hub has bound.
+
+    In the recycle bin too: what a person threw away is not made again.
+    """
+    found = {order["externalCode"]: order for order in orders(config, "externalCode", map(reference, changes))}
+    bound = {change.external_id: change for change in changes if change.external_id and reference(change) not in found}
+    return found | {reference(bound[order["id"]]): order for order in orders(config, "id", bound)}
+
+
+def orders(config: MoySkladConfig, field: str, values: Iterable[str]) -> Iterator[Record]:
+    """Customer orders by external code or id, with their state and positions."""
+    if where := any_of(field, values):
+        asked = {"filter": f"{where};{WITH_DELETED}", "expand": "state,positions", "limit": EXPANDED}
+        yield from every(config, "entity/customerorder", **asked)
 
 
 def posted(config: MoySkladConfig, entries: Sequence[Entry], again: bool = True) -> Iterator[Outcome]:

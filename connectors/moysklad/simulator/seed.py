@@ -1,7 +1,7 @@
 """The invented shop as MoySklad would hold it: goods, stores, people, till receipts and orders of the web shop."""
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache, partial
 from itertools import groupby
@@ -21,7 +21,10 @@ STATE_OF: dict[str, str] = {
     **{status: name for name, status in STATES.items()}, "assembling": "Подтвержден", "completed": "Доставлен"
 }  # fmt: skip
 PROMISED = ("placed", "confirmed", "assembling", "ready")
-LAUNCH = "2024-01-09 10:00:00.000"
+LAUNCHED = datetime(2024, 1, 9, 7, 0, tzinfo=UTC)
+LAUNCH = moscow(LAUNCHED)
+PACE = timedelta(minutes=7)
+"""Between two rows that somebody typed in when the account was young."""
 EVERY_RETURN = 150
 """One till receipt in so many comes back."""
 
@@ -67,6 +70,11 @@ def _row(kind: str, uuid: str, updated: str, build: Callable[[], Fields]) -> Row
     return Row(uuid, kind, updated, lambda: own | build())
 
 
+def typed(number: int) -> str:
+    """When the row of that number was last changed."""
+    return moscow(LAUNCHED + number * PACE)
+
+
 def _plain(kind: str, entries: Iterable[tuple[str, Fields]]) -> list[Row]:
     return [_row(kind, uuid, LAUNCH, partial(dict, fields)) for uuid, fields in entries]
 
@@ -92,14 +100,18 @@ def _store(place: Place) -> Fields:
 
 def _goods(variants: Iterable[Variant]) -> tuple[list[Row], list[Row]]:
     """A model with one variant is a product; one with several is a product that only heads its variants."""
-    products, children = [], []
+    products: list[Row] = []
+    children: list[Row] = []
     for parent, group in groupby(variants, key=lambda variant: variant.parent_sku):
         family = list(group)
         if len(family) == 1:
-            products.append(_row("product", uid("item", family[0].sku), LAUNCH, partial(_single, family[0])))
+            products.append(
+                _row("product", uid("item", family[0].sku), typed(len(products)), partial(_single, family[0]))
+            )
             continue
-        products.append(_row("product", uid("item", parent), LAUNCH, partial(_heading, family)))
-        children += [_row("variant", uid("item", one.sku), LAUNCH, partial(_variant, one)) for one in family]
+        when = typed(len(products))
+        products.append(_row("product", uid("item", parent), when, partial(_heading, family)))
+        children += [_row("variant", uid("item", one.sku), when, partial(_variant, one)) for one in family]
     return products, children
 
 
@@ -170,7 +182,10 @@ def items_of(rows: Iterable[Row]) -> Items:
 
 def _people(people: Iterable[Person]) -> list[Row]:
     anonymous = {"name": RETAIL_BUYER, "companyType": "legal", "tags": [], "created": LAUNCH, "externalCode": "retail"}
-    known = [_row("counterparty", uid("person", one.id), LAUNCH, partial(_person, one)) for one in people]
+    known = [
+        _row("counterparty", uid("person", one.id), typed(number), partial(_person, one))
+        for number, one in enumerate(people, start=1)
+    ]
     return [*_plain("counterparty", [(BUYER, anonymous)]), *known]
 
 
@@ -267,7 +282,8 @@ def _shipment(order: Order, items: Items) -> Fields:
 
 
 def _return(order: Order, items: Items) -> Fields:
-    return _head(order, items, "salesreturn", order.lines, demand=ref("demand", uid("demand", order.number)))
+    sale = ref("demand", uid("demand", order.number))
+    return _head(order, items, "salesreturn", order.lines, demand=sale, salesChannel=ref("saleschannel", SITE))
 
 
 # ── counts ────────────────────────────────────────────────────────────────────────────────────────────────────────────

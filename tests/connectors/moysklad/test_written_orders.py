@@ -1,6 +1,7 @@
 """Orders of other channels in MoySklad: made once, moved on, never in people's way."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -310,6 +311,17 @@ def test_a_copy_that_was_thrown_away_is_not_made_again(settings: Settings, vendo
     [outcome] = push(config, sale(status="confirmed"))
     assert outcome == Accepted(outcome.change, copy["id"])
     assert len(copies(vendor)) == 1
+
+
+def test_a_copy_that_the_hub_knows_by_its_id_is_moved_on(
+    settings: Settings, vendor: Account, shop: Shop, sale: Sale
+) -> None:
+    """A manager typed it in, or changed its external code: it is still the copy that the hub has bound."""
+    typed = vendor.order(shop.variants[0].sku, "Almaty-1")
+    change = replace(changes(sale(status="confirmed"))[0], external_id=typed)
+    assert [*outcomes(SINK, settings(), [change])] == [Accepted(change, typed)]
+    assert vendor.state_of(vendor.books.find("customerorder", typed)) == "Подтвержден"
+    assert copies(vendor) == []
 
 
 def test_read_back_tells_what_a_copy_still_lacks(settings: Settings, vendor: Account, sale: Sale) -> None:
