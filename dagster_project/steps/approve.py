@@ -7,9 +7,12 @@ from sqlalchemy import Connection as Database
 from sqlalchemy import Engine
 
 from connectors.sdk.errors import ConfigError
+from dagster_project.steps.undo import undo
 from dagster_project.store import approvals
 from dagster_project.store.approvals import Decided, Decision, Held
 from dagster_project.store.ledger import planning
+
+__all__ = ["approve", "reject", "undo"]
 
 Decide = Callable[[Database, Held, Decision], tuple[Decided, set[str]]]
 

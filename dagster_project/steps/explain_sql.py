@@ -44,7 +44,7 @@ select 'mapping' as hop, since as at, connection, 'bound: ' || external_id || ' 
 from hub.binding where entity = 'variant' and our_id = :id
 """,
     """
-select 'position' as hop, as_of as at, null as connection,
+select 'position' as hop, as_of as at, connection,
        location || ': ' || trim_scale(on_hand) || ' on hand, ' || trim_scale(reserved) || ' reserved' as detail
 from position.stock where sku = :id
 """,

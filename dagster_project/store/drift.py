@@ -56,8 +56,7 @@ def longest_unseen(engine: Engine, queue: Queue, limit: int) -> list[Row]:
         return [Row(row.subject, row.external_id, row.plan, None, row.value, {}, "", 0) for row in rows]
 
 
-# What the channel shows becomes what it is known to show; the new version gives the correction a key of its own,
-# or a vendor that remembers keys would take it for a repetition and drop it.
+# What the channel shows becomes what it is known to show; the difference to what is desired makes the correction.
 _RECORD = text("""
 with seen as (
   select * from unnest(cast(:subjects as text[]), cast(cast(:values as text[]) as jsonb[]), cast(:ats as timestamptz[]),
@@ -67,8 +66,7 @@ with seen as (
     acknowledged = case when seen.drifted then seen.observed else i.acknowledged end,
     state = case when seen.drifted then 'pending' else i.state end,
     reason = case when seen.drifted then 'drift: the channel shows ' || seen.observed::text || ' instead of '
-                                         || i.acknowledged::text else i.reason end,
-    version = i.version + case when seen.drifted then 1 else 0 end
+                                         || i.acknowledged::text else i.reason end
   from seen
   where i.connection = :connection and i.capability = :capability and i.subject = seen.subject and i.state = 'in_sync'
   returning i.subject, seen.drifted, i.desired, i.observed, i.plan, i.reason, seen.at

@@ -56,14 +56,23 @@ insert into ledger.plan (connection, capability, state, reason, created_at, undo
 values (:connection, :capability, cast(:state as text), :reason, :now, :undoes, :run) returning plan
 """)
 
+# A value that a person has taken back does not go out again unasked, whoever plans it next.
 # A row whose request may have left is not replaced: its outcome comes first, finds the item newer and marks it dirty.
 # A rest imposed on the queue (claimed_by, not_before) outlives the change that waited for it.
 _FREEZE = """
-with planned as (
-  select p.subject, p.external_id, p.was, p.becomes, p.because, p.guard, p.about, i.version,
-         case when :held or p.guard is not null then 'held' else 'ready' end as state
+with taken_back as materialized (
+  select distinct u.plan, c.subject, c.becomes
+  from ledger.plan u join ledger.change c on c.plan = u.undoes and c.outcome in ('accepted', 'published')
+  where u.connection = :connection and u.capability = :capability and u.undoes is not null
+    and cast(:undoes as bigint) is null
+), judged as (
+  select p.subject, p.external_id, p.was, p.becomes, p.because, p.about, i.version,
+         coalesce(p.guard, case when t.subject is not null then 'undone' end) as guard
   from {source} p join ledger.item i
     on i.connection = :connection and i.capability = :capability and i.subject = p.subject
+  left join taken_back t on t.plan = i.plan and t.subject = p.subject and t.becomes = p.becomes
+), planned as (
+  select *, case when :held or guard is not null then 'held' else 'ready' end as state from judged
 ), older as (
   select o.* from ledger.outbox o join planned p
     on o.connection = :connection and o.capability = :capability and o.subject = p.subject
@@ -129,7 +138,7 @@ def freeze(
     state = "held" if held else "released"
     values = {**queue.names, "now": now, "reason": held, "held": held is not None}
     plan = db.execute(_PLAN, {**values, "state": state, "undoes": undoes, "run": run}).scalar_one()
-    counts = db.execute(text(_FREEZE.format(source=source)), {**values, "plan": plan}).one()
+    counts = db.execute(text(_FREEZE.format(source=source)), {**values, "plan": plan, "undoes": undoes}).one()
     db.execute(_COUNTED, {"plan": plan, "rows": counts.rows, "held": counts.held})
     db.execute(_EMPTIED, {**values, "plan": plan})
     return Frozen(plan, counts.rows, counts.held)

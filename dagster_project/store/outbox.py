@@ -202,6 +202,7 @@ def release(engine: Engine, queue: Queue, worker: str) -> None:
         db.execute(_RELEASE, {**queue.names, "worker": worker})
 
 
+# What is shown instead of something that belongs no more is desired by nobody: once confirmed, its item is excluded.
 # `for update` waits for whoever takes an expired claim away and then sees that the row is not ours any more.
 _RECORD = text("""
 with told as (
@@ -222,10 +223,12 @@ with told as (
   update ledger.item i set
     state = case when mine.outcome = 'unknown' then 'unknown'
                  when mine.outcome = 'deferred' or not mine.newest then 'pending'
-                 when mine.outcome = 'accepted' then 'in_sync' else 'rejected' end,
+                 when mine.outcome = 'rejected' then 'rejected'
+                 when i.desired is null then 'excluded' else 'in_sync' end,
     reason = case when mine.outcome in ('unknown', 'deferred') then coalesce(mine.message, 'waits for the channel')
                   when not mine.newest then 'a newer value is being planned'
-                  when mine.outcome = 'rejected' then coalesce(nullif(mine.message, ''), mine.code) end,
+                  when mine.outcome = 'rejected' then coalesce(nullif(mine.message, ''), mine.code)
+                  when i.desired is null then coalesce(mine.because, 'withdrawn') end,
     acknowledged = case when mine.outcome = 'accepted' then mine.becomes else i.acknowledged end,
     acknowledged_at = case when mine.outcome = 'accepted' then mine.at else i.acknowledged_at end,
     observed = coalesce(mine.observed, i.observed),
@@ -278,7 +281,7 @@ select plan, :connection, :capability, at, method, path, status, outcome, second
 def record(
     engine: Engine, queue: Queue, worker: str, told: Sequence[Told], sent: Sequence[Sent], *, now: datetime
 ) -> dict[str, int]:
-    """Items, outbox, journal, quarantine, dirty and attempts of a chunk, all or nothing; how many rows got each outcome.
+    """Items, outbox, journal, quarantine, dirty and attempts of a chunk, all or nothing; rows by outcome.
 
     Rows which this worker lost meanwhile are left to whoever took them.
     """

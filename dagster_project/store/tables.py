@@ -313,6 +313,7 @@ plan = _table(
     Column("why", Text),
     Column("undoes", BigInteger),
     Column("run", Text),
+    Index("plan_undoes", "connection", "capability", postgresql_where=text("undoes is not null")),
     doc="Frozen plans: held, released, rejected or superseded. held: rows a guard stopped.",
 )
 

@@ -60,7 +60,9 @@ class Stall:
         queue, numbers = Queue(self.name, capability), self._numbers(capability)
         with self.store.begin() as db:
             planning(db, queue)
-            db.execute(text("create temporary table wanted (subject text, external_id text, becomes jsonb) on commit drop"))
+            db.execute(
+                text("create temporary table wanted (subject text, external_id text, becomes jsonb) on commit drop")
+            )
             rows = [{"s": one, "e": numbers.get(one, one), "v": json.dumps(value)} for one, value in values.items()]
             db.execute(text("insert into wanted values (:s, :e, cast(:v as jsonb))"), rows)
             db.execute(_DESIRE, {**queue.names, "now": self.clock()})
@@ -132,7 +134,9 @@ class Worker:
     process: "subprocess.Popen[str]"
     waiting: bool = field(default=False)
 
-    def starts(self, stall: Stall, capability: str = "stock.push", *, batch: int | None = None, die: int | None = None) -> None:
+    def starts(
+        self, stall: Stall, capability: str = "stock.push", *, batch: int | None = None, die: int | None = None
+    ) -> None:
         order = {"connection": stall.name, "capability": capability, "now": stall.clock().isoformat(),
                  "batch": batch, "die": die}  # fmt: skip
         assert self.process.stdin is not None
@@ -188,7 +192,11 @@ def a_worker(store: Engine) -> Iterator[Callable[[], Worker]]:
 
         def start() -> Worker:
             process = subprocess.Popen(
-                [sys.executable, str(WORKER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(os.environ)
+                [sys.executable, str(WORKER)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env=dict(os.environ),
             )
             started.enter_context(process)
             started.callback(process.terminate)

@@ -2,8 +2,8 @@
 
     {"connection", "capability", "now", "batch", "die"}
 
-`die`: the number of the step at which the process is killed, as by `kill -9`, or null. Steps are: before and after every
-commit, before a request, after it left, after its answer, and around every change on disk. Answers with one line:
+`die`: the number of the step at which the process is killed, as by `kill -9`, or null. Steps are: before and after
+every commit, before a request, after it left, after its answer, and around every change on disk. Answers with one line:
 {"killed": bool, "at": the step's name, "left": how many requests had left by then}.
 """
 
@@ -71,7 +71,9 @@ def with_batch(connection: Connection, batch: int | None) -> Connection:
     """The same connection, its connector sending fewer changes a request."""
     spec = connection.spec
     assert spec is not None
-    return replace(connection, spec=replace(spec, sinks=tuple(replace(sink, batch=batch or sink.batch) for sink in spec.sinks)))
+    return replace(
+        connection, spec=replace(spec, sinks=tuple(replace(sink, batch=batch or sink.batch) for sink in spec.sinks))
+    )
 
 
 def serve() -> None:
@@ -94,8 +96,8 @@ def serve() -> None:
                 os._exit(code)
         os.close(write)
         _, status = os.waitpid(child, 0)
-        told = b"".join(iter(lambda: os.read(read, 65536), b""))
-        os.close(read)
+        with os.fdopen(read, "rb") as report:
+            told = report.read()
         killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
         failed = not killed and status != 0
         print(json.dumps({"killed": killed, "failed": failed, **json.loads(told or b"{}")}), flush=True)

@@ -104,7 +104,9 @@ class Channel:
         return {row.subject: row.state for row in self.all("select * from ledger.outbox where capability = :c")}
 
     def journal(self, subject: str) -> list[str]:
-        rows = self.all("select outcome from ledger.change where subject = :s and capability = :c order by id", s=subject)
+        rows = self.all(
+            "select outcome from ledger.change where subject = :s and capability = :c order by id", s=subject
+        )
         return [row.outcome for row in rows]
 
     def all(self, query: str, **values: Any) -> Sequence[Any]:

@@ -98,7 +98,9 @@ def test_a_price_reaches_the_connector_as_exact_decimal_text(a_channel, vendor):
 
 
 def test_a_refusal_keeps_the_vendors_words_without_a_buyers_phone(channel, vendor):
-    vendor.answers = [lambda changes: (Rejected(one, "no_such", "ask +7 700 000 00 01: no such offer") for one in changes)]
+    vendor.answers = [
+        lambda changes: (Rejected(one, "no_such", "ask +7 700 000 00 01: no such offer") for one in changes)
+    ]
     channel.plan({"TEA": 5})
     assert channel.deliver().rejected == 1
     item = channel.item("TEA")

@@ -296,9 +296,7 @@ def test_a_setting_that_stops_the_file_is_told_on_its_rows(gazette):
     def refuses(config: Any, snapshot: Snapshot) -> bytes:
         raise ConfigError("shop: set merchant_id")
 
-    gazette.channels = {
-        name: replace(one, hub=_with_render(one, refuses)) for name, one in gazette.channels.items()
-    }
+    gazette.channels = {name: replace(one, hub=_with_render(one, refuses)) for name, one in gazette.channels.items()}
     with pytest.raises(ConfigError, match="merchant_id"):
         gazette.publish()
     assert gazette.item("TEA").reason == "not published: shop: set merchant_id"
