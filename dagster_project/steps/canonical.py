@@ -3,10 +3,8 @@
 Mapping a record again changes nothing unless it says something else now. Only what really changed is marked dirty.
 """
 
-import gc
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 
@@ -16,6 +14,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from connectors.sdk.redact import redacted
 from connectors.sdk.spec import Resource
+from dagster_project import collector
 from dagster_project.connections import Connection, Hub
 from dagster_project.steps import bindings, goods, orders
 from dagster_project.steps.mapping import Found, Pass, Rows, Said, Selected, mapped, read
@@ -142,7 +141,7 @@ def _map_whole(work: Pass, chunk: Selected) -> Mapped:
     tables = _prepare(work)
     goods.follow_settings(work)
     read_rows = 0
-    with _no_collector():
+    with collector.seldom():
         for page in read(work.db, work.raw, chunk):
             read_rows += len(page)
             _fill(work, mapped(work, page))
@@ -164,18 +163,6 @@ def _map_whole(work: Pass, chunk: Selected) -> Mapped:
         negative=work.counts["negative"],
         ignored=work.counts["ignored"],
     )
-
-
-@contextmanager
-def _no_collector() -> Iterator[None]:
-    """Records come and go in pages and hold no cycles: looking for some among them takes a third of the time."""
-    collected = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collected:
-            gc.enable()
 
 
 def _concerned(work: Pass, entity: str) -> bool:

@@ -18,6 +18,7 @@ from connectors.sdk.errors import ContractError, HubError
 from connectors.sdk.redact import redacted
 from connectors.sdk.runtime import Attempt, Runtime, current, using
 from connectors.sdk.spec import Resource, Since
+from dagster_project import collector
 from dagster_project.connections import Connection
 from dagster_project.home import home
 from dagster_project.store import limits, raw, tables
@@ -48,7 +49,7 @@ def land(engine: Engine, connection: Connection, resource: Resource, *, now: dat
     with alone(engine, name, patience=_patience()):
         asked = _since(engine, connection, resource, now, full)
         try:
-            with _attempts_noted(engine, connection):
+            with _attempts_noted(engine, connection), collector.seldom():
                 stage = _extract(connection, resource, asked)
         except HubError as error:
             _remember_failure(engine, connection, resource, error, now)
