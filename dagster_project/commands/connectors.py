@@ -156,6 +156,8 @@ def map_(
     spec = _spec(name)
     given = dict(one.partition("=")[::2] for one in settings or ())
     paths = sorted(file.glob("*.json")) if file.is_dir() else [file]
+    if not paths:
+        raise ConfigError(f"{file} holds no *.json; save a reply of the vendor there")
     made = trial(spec, placeholder_config(spec, given), paths, resource)
     if as_json:
         print_json(made.as_json())

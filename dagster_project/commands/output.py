@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -19,7 +20,10 @@ from connectors.sdk.errors import HubError
 P = ParamSpec("P")
 T = TypeVar("T")
 
-out = Console(soft_wrap=True)
+WIDE = None if sys.stdout.isatty() else 240
+"""Columns: a terminal's own; a file or a pipe has room."""
+
+out = Console(soft_wrap=True, width=WIDE)
 err = Console(stderr=True, soft_wrap=True)
 
 
@@ -63,11 +67,12 @@ def print_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str =
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    table = Table(header_style="bold", box=None, pad_edge=False)
-    for column in rows[0]:
-        table.add_column(column)
+    table = Table(header_style="bold", box=None, pad_edge=False, collapse_padding=True)
+    for column, value in rows[0].items():
+        right = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+        table.add_column(column, overflow="fold", justify="right" if right else "left")
     for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
+        table.add_row(*(escape(_cell(value)) for value in row.values()))
     return table
 
 

@@ -1,0 +1,95 @@
+"""Plans through the command line: seen, approved, refused, taken back."""
+
+import pytest
+
+from tests.dagster_project.conftest import Street
+
+FIRST = {"stock": "auto", "price": "approve", "first": "approve"}
+
+
+@pytest.fixture
+def held(street: Street) -> Street:
+    """The first plans of the site wait for a person: its prices are 100 below what they should be."""
+    street.opens("erp")
+    site = street.opens("site", push=FIRST)
+    for product in site.products.values():
+        product["price"] -= 100
+    assert street.keruen("sync").exit_code == 0
+    return street
+
+
+def waiting(street: Street, capability: str) -> int:
+    [plan] = street.told("plan", "--held", "--capability", capability)
+    return int(plan["plan"])
+
+
+def prices(street: Street) -> dict[str, int]:
+    return {product["sku"]: int(product["price"]) for product in street["site"].products.values()}
+
+
+def retail(street: Street) -> dict[str, int]:
+    return {variant.sku: int(variant.retail) for variant in street.shop.variants}
+
+
+def test_a_preview_shows_old_and_new_and_writes_nothing(street: Street):
+    street.opens("erp")
+    street.opens("site", push={"price": "auto", "first": "auto"}, price={"from": "retail", "markup": 0.5, "round": 10})
+    assert street.keruen("sync", "erp").exit_code == 0
+    before = street.rows("select count(*) from ledger.item"), street.rows("select count(*) from ledger.plan")
+    rows = street.told("plan", "site", "--capability", "price.push")
+    assert (street.rows("select count(*) from ledger.item"), street.rows("select count(*) from ledger.plan")) == before
+    assert street.writes("site") == []
+    assert all(
+        set(row) == {"plan", "connection", "capability", "subject", "was", "becomes", "because", "guard"}
+        for row in rows
+    )
+
+
+def test_a_held_plan_leaves_only_when_a_person_says_so(held: Street):
+    plan = waiting(held, "price.push")
+    assert held.writes("site") == []
+    assert prices(held) != retail(held)
+    done = held.keruen("approve", str(plan), "--why", "first price list, checked")
+    assert done.exit_code == 0
+    assert f"plan {plan}: released 12" in done.stdout
+    assert held.keruen("sync").exit_code == 0
+    assert prices(held) == retail(held)
+    assert held.rows("select why from ledger.plan where plan = :plan", plan=plan) == [("first price list, checked",)]
+
+
+def test_some_rows_may_go_while_the_rest_waits(held: Street):
+    plan, first = waiting(held, "price.push"), held.shop.variants[0]
+    assert held.keruen("approve", str(plan), "--rows", first.sku).exit_code == 0
+    assert held.keruen("sync").exit_code == 0
+    shown = prices(held)
+    assert shown[first.sku] == int(first.retail)
+    assert sum(shown[sku] == price for sku, price in retail(held).items()) == 1
+
+
+def test_a_rejected_plan_sends_nothing_and_says_who_refused_it(held: Street):
+    plan = waiting(held, "price.push")
+    done = held.keruen("reject", str(plan), "--why", "typing error")
+    assert f"plan {plan}: rejected 12" in done.stdout
+    assert held.keruen("sync").exit_code == 0
+    assert prices(held) != retail(held)
+    [status] = [row for row in held.told("status") if row["capability"] == "price.push"]
+    assert status["rejected"] == 12
+
+
+def test_a_push_is_taken_back(held: Street):
+    before, plan = prices(held), waiting(held, "price.push")
+    held.keruen("approve", str(plan))
+    held.keruen("sync")
+    rows = held.told("undo", str(plan))
+    assert {row["subject"] for row in rows} == set(before)
+    assert not any(row["left_alone"] for row in rows)
+    for one in held.told("plan", "--held", "--capability", "price.push"):
+        held.keruen("approve", str(one["plan"]))
+    assert held.keruen("sync").exit_code == 0
+    assert prices(held) == before
+
+
+def test_a_plan_that_is_none_is_answered_with_where_to_look(held: Street):
+    assert "there is no plan 999" in held.refuses("approve", "999")
+    assert "there is no plan 999" in held.refuses("reject", "999")
+    assert "999" in held.refuses("undo", "999")

@@ -1,0 +1,108 @@
+"""A small shop whose ERP, web shop and marketplace are sandboxes on loopback, and the `keruen` command beside them."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import Result
+from sqlalchemy import Engine, text
+from typer.testing import CliRunner
+
+from connectors.sdk.testing.sandbox import Seen, served
+from connectors.sdk.testing.shop import Shop, a_shop
+from dagster_project.connections import Hub, load
+from dagster_project.home import home
+from dagster_project.simulators import Simulator, simulators
+
+SYSTEMS = {"erp": "moysklad", "site": "satu", "market": "kaspi"}
+"""Connection → connector. Any ERP, shop and marketplace with a sandbox would do."""
+
+
+@pytest.fixture(scope="session")
+def small_shop() -> Shop:
+    """A dozen goods in four places, a few people, a week of orders up to now."""
+    return a_shop(seed=1, variants=12, people=8, orders=60, days=7)
+
+
+@dataclass
+class Street:
+    """The vendors, by connection, and what the hub makes of them. `entries` is connections.yaml, written by `opens`."""
+
+    store: Engine
+    shop: Shop
+    opened: ExitStack
+    vendors: dict[str, Simulator] = field(default_factory=dict)
+    entries: dict[str, Any] = field(default_factory=dict)
+    environment: Callable[[str, str], None] = lambda name, value: None
+
+    def opens(self, name: str, **changed: Any) -> Any:
+        """Serves the vendor and connects it as its DEMO says, but for what is `changed`; gives its state."""
+        [vendor] = simulators([SYSTEMS[name]])
+        state = vendor.open(self.shop, limits="off")
+        demo = vendor.demo
+        assert demo is not None
+        for secret, value in demo.secrets.items():
+            self.environment(f"{name}_{secret}".upper(), value)
+        base_url = self.opened.enter_context(served(state.sandbox))
+        self.vendors[name] = vendor
+        self.entries[name] = {
+            "connector": vendor.name,
+            "settings": {**demo.settings, **demo.unlimited, "base_url": base_url},
+            "secrets": {secret: f"{name}_{secret}".upper() for secret in demo.secrets},
+            "guards": {"share": 1.0},
+            **demo.connection,
+            **changed,
+        }
+        self.connects()
+        return state
+
+    def connects(self) -> None:
+        hub = {"authority": dict.fromkeys(("product", "price", "on_hand"), "erp")} if "erp" in self.entries else {}
+        (home() / "connections.yaml").write_text(yaml.safe_dump({"hub": hub, **self.entries}), "utf-8")
+
+    @property
+    def hub(self) -> Hub:
+        return load()
+
+    def __getitem__(self, name: str) -> Any:
+        """The vendor's state."""
+        return self.vendors[name].state
+
+    def writes(self, name: str) -> list[Seen]:
+        """Requests that would change something at the vendor."""
+        return [seen for seen in self[name].sandbox.journal if seen.method != "GET"]
+
+    def rows(self, query: str, **values: Any) -> list[Any]:
+        with self.store.connect() as db:
+            return [tuple(row) for row in db.execute(text(query), values)]
+
+    def keruen(self, *words: str) -> Result:
+        """A command as a person would type it."""
+        from dagster_project.cli import app
+
+        return CliRunner().invoke(app, list(words))
+
+    def told(self, *words: str) -> Any:
+        """A command with --json that succeeds: nothing but JSON on standard output."""
+        done = self.keruen(*words, "--json")
+        assert done.exit_code == 0, done.output
+        return json.loads(done.stdout)
+
+    def refuses(self, *words: str) -> str:
+        """A command that fails politely; its one sentence."""
+        done = self.keruen(*words)
+        assert done.exit_code == 1, done.output
+        assert "Traceback" not in done.output
+        assert done.exception is None or isinstance(done.exception, SystemExit)
+        return done.stderr.strip()
+
+
+@pytest.fixture
+def street(store: Engine, small_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Iterator[Street]:
+    """Nothing is open yet."""
+    with ExitStack() as opened:
+        yield Street(store, small_shop, opened, environment=monkeypatch.setenv)
