@@ -1,0 +1,122 @@
+"""One decision: what a channel should show of some subjects, what of that differs, which rows and plans must wait."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlalchemy import Connection as Database
+from sqlalchemy import text
+
+from connectors.sdk.spec import Sink
+from dagster_project.connections import Connection, Hub
+from dagster_project.steps import desired, order_wishes
+from dagster_project.steps.freshness import stale_inputs
+from dagster_project.steps.judge import guarded, reasons
+from dagster_project.steps.slices import Slice
+from dagster_project.store.ledger import Queue
+from mappings.sync.diff import Faced, moved
+from mappings.sync.plan import Circumstances, enough_shown, held
+
+VARIANTS = {"stock.push": desired.stock, "price.push": desired.price}
+ORDERS = {"order.status": order_wishes.statuses, "order.push": order_wishes.copies}
+DECIDED = (*VARIANTS, *ORDERS)
+SENT = pa.array(["send", "withdraw"])
+
+
+@dataclass(frozen=True)
+class Case:
+    """A capability of a connection, about the subjects of a slice. `causes`: subject → what made it dirty."""
+
+    hub: Hub
+    connection: Connection
+    capability: str
+    slice: Slice
+    now: datetime
+    causes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def queue(self) -> Queue:
+        return Queue(self.connection.name, self.capability)
+
+    @property
+    def sink(self) -> Sink:
+        assert self.connection.spec is not None
+        return self.connection.spec.sink(self.capability)
+
+    @property
+    def about_variants(self) -> bool:
+        return self.capability in VARIANTS
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`rows`: what moves, as `mappings.sync.diff` gives it, with `because` and `guard`. `held`: why the plan waits."""
+
+    rows: pa.Table
+    held: str | None
+
+    @property
+    def sends(self) -> bool:
+        return bool(pc.any(pc.is_in(self.rows["action"], SENT)).as_py())
+
+
+def judge(db: Database, case: Case) -> Verdict:
+    """Nothing is written. Inside `planning` nobody else moves the rows meanwhile."""
+    rows = moved(_faced(case))
+    for name in ("external_id", "about", "because"):
+        if name not in rows.column_names:
+            rows = rows.append_column(name, pa.nulls(rows.num_rows, pa.string()))
+    shows = pc.and_(pc.is_in(rows["action"], SENT), pc.is_valid(rows["was"]))
+    shown = _shown(db, case, pc.sum(shows).as_py() or 0)
+    guard = pa.array(guarded(rows, case.connection, case.capability, shown), pa.string())
+    because = pa.array(reasons(rows, case.connection, case.capability, case.causes), pa.string())
+    rows = rows.set_column(rows.column_names.index("because"), "because", because).append_column("guard", guard)
+    changed = pc.sum(pc.and_(shows, pc.is_null(guard))).as_py() or 0
+    return Verdict(rows.filter(pc.invert(_held_already(rows))), held(_circumstances(db, case, changed, shown)))
+
+
+def _faced(case: Case) -> Faced:
+    if not case.about_variants:
+        return ORDERS[case.capability](case.hub, case.connection, case.queue, case.slice)
+    wanted = VARIANTS[case.capability](case.hub, case.connection, case.sink, case.slice, case.now)
+    items = case.slice.items(case.queue)
+    all_confirmed = items.num_rows - items["acknowledged"].null_count >= wanted.num_rows
+    observed = None if all_confirmed else case.slice.observed(case.queue)
+    return Faced(wanted, items, observed)
+
+
+def _held_already(rows: pa.Table) -> pa.Array:
+    """Rows that wait for a person by the guard that would hold them now, for the same value."""
+    waits = pc.and_(pc.equal(rows["outbox"], "held"), pc.equal(rows["last"], rows["becomes"]))
+    return pc.fill_null(pc.and_(waits, pc.equal(rows["guard"], rows["reason"])), False)
+
+
+_SHOWN = text("""
+select count(*) from (
+  select from ledger.item
+  where connection = :connection and capability = :capability and acknowledged is not null limit :enough
+) shown
+""")
+_RELEASED = text("""
+select exists (select from ledger.plan
+               where connection = :connection and capability = :capability and state = 'released')
+""")
+
+
+def _shown(db: Database, case: Case, changing: int) -> int:
+    """Rows that the channel shows, counted as far as the guards must know: the cost follows the changes."""
+    enough = enough_shown(changing, case.connection.guards.share)
+    return int(db.execute(_SHOWN, {**case.queue._asdict(), "enough": enough}).scalar_one()) if enough else 0
+
+
+def _circumstances(db: Database, case: Case, changed: int, shown: int) -> Circumstances:
+    push, guards = case.connection.entry.push, case.connection.guards
+    first = push.first != "auto" and not db.execute(_RELEASED, case.queue._asdict()).scalar_one()
+    mode = case.connection.mode(case.capability)
+    delta_price = case.capability == "price.push" and case.sink.mode == "delta"
+    stale = (
+        stale_inputs(case.slice.engine, case.hub, (case.capability,), guards.fresh, now=case.now) if delta_price else ()
+    )
+    return Circumstances(changed, shown, guards.share, stale, first, mode == "approve")

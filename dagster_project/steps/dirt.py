@@ -1,0 +1,104 @@
+"""What became dirty, as subjects to fold and to decide. Nobody names a channel: each is asked what it could show."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlalchemy import Connection as Database
+from sqlalchemy import text
+
+from dagster_project.connections import Connection, Hub
+from dagster_project.steps.case import VARIANTS
+from dagster_project.steps.order_wishes import keeper_of
+
+MANY = 50_000
+"""From so many subjects on, looking at all of them costs less than naming them."""
+Subjects = frozenset[str] | None
+"""None: all of them."""
+
+
+@dataclass(frozen=True)
+class Dirt:
+    """`counts` and `prices`: skus with such a change; `goods`: all skus to decide; `orders`: as `connection:id`;
+    `sources`: connections that answer again. `causes`: subject → what made it dirty."""
+
+    counts: Subjects
+    prices: Subjects
+    goods: Subjects
+    orders: Subjects
+    sources: Subjects
+    causes: Mapping[str, str]
+
+
+def dirt(taken: pa.Table) -> Dirt:
+    """`taken`: entity, subject, because, as `store.dirty.take` gives them."""
+    goods = _subjects(taken, "stock", "price", "product", "listing")
+    said = taken.filter(pc.is_valid(taken["because"])) if taken.num_rows <= MANY else taken.slice(0, 0)
+    causes = dict(zip(said["subject"].to_pylist(), said["because"].to_pylist(), strict=True))
+    counts, prices, orders, sources = (_subjects(taken, name) for name in ("stock", "price", "order", "source"))
+    return Dirt(counts, prices, goods, orders, sources, causes)
+
+
+def _subjects(taken: pa.Table, *entities: str) -> Subjects:
+    found = taken.filter(pc.is_in(taken["entity"], pa.array(entities)))["subject"]
+    return None if len(found) > MANY else frozenset(found.to_pylist())
+
+
+def both(some: Subjects, others: Collection[str]) -> Subjects:
+    """All subjects of either, None where they are too many to name."""
+    together = None if some is None else some.union(others)
+    return None if together is None or len(together) > MANY else together
+
+
+def concerns(hub: Hub, connection: Connection, capability: str, goods: Subjects, orders: Subjects) -> bool:
+    """Whether anything dirty could change what this capability of the connection shows."""
+    if capability in VARIANTS:
+        return goods is None or bool(goods)
+    if orders is None:
+        return True
+    moved = {order.partition(":")[0] for order in orders}
+    if capability == "order.status":
+        return connection.name in moved
+    return any(name in hub.connections and keeper_of(hub, hub[name]) == connection.name for name in moved)
+
+
+# ── what else they touch ──────────────────────────────────────────────────────────────────────────────────────────────
+
+_ORIGINS = text("""
+select o.copy_of from unnest(cast(:connections as text[]), cast(:ids as text[])) asked(connection, external_id)
+join canonical."order" o using (connection, external_id) where o.copy_of is not null
+""")
+_HELD_STALE = text(
+    "select subject from ledger.item where capability = 'stock.push' and state = 'held' and reason = 'stale'"
+)
+# One row a window's edge: it makes the price dirty when the moment comes.
+_EDGES = text("""
+insert into hub.dirty (entity, subject, because, due)
+select distinct 'price', p.sku, edge.what, edge.at
+from canonical.price p
+cross join lateral (values (p.valid_from, 'a price window opens'), (p.valid_to, 'a price window ends')) edge(at, what)
+where (:everything or p.sku = any(:skus)) and p.deleted_at is null
+  and edge.at > :now and isfinite(edge.at)
+  and not exists (select from hub.dirty d where d.entity = 'price' and d.subject = p.sku and d.due = edge.at)
+""")
+
+
+def origins(db: Database, orders: Subjects) -> Subjects:
+    """The orders, and for those that are copies the orders they are copies of: these follow how the copy goes on."""
+    if not orders:
+        return orders
+    keys = [order.partition(":") for order in orders]
+    names = {"connections": [key[0] for key in keys], "ids": [key[2] for key in keys]}
+    return both(orders, db.execute(_ORIGINS, names).scalars().all())
+
+
+def held_stale(db: Database) -> list[str]:
+    """Skus whose rise waits for fresh evidence."""
+    return list(db.execute(_HELD_STALE).scalars())
+
+
+def set_alarms(db: Database, skus: Subjects, now: datetime) -> None:
+    """A price whose window opens or ends later is dirty at that moment, though nothing arrives."""
+    db.execute(_EDGES, {"everything": skus is None, "skus": list(skus or ()), "now": now})

@@ -1,0 +1,71 @@
+"""What moves is judged row by row: which guard holds it, and why it moves, in words."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dagster_project.connections import Connection
+from mappings.pricing.guard import Words, price_guard
+from mappings.stock.policy import stock_guard
+from mappings.sync.plan import FEW
+from mappings.sync.values import total
+
+
+def guarded(rows: pa.Table, connection: Connection, capability: str, shown: int) -> Words:
+    """The guard that holds each row that is to be sent, None where it may go. `shown`: rows that the channel shows."""
+    held = np.full(rows.num_rows, None, dtype=object)
+    sent = pc.equal(rows["action"], "send")
+    some = rows.filter(sent)
+    if capability == "stock.push":
+        held[sent.to_numpy()] = _stock(some, connection, shown)
+    elif capability == "price.push":
+        held[sent.to_numpy()] = _price(some, connection)
+    return held
+
+
+def _stock(rows: pa.Table, connection: Connection, shown: int) -> Words:
+    guards, own_step = connection.guards, connection.entry.guards.step
+    many = max(FEW, guards.share * shown) if guards.zero and guards.share is not None else np.inf
+    was, becomes = rows["was"].to_pylist(), rows["becomes"].to_pylist()
+    return stock_guard(
+        was, becomes, rows["fresh"].to_numpy(), step=None if own_step is None else float(own_step), zeros_allowed=many
+    )
+
+
+def _price(rows: pa.Table, connection: Connection) -> Words:
+    was, becomes = (np.array([total(text) for text in rows[name].to_pylist()]) for name in ("was", "becomes"))
+    floor, ceiling = (pc.fill_null(rows[name], np.nan).to_numpy() for name in ("floor", "ceiling"))
+    step = connection.guards.step
+    return price_guard(was, becomes, floor, ceiling, None if step is None else float(step))
+
+
+def reasons(rows: pa.Table, connection: Connection, capability: str, causes: Mapping[str, str]) -> list[str | None]:
+    """Why each row moves: what the decision was made of, and what made it dirty. A withdrawal names its rule alone."""
+    match capability:
+        case "stock.push":
+            words = _stock_words(rows, connection)
+        case "price.push":
+            words = _price_words(rows, connection)
+        case _:
+            words = rows["because"].to_pylist()
+    caused = [causes.get(subject) for subject in rows["subject"].to_pylist()]
+    said = [f"{word}; {cause}" if cause else word for word, cause in zip(words, caused, strict=True)]
+    rules = zip(rows["action"].to_pylist(), rows["why"].to_pylist(), said, strict=True)
+    return [rule if action == "withdraw" else word for action, rule, word in rules]
+
+
+def _stock_words(rows: pa.Table, connection: Connection) -> list[str]:
+    rules = connection.entry.stock
+    rest = f", {rules.safety} held back" if rules.safety else ""
+    rest += f", {rules.allocation} {rules.share:g}" if rules.allocation != "shared" else ""
+    pairs = zip(rows["on_hand"].to_numpy(), rows["reserved"].to_numpy(), strict=True)
+    return [f"{there:g} on hand" + (f", {promised:g} reserved" if promised else "") + rest for there, promised in pairs]
+
+
+def _price_words(rows: pa.Table, connection: Connection) -> list[str]:
+    rules = connection.entry.price
+    markup = f" + {float(rules.markup * 100):g} %" if rules.markup else ""
+    bases = pc.fill_null(rows["base"], np.nan).to_numpy()
+    return [f"{rules.from_} {base:.12g}{markup}" for base in bases]

@@ -1,0 +1,182 @@
+"""Orders to decide about: what each should show at its origin, and what its copies elsewhere should say."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC
+from typing import Any
+
+import pyarrow as pa
+from sqlalchemy import Row, text
+
+from dagster_project.connections import Connection, Hub
+from dagster_project.steps.slices import Slice
+from dagster_project.store.ledger import Queue
+from mappings.orders.copy import copy_of
+from mappings.orders.status import Standing, Wish, wished
+from mappings.sync.diff import Faced
+from mappings.sync.values import as_json
+
+DESIRED = pa.schema(
+    [
+        (name, pa.string())
+        for name in ("subject", "value", "excluded", "hold", "withdrawal", "external_id", "because", "about")
+    ]
+)
+ITEM = ("subject", "state", "reason", "desired", "acknowledged", "outbox")
+NEVER_MIND = ("cancelled", "returning", "returned")
+
+# Orders that were over before they were ever ours to move have no row in the ledger.
+_CONCERNED = """
+o.kind = 'sale' and o.copy_of is null and o.deleted_at is null and (:everything or o.external_id = any(:ids))
+and (o.status not in ('completed','cancelled','returned')
+     or exists (select from ledger.item i where i.connection = :queue and i.capability = :capability
+                and i.subject = o.connection || ':' || o.external_id))
+"""
+
+
+def keeper_of(hub: Hub, connection: Connection) -> str | None:
+    """The connection that keeps copies of this channel's orders, and says how they go on."""
+    if connection.entry.orders_to:
+        return connection.entry.orders_to
+    keeper = next(iter(hub.authority("order")), None)
+    is_channel = connection.spec is not None and connection.spec.channel is not None
+    return keeper if is_channel and keeper != connection.name else None
+
+
+def _asked(queue: Queue, slice: Slice, *origins: str) -> dict[str, Any]:
+    """Parameters of a query about the slice's orders of these connections."""
+    subjects = [subject.partition(":") for subject in slice.subjects or ()]
+    return {
+        "queue": queue.connection,
+        "capability": queue.capability,
+        "origins": list(origins),
+        "everything": slice.subjects is None,
+        "ids": [external_id for origin, _, external_id in subjects if origin in origins],
+    }
+
+
+# ── the status at the origin ──────────────────────────────────────────────────────────────────────────────────────────
+
+# The lines of a system that counts its own stock are promised by its own books.
+_STANDING = text(f"""
+select o.external_id, o.status, lines.number, lines.promised, lines.short, copy.status as copied
+from canonical."order" o
+cross join lateral (
+  select count(*) as number,
+         count(*) filter (where r.state in ('active', 'consumed') or own_books) as promised,
+         array_agg(trim_scale(l.quantity) || ' of ' || coalesce(l.sku, l.name, 'something unknown') order by l.line)
+           filter (where coalesce(r.state, '') not in ('active', 'consumed') and not own_books) as short
+  from canonical.order_line l
+  left join canonical.reservation r using (connection, external_id, line)
+  cross join lateral (select exists (select from canonical.stock_level c
+                                     where c.sku = l.sku and c.connection = o.connection) as own_books) books
+  where l.connection = o.connection and l.external_id = o.external_id and l.quantity > 0
+) lines
+left join lateral (
+  select c.status
+  from hub.binding b join canonical."order" c on c.connection = b.connection and c.external_id = b.external_id
+  where b.connection = :keeper and b.entity = 'order' and b.our_id = o.connection || ':' || o.external_id
+  order by c.placed_at limit 1
+) copy on true
+where o.connection = any(:origins) and {_CONCERNED}
+""")
+
+
+def statuses(hub: Hub, connection: Connection, queue: Queue, slice: Slice) -> Faced:
+    """The connection's own orders. What they show counts as confirmed, as far as it goes beyond what they were told."""
+    items = {item["subject"]: item for item in slice.items(queue).to_pylist()}
+    keeper = keeper_of(hub, connection)
+    with slice.engine.connect() as db:
+        orders = db.execute(_STANDING, _asked(queue, slice, connection.name) | {"keeper": keeper}).all()
+    desired, shown = [], {}
+    for order in orders:
+        subject = f"{connection.name}:{order.external_id}"
+        wish = _wish(order, items.get(subject), keeper)
+        shown[subject] = as_json({"status": wish.shown})
+        desired.append(
+            {"subject": subject, "value": None if wish.hold else as_json({"status": wish.status}), "hold": wish.hold,
+             "external_id": order.external_id, "because": wish.because}
+        )  # fmt: skip
+    return _faced(desired, [_shown(item, shown) for item in items.values()], shown)
+
+
+def _wish(order: Row[Any], item: Mapping[str, Any] | None, keeper: str | None) -> Wish:
+    told = json.loads(item["acknowledged"])["status"] if item and item["acknowledged"] else None
+    standing = Standing(order.status, told, order.number, order.promised, order.short or (), order.copied, keeper)
+    return wished(standing)
+
+
+def _shown(item: Mapping[str, Any], shown: Mapping[str, str]) -> dict[str, Any]:
+    """The ledger's row as if the channel had confirmed what it shows."""
+    last = item["desired"] or (item["acknowledged"] if item["state"] is None else None)
+    return {**item, "state": item["state"] or "in_sync", "desired": last,
+            "acknowledged": shown.get(item["subject"], item["acknowledged"])}  # fmt: skip
+
+
+# ── copies elsewhere ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+_ORDERS = text(f"""
+select o.*, copy.external_id as copied_as from canonical."order" o
+left join lateral (
+  select b.external_id from hub.binding b
+  where b.connection = :queue and b.entity = 'order' and b.our_id = o.connection || ':' || o.external_id
+  order by b.since limit 1
+) copy on true
+where o.connection = any(:origins) and {_CONCERNED}
+""")
+_LINES = text("""
+select l.*, v.external_id as bound_to
+from unnest(cast(:connections as text[]), cast(:ids as text[])) asked(connection, external_id)
+join canonical.order_line l using (connection, external_id)
+left join lateral (
+  select min(b.external_id) as external_id from hub.binding b
+  where b.connection = :queue and b.entity = 'variant' and b.our_id = l.sku
+) v on true
+order by l.connection, l.external_id, l.line
+""")
+
+
+def copies(hub: Hub, connection: Connection, queue: Queue, slice: Slice) -> Faced:
+    """Orders of every channel whose copies the connection keeps. A copy that it made by itself counts as confirmed."""
+    origins = [one.name for one in hub.connections.values() if keeper_of(hub, one) == connection.name]
+    items = slice.items(queue).to_pylist()
+    known = {item["subject"] for item in items}
+    with slice.engine.connect() as db:
+        orders = db.execute(_ORDERS, _asked(queue, slice, *origins)).mappings().all()
+        keys = {"connections": [one["connection"] for one in orders], "ids": [one["external_id"] for one in orders]}
+        lines = db.execute(_LINES, {**keys, "queue": queue.connection}).mappings().all()
+    by_order: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for line in lines:
+        by_order.setdefault((line["connection"], line["external_id"]), []).append(line)
+    desired, made = [], {}
+    for order in orders:
+        row = _copy(order, by_order.get((order["connection"], order["external_id"]), []))
+        desired.append(row)
+        if order["copied_as"] and row["subject"] not in known:
+            made[row["subject"]] = row["value"]
+    confirmed = {item["subject"] for item in items if item["acknowledged"]}
+    for row in desired:
+        if row["status"] in NEVER_MIND and row["subject"] not in confirmed | made.keys():
+            row["excluded"] = f"{row['status']} before it was copied"
+    return _faced(desired, items, made)
+
+
+def _copy(order: Mapping[str, Any], lines: list[Mapping[str, Any]]) -> dict[str, Any]:
+    bound = {line["sku"]: line["bound_to"] for line in lines if line["bound_to"]}
+    placed_at = order["placed_at"].astimezone(UTC).isoformat()
+    return {
+        "subject": f"{order['connection']}:{order['external_id']}",
+        "value": as_json(copy_of({**order, "placed_at": placed_at}, lines)),
+        "external_id": order["copied_as"],
+        "because": f"{order['connection']}: order {order['number']} is {order['status']}",
+        "about": as_json({"variants": bound}),
+        "status": order["status"],
+    }
+
+
+def _faced(desired: list[dict[str, Any]], items: list[dict[str, Any]], observed: Mapping[str, str]) -> Faced:
+    return Faced(
+        pa.table({name: [row.get(name) for row in desired] for name in DESIRED.names}, schema=DESIRED),
+        pa.table({name: pa.array([item[name] for item in items], pa.string()) for name in ITEM}),
+        pa.table({"subject": pa.array(observed, pa.string()), "value": pa.array(observed.values(), pa.string())}),
+    )

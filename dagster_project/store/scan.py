@@ -1,0 +1,32 @@
+"""Large results out of PostgreSQL, by ADBC.
+
+Twice as fast as `transfer.read` for a million narrow rows (measured: 0.4 s against 0.85 s for two columns), but on a
+connection of its own: it sees only what is committed, and hands numeric and jsonb out as text, so cast them.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+from adbc_driver_postgresql import dbapi
+from sqlalchemy import Engine, text
+
+from dagster_project.store.database import libpq_url
+
+
+def scan(engine: Engine, query: str, params: Mapping[str, Any]) -> pa.Table:
+    """All rows of a query with `:name` parameters."""
+    with dbapi.connect(libpq_url()) as connection, connection.cursor() as cursor:
+        cursor.execute(_literal(engine, query, params))
+        found = cursor.fetch_arrow_table()
+    return found.cast(pa.schema([pa.field(field.name, field.type) for field in found.schema]))
+
+
+def _literal(engine: Engine, query: str, params: Mapping[str, Any]) -> str:
+    """The query with its parameters written in, quoted: ADBC runs it as COPY, which takes none."""
+    compiled = text(query).compile(dialect=engine.dialect)
+    with engine.connect() as db:
+        driver = db.connection.driver_connection
+        assert isinstance(driver, psycopg.Connection)
+        return psycopg.ClientCursor(driver).mogrify(str(compiled), compiled.construct_params(dict(params)))

@@ -1,0 +1,1 @@
+"""Desired × acknowledged: what differs, and whether it may go."""
