@@ -159,6 +159,8 @@ def unmapped(payload: Payload, covered: Iterable[str]) -> frozenset[str]:
 def _set_aside(where: str, error: Exception) -> Quarantined:
     if isinstance(error, KeyError):
         return Quarantined("unknown_value", f"{where}: {error.args[0]!r} is not known" if error.args else where)
+    if isinstance(error, ArithmeticError):  # its own words name a class of the decimal module
+        return Quarantined("unreadable_value", f"{where}: is not a number")
     return Quarantined(getattr(error, "rule", "unreadable_value"), f"{where}: {error}")
 
 

@@ -1,0 +1,125 @@
+"""Converters: what can be read is read exactly, what cannot is refused, nothing is invented."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import phonenumbers
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mappings.tables import convert
+
+
+@pytest.mark.parametrize(
+    ("raw", "phone"),
+    [
+        ("+7 700 000 00 01", "+77000000001"),
+        ("8 (700) 000-00-01", "+77000000001"),
+        ("87000000001", "+77000000001"),
+        (77000000001, "+77000000001"),
+        ("7000000001", "+77000000001"),
+        ("+7 (700) 000-00-01 доб. 12", "+77000000001"),
+        ("+998 90 000 00 01", "+998900000001"),
+        ("+7 700 000 00 0", None),
+        ("+7 700 *** ** 01", None),
+        ("нет", None),
+        ("12345", None),
+        ("+8 700 000 00 01", None),
+    ],
+)
+def test_phones_in_every_common_spelling(raw, phone):
+    assert convert.phone(raw) == phone
+
+
+SPELLINGS = r"(\+7|8|7)[ (-]{0,2}[1-9][0-9]{2}[ )-]{0,2}[0-9]{3}[ -]?[0-9]{2}[ -]?[0-9]{2}"
+
+
+@given(st.from_regex(SPELLINGS, fullmatch=True))
+def test_the_quick_way_says_what_the_library_says_of_the_full_number(raw):
+    national = "".join(filter(str.isdigit, raw))[-10:]
+    number = phonenumbers.parse(f"+7{national}")
+    assert convert.phone(raw) == phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+@given(st.text())
+def test_a_phone_is_none_or_e164(raw):
+    assert (convert.phone(raw) or "+70000000000")[0] == "+"
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        ("  Кесе \u0000 ыдыс\t\n", "Кесе ыдыс"),
+        ("и\u0306", "й"),
+        ("әіңғүұқөһ", "әіңғүұқөһ"),
+        ("two  blanks", "two blanks"),
+        ("\u200b", None),
+        ("   ", None),
+        (12, "12"),
+    ],
+)
+def test_text_is_composed_trimmed_and_printable(raw, text):
+    assert convert.text(raw) == text
+
+
+@given(st.text())
+def test_text_is_the_same_when_cleaned_again(raw):
+    once = convert.text(raw)
+    assert once is None or (convert.text(once) == once and once.isprintable())
+
+
+def test_a_naive_time_is_refused_unless_its_zone_is_a_setting():
+    with pytest.raises(ValueError, match="no time zone"):
+        convert.aware("2026-03-02T10:00:00")
+    assert convert.local("Asia/Almaty")("2026-03-02T10:00:00") == datetime(2026, 3, 2, 5, tzinfo=UTC)
+    assert convert.local("Asia/Almaty")("2026-03-02T10:00:00+03:00") == datetime(2026, 3, 2, 7, tzinfo=UTC)
+
+
+def test_almaty_moved_to_utc_plus_5_on_1_march_2024():
+    almaty = convert.local("Asia/Almaty")
+    assert almaty("2024-02-29T12:00:00") == datetime(2024, 2, 29, 6, tzinfo=UTC)
+    assert almaty("2024-03-01T12:00:00") == datetime(2024, 3, 1, 7, tzinfo=UTC)
+
+
+def test_a_doubled_hour_takes_the_earlier_instant_and_a_missing_one_the_instant_an_hour_later():
+    warsaw = convert.local("Europe/Warsaw")
+    assert warsaw("2025-10-26T02:30:00") == datetime(2025, 10, 26, 0, 30, tzinfo=UTC)
+    missing = warsaw("2025-03-30T02:30:00")
+    assert missing.astimezone(ZoneInfo("Europe/Warsaw")).hour == 3
+
+
+def test_epoch_milliseconds():
+    assert convert.epoch_ms("1772427600000") == datetime(2026, 3, 2, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("code", "valid"),
+    [("4006381333931", True), ("4006381333932", False), ("96385074", True), ("123", False), ("40063813339ab", False)],
+)
+def test_a_barcode_has_a_check_digit_that_holds(code, valid):
+    assert convert.barcode(code) == (code if valid else None)
+
+
+@given(st.integers(0, 10**12 - 1))
+def test_of_ten_last_digits_one_makes_a_barcode(number):
+    valid = [digit for digit in range(10) if convert.barcode(f"{number:012d}{digit}")]
+    assert len(valid) == 1
+
+
+@pytest.mark.parametrize(
+    ("raw", "address"), [(" A@Example.com ", "a@example.com"), ("no", None), ("a@b", None), ("a b@c.kz", None)]
+)
+def test_an_email_has_the_shape_of_one(raw, address):
+    assert convert.email(raw) == address
+
+
+@pytest.mark.parametrize("bad", [True, None, "many", "nan", "inf"])
+def test_what_is_no_number_is_no_quantity(bad):
+    with pytest.raises(ValueError, match="not an amount"):
+        convert.quantity(bad)
+
+
+def test_a_quantity_has_three_decimals():
+    assert convert.quantity(0.1) == Decimal("0.100")

@@ -1,0 +1,174 @@
+"""A mapping gives records or a reason, never half of one and never an exception."""
+
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mappings.canonical import Order, Price, Product
+from mappings.tables import Constant, Derived, Field, FieldMap, Mapped, Quarantined, Unusable, at, convert, unmapped
+from mappings.tables.fields import EMPTY
+
+to_product = FieldMap(
+    Product,
+    {
+        "external_id": Field("id", str),
+        "sku": Field("code"),
+        "name": Field("name", convert.text),
+        "brand": Field("maker.name"),
+        "weight_g": Field("weight", Decimal),
+        "status": Constant("active"),
+    },
+    ignored=frozenset({"meta"}),
+)
+A_MUG = {"id": 1, "code": "M-1", "name": "Mug"}
+
+
+def mapped(payload: dict[str, Any], mapping: FieldMap = to_product) -> Any:
+    result = mapping(payload)
+    assert isinstance(result, Mapped), result
+    return result.records[0] if len(result.records) == 1 else result.records
+
+
+def refused(payload: dict[str, Any], mapping: FieldMap = to_product) -> Quarantined:
+    result = mapping(payload)
+    assert isinstance(result, Quarantined), result
+    return result
+
+
+def test_fields_are_read_by_path_and_converted():
+    product = mapped({**A_MUG, "maker": {"name": "Zeta"}, "weight": "350.5"})
+    assert (product.external_id, product.brand, product.weight_g) == ("1", "Zeta", Decimal("350.5"))
+
+
+@pytest.mark.parametrize("nothing", [None, *sorted(EMPTY), "  ", " — "])
+def test_missing_is_not_empty_and_not_zero(nothing):
+    product = mapped({**A_MUG, "maker": {"name": nothing}, "weight": nothing})
+    assert (product.brand, product.weight_g) == (None, None)
+    assert not product.model_fields_set & {"brand", "weight_g"}, "what was not said is not stated"
+
+
+def test_zero_is_a_value():
+    assert mapped({**A_MUG, "weight": 0}).weight_g == 0
+
+
+@pytest.mark.parametrize("step", [None, "text", 5, ["list"]])
+def test_a_path_through_what_is_no_object_finds_nothing(step):
+    assert mapped({**A_MUG, "maker": step}).brand is None
+
+
+def test_any_mapping_is_a_payload():
+    assert at(MappingProxyType({"a": MappingProxyType({"b": 1})}), "a.b") == 1
+
+
+def test_a_missing_obligatory_field_is_named():
+    result = refused({"id": 1, "code": "M-1"})
+    assert (result.rule, result.reason.split(":")[0]) == ("missing_field", "name")
+
+
+def test_a_value_that_cannot_be_read_names_its_field():
+    result = refused({**A_MUG, "weight": "heavy"})
+    assert result == Quarantined("unreadable_value", "weight_g: is not a number")
+
+
+def test_a_value_the_model_forbids_names_its_field_and_not_the_value():
+    result = refused({**A_MUG, "weight": "-3"})
+    assert result.rule == "invalid_field"
+    assert "weight" in result.reason
+    assert "-3" not in result.reason
+
+
+def test_an_unknown_word_is_not_guessed():
+    mapping = to_product.extended({"status": Field("state", {"on": "active"}.__getitem__)})
+    assert refused({**A_MUG, "state": "mystery"}, mapping) == Quarantined(
+        "unknown_value", "status: 'mystery' is not known"
+    )
+
+
+def test_a_converter_may_name_its_rule():
+    def never(payload, settings):
+        raise Unusable("a pack has no price of its own", "pack")
+
+    assert refused(A_MUG, to_product.extended({"name": Derived(never)})) == Quarantined(
+        "pack", "name: a pack has no price of its own"
+    )
+
+
+def test_an_order_that_does_not_add_up_says_by_how_much():
+    mapping = FieldMap(
+        Order,
+        {
+            **dict.fromkeys(("external_id", "number", "channel"), Constant("x")),
+            "placed_at": Constant("2026-03-02T10:00:00Z"),
+            "status": Constant("placed"),
+            "currency": Constant("KZT"),
+            "total": Field("total"),
+            "lines": Constant(()),
+        },
+    )
+    result = refused({"total": "0.01"}, mapping)
+    assert result.rule == "does_not_add_up"
+    assert "-0.01" in result.reason
+    assert mapped({"total": "0"}, mapping).total == 0
+
+
+def test_a_payload_splits_into_several_records_or_into_none():
+    mapping = FieldMap(
+        Price,
+        {"sku": Field("sku"), "price_type": Field("type"), "amount": Field("amount"), "currency": Constant("KZT")},
+        each=lambda payload, settings: [{"sku": payload["sku"], **price} for price in payload["prices"]],
+    )
+    prices = mapped(
+        {"sku": "A", "prices": [{"type": "retail", "amount": 10}, {"type": "minimum", "amount": 8}]}, mapping
+    )
+    assert [(price.price_type, price.amount) for price in prices] == [("retail", 10), ("minimum", 8)]
+    assert mapping({"sku": "A", "prices": []}) == Mapped(())
+    assert refused({"sku": "A"}, mapping).reason == "record: 'prices' is not known"
+
+
+def test_one_bad_part_sets_the_whole_payload_aside():
+    mapping = FieldMap(
+        Price,
+        {"sku": Constant("A"), "price_type": Field("type"), "amount": Field("amount"), "currency": Constant("KZT")},
+        each=lambda payload, settings: payload["prices"],
+    )
+    bad = {"prices": [{"type": "retail", "amount": 10}, {"type": "minimum", "amount": -8}]}
+    assert refused(bad, mapping).rule == "invalid_field"
+
+
+def test_a_payload_may_have_nothing_to_say_of_the_entity():
+    mapping = FieldMap(Product, to_product.fields, when=lambda payload, settings: payload["id"] != 1)
+    assert mapping(A_MUG) == Mapped(())
+    assert refused({}, mapping).rule == "unknown_value"
+
+
+def test_settings_reach_what_hangs_on_them():
+    mapping = to_product.extended({"brand": Derived(lambda payload, settings: settings["house_brand"])})
+    result = mapping(A_MUG, {"house_brand": "Own"})
+    assert isinstance(result, Mapped)
+    assert result.records[0].brand == "Own"  # type: ignore[attr-defined]
+
+
+def test_what_nobody_looked_at_is_listed():
+    payload = {**A_MUG, "meta": {"href": "x"}, "maker": {"name": "Z", "city": "A"}, "tags": [{"a": 1}, {"b": 2}]}
+    assert unmapped(payload, to_product.covered) == {"maker.city", "tags.a", "tags.b"}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.fixed_dictionaries({}, optional={name: JSON for name in ("id", "code", "name", "maker", "weight")}))
+def test_no_payload_whatever_raises(payload):
+    result = to_product(payload)
+    if isinstance(result, Mapped):
+        assert Product.model_validate(result.records[0].model_dump()) == result.records[0]
+    else:
+        assert result.rule
+        assert result.reason
