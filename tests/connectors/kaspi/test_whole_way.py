@@ -1,0 +1,165 @@
+"""The whole way: a count in the shop, the price list, Kaspi's visit, a sale, its acceptance, the next price list."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+
+from connectors.kaspi import CONNECTOR
+from connectors.kaspi.sandbox import DEMO, PASSWORD, TOKEN, Kaspi
+from connectors.sdk import ConnectionConfig, ConnectorSpec, Page, Resource, Since
+from connectors.sdk.testing.sandbox import served
+from dagster_project.connections import Hub, parse
+from dagster_project.feed_server import feed_app
+from dagster_project.steps.sync import sync
+from mappings.canonical import Price, Product, StockLevel
+from mappings.tables import Constant, Field, FieldMap, convert
+
+LOGIN = (DEMO.settings["feed_login"], PASSWORD)
+
+
+@dataclass
+class Till:
+    """The shop's own system: what lies where, and what it costs."""
+
+    goods: dict[str, Decimal] = field(default_factory=dict)
+    counts: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    @property
+    def connector(self) -> ConnectorSpec:
+        product = {"external_id": Field("sku"), "sku": Field("sku"), "name": Field("sku")}
+        price = {"sku": Field("sku"), "price_type": Constant("retail"), "amount": Field("price", Decimal),
+                 "currency": Constant("KZT")}  # fmt: skip
+        stock = {"sku": Field("sku"), "location": Field("place"), "on_hand": Field("count", Decimal),
+                 "as_of": Field("at", convert.aware)}  # fmt: skip
+        goods = {"product": FieldMap(Product, product), "price": FieldMap(Price, price)}
+        return ConnectorSpec(
+            "till", "Till", ConnectionConfig,
+            resources=(
+                Resource("goods", self._goods, "sku", goods, reads=lambda reply: None),
+                Resource("stock", self._stock, "key", FieldMap(StockLevel, stock), reads=lambda reply: None),
+            ),
+        )  # fmt: skip
+
+    def _goods(self, config: Any, since: Since) -> Iterator[Page]:
+        """Goods with their prices."""
+        yield Page([{"sku": sku, "price": str(price)} for sku, price in self.goods.items()])
+
+    def _stock(self, config: Any, since: Since) -> Iterator[Page]:
+        """What was counted where."""
+        at = since.now.isoformat()
+        yield Page(
+            [{"key": f"{sku}@{place}", "sku": sku, "place": place, "count": str(count), "at": at}
+             for (sku, place), count in self.counts.items()]
+        )  # fmt: skip
+
+
+@dataclass
+class Day:
+    """A shop with a till and a seller's account at Kaspi, hour by hour."""
+
+    store: Engine
+    hub: Hub
+    kaspi: Kaspi
+    moment: datetime
+
+    def syncs(self) -> None:
+        report = sync(self.store, self.hub, clock=lambda: self.moment)
+        assert report.errors == []
+
+    def kaspi_visits(self) -> None:
+        """Kaspi fetches the price list as the hub's feed server gives it."""
+        feeds = feed_app(lambda: self.store, lambda: self.hub, now=lambda: self.moment)
+        with served(SimpleNamespace(name="feeds", app=feeds)) as url:  # type: ignore[arg-type]
+            assert self.kaspi.fetch_feed(f"{url}/feeds/kaspi_almaty.xml", LOGIN).taken
+
+    def shows(self, sku: str) -> dict[str, int]:
+        return self.kaspi.front.offers[sku].stock
+
+    def states(self, capability: str) -> dict[str, str]:
+        query = "select subject, state from ledger.item where connection = 'kaspi_almaty' and capability = :capability"
+        with self.store.connect() as db:
+            return dict(db.execute(text(query), {"capability": capability}).all())
+
+
+@pytest.fixture
+def day(
+    store: Engine, kaspi: Kaspi, account: Callable[..., Any], now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> Day:
+    till = Till(
+        goods={"TEA-1": Decimal(2500), "MUG-1": Decimal(1990)},
+        counts={("TEA-1", "Almaty-1"): 1, ("TEA-1", "Astana-1"): 0, ("MUG-1", "Almaty-1"): 7, ("MUG-1", "Astana-1"): 2},
+    )
+    monkeypatch.setenv("KASPI_TOKEN", TOKEN)
+    monkeypatch.setenv("KASPI_FEED", PASSWORD)
+    entry = {
+        "hub": {"authority": {"product": "till", "price": "till", "on_hand": "till"}},
+        "till": {"connector": "till", "locations": {"Almaty-1": "Almaty-1", "Astana-1": "Astana-1"}},
+        "kaspi_almaty": {
+            "connector": "kaspi",
+            "settings": {**DEMO.settings, **DEMO.unlimited, "points": {"PP1": "Алматы", "PP3": "Астана"},
+                         "base_url": str(account().base_url)},
+            "secrets": {"token": "KASPI_TOKEN", "feed_password": "KASPI_FEED"},
+            "locations": {"PP1": "Almaty-1", "PP3": "Astana-1"},
+            "push": {"stock": "auto", "price": "auto", "order": "auto", "first": "auto"},
+            "guards": {"share": 1.0, "fresh": "9h"},
+        },
+    }  # fmt: skip
+    return Day(store, parse(str(entry), {"kaspi": CONNECTOR, "till": till.connector}), kaspi, now)
+
+
+def test_what_lies_in_the_shop_is_what_kaspi_shows_and_its_visit_confirms_it(day):
+    day.syncs()
+    assert set(day.states("stock.push").values()) == {"pending"}
+
+    day.kaspi_visits()
+    day.syncs()
+
+    assert day.shows("MUG-1") == {"PP1": 7, "PP3": 2}
+    assert day.shows("TEA-1") == {"PP1": 1, "PP3": 0}
+    assert day.kaspi.front.offers["MUG-1"].price == 1990
+    assert set(day.states("stock.push").values()) == set(day.states("price.push").values()) == {"in_sync"}
+
+
+def test_the_last_unit_that_kaspi_sold_is_accepted_and_goes_off_the_front(day):
+    day.syncs()
+    day.kaspi_visits()
+    sale = day.kaspi.sell([("TEA-1", 1)], at=day.moment, point="PP1")
+
+    day.moment += timedelta(minutes=10)
+    day.syncs()
+    day.kaspi_visits()
+
+    assert sale.status == "ACCEPTED_BY_MERCHANT"
+    assert day.shows("TEA-1") == {"PP1": 0, "PP3": 0}
+
+
+def test_the_second_buyer_of_the_last_unit_is_not_accepted(day):
+    day.syncs()
+    first = day.kaspi.sell([("TEA-1", 1)], at=day.moment, point="PP1")
+    second = day.kaspi.sell([("TEA-1", 1)], at=day.moment + timedelta(seconds=5), point="PP1")
+
+    day.moment += timedelta(minutes=10)
+    day.syncs()
+
+    assert (first.status, second.status) == ("ACCEPTED_BY_MERCHANT", "APPROVED_BY_BANK")
+    assert day.states("order.status")[f"kaspi_almaty:{second.code}"] == "held"
+
+
+def test_a_sale_that_its_buyer_cancels_gives_the_unit_back_to_the_front(day):
+    day.syncs()
+    sale = day.kaspi.sell([("TEA-1", 1)], at=day.moment, point="PP1")
+    day.moment += timedelta(minutes=10)
+    day.syncs()
+
+    day.kaspi.buyer_cancels(sale.code)
+    day.moment += timedelta(hours=1)
+    day.syncs()
+    day.kaspi_visits()
+
+    assert day.shows("TEA-1") == {"PP1": 1, "PP3": 0}
