@@ -17,7 +17,7 @@ from dagster_project import clock, processes
 from dagster_project.commands.output import err, progress
 from dagster_project.connections import Hub, load
 from dagster_project.home import home
-from dagster_project.simulators import simulators
+from dagster_project.simulators import Simulator, simulators
 from dagster_project.steps.status import conservation
 from dagster_project.steps.sync import Report, sync
 
@@ -84,22 +84,27 @@ def _announced(child: "subprocess.Popen[str]") -> dict[str, str]:
 
 def write_connections(urls: dict[str, str]) -> None:
     """connections.yaml for every connector that declares DEMO; its secrets go to the environment, as real ones do."""
-    document: dict[str, Any] = {}
-    for simulator in simulators():
-        demo = simulator.demo
-        if demo is None:
-            continue
-        secrets = {name: f"KERUEN_DEMO_{simulator.name}_{name}".upper() for name in demo.secrets}
-        os.environ.update({secrets[name]: value for name, value in demo.secrets.items()})
-        document[simulator.name] = {
-            "connector": simulator.name,
-            "settings": {**demo.settings, **demo.unlimited, "base_url": urls[simulator.name]},
-            **({"secrets": secrets} if secrets else {}),
-            **demo.connection,
-        }
-    hub = document.pop("hub", {})
-    text = yaml.safe_dump({**({"hub": hub} if hub else {}), **document}, sort_keys=False, allow_unicode=True)
+    players = [one for one in simulators() if one.demo]
+    erp = next((one.name for one in players if "order.push" in one.spec.capabilities), None)
+    document = {one.name: _entry(one, urls, erp) for one in players}
+    hub = {"authority": dict.fromkeys(("product", "price", "on_hand"), erp)} if erp else {}
+    text = yaml.safe_dump({"hub": hub, **document}, sort_keys=False, allow_unicode=True)
     connections_file().write_text(f"{MARK}\n{text}", "utf-8")
+
+
+def _entry(player: Simulator, urls: dict[str, str], erp: str | None) -> dict[str, Any]:
+    """One connection. Orders of channels are copied to whoever takes copies."""
+    demo = player.demo
+    assert demo is not None
+    secrets = {name: f"KERUEN_DEMO_{player.name}_{name}".upper() for name in demo.secrets}
+    os.environ.update({secrets[name]: value for name, value in demo.secrets.items()})
+    entry = {
+        "connector": player.name,
+        "settings": {**demo.settings, **demo.unlimited, "base_url": urls[player.name]},
+        "secrets": secrets,
+        **demo.connection,
+    }
+    return {**entry, "orders_to": erp} if "order.status" in player.spec.capabilities and erp else entry
 
 
 def first_sync(engine: Engine) -> Report:

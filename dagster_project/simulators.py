@@ -17,9 +17,13 @@ from connectors.sdk.testing.sandbox import Demo
 class Simulator:
     """A connector's sandbox module: `sandbox(shop, limits=…)` and, where it is in the demo, `DEMO` and `life`."""
 
-    name: str
+    spec: ConnectorSpec
     module: ModuleType
     state: Any = None
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
 
     @property
     def demo(self) -> Demo | None:
@@ -50,4 +54,4 @@ def simulators(names: Sequence[str] = ()) -> list[Simulator]:
     found = {name: module for name, spec in specs.items() if (module := sandbox_module(spec))}
     if missing := [name for name in names if name not in found]:
         raise ConfigError(f"no sandbox for {', '.join(missing)}; there is one for {', '.join(sorted(found))}")
-    return [Simulator(name, found[name]) for name in (names or sorted(found))]
+    return [Simulator(specs[name], found[name]) for name in (names or sorted(found))]

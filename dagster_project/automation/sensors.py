@@ -1,5 +1,6 @@
 """New file → ingest; dirty → decide; outbox not empty → deliver; held plan → show it to a person."""
 
+import hashlib
 from collections.abc import Iterator
 
 from dagster import (
@@ -28,7 +29,6 @@ from dagster_project.automation.jobs import AssetJob, decide_job, deliver_job, p
 from dagster_project.connections import Connection, Hub
 from dagster_project.factories import keys
 from dagster_project.factories.preview import markdown
-from dagster_project.steps.files import unclaimed
 from dagster_project.store.database import engine
 from dagster_project.store.dirty import newest
 from dagster_project.store.outbox import due
@@ -89,7 +89,7 @@ def held_plan_asset() -> AssetSpec:
         HELD_PLAN,
         group_name=keys.PLAN,
         partitions_def=HELD_PLANS,
-        description="Plans that a guard stopped, each with its first 50 rows and the config to paste into the job `approve`.",
+        description="Plans that wait for a person, with their first rows and the config for the job `approve`.",
     )
 
 
@@ -139,11 +139,11 @@ def _observed(plan) -> AssetObservation:  # type: ignore[no-untyped-def]
 
 
 def file_sensor(connection: Connection) -> SensorDefinition:
-    """New whole files in the inbox start a pull of that connection."""
+    """New whole files in the inbox start a pull. The run key is what lies there: the same files never ask twice."""
     assert connection.spec is not None
     assert connection.spec.files is not None
-    name = connection.spec.files.name
-    job: AssetJob = next(job for cron, job in pull_jobs(connection).items() if name in job.name)
+    drop = connection.spec.files
+    job: AssetJob = next(job for job in pull_jobs(connection).values() if drop.name in job.name)
 
     @sensor(
         name=f"files_{connection.name}",
@@ -153,11 +153,12 @@ def file_sensor(connection: Connection) -> SensorDefinition:
     )
     def files(context: SensorEvaluationContext) -> RunRequest | SkipReason:
         try:
-            waiting = unclaimed(engine(), connection)
+            whole = [found for found in drop.find(connection.config) if not found.waiting]
         except HubError as error:
             return SkipReason(str(error))
-        if not waiting:
-            return SkipReason("no new file")
-        return RunRequest(run_key="|".join(sorted(waiting)))
+        if not whole:
+            return SkipReason("no whole file")
+        lies_there = sorted(f"{found.name}:{found.size}:{found.modified_at.timestamp()}" for found in whole)
+        return RunRequest(run_key=hashlib.blake2b("|".join(lies_there).encode(), digest_size=16).hexdigest())
 
     return files

@@ -8,9 +8,9 @@ from dagster_project import clock
 from dagster_project.connections import Connection, Hub
 from dagster_project.factories import keys
 from dagster_project.factories.preview import preview
-from dagster_project.steps.decide import decide, decide_dirty
+from dagster_project.steps.decide import decide
 from dagster_project.steps.position import fold
-from dagster_project.steps.rules import decide_changed_rules
+from dagster_project.steps.rules import decide_due
 from dagster_project.store.database import engine
 
 INPUTS = {
@@ -41,8 +41,7 @@ def decide_assets(hub: Hub) -> list[AssetsDefinition]:
                 if keys.outward("plan", one.name, capability) in chosen
             }
         else:
-            plans = decide_changed_rules(store, hub, now=clock.now())
-            plans.update(decide_dirty(store, hub, now=clock.now()))
+            plans = decide_due(store, hub, now=clock.now())
         for spec in specs:
             if spec.key in chosen:
                 yield MaterializeResult(asset_key=spec.key, metadata=_shown(spec.key, plans))

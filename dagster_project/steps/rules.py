@@ -1,6 +1,7 @@
 """A changed rule (a markup, a safety stock) makes no subject dirty: its whole channel is decided anew."""
 
 import hashlib
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -8,8 +9,11 @@ from sqlalchemy import Engine, select
 from sqlalchemy.dialects.postgresql import insert
 
 from dagster_project.connections import Connection, Hub
-from dagster_project.steps.decide import decide
+from dagster_project.steps.decide import Planned, decide, decide_dirty
 from dagster_project.store.tables import cursor
+
+Plans = dict[tuple[str, str], Planned]
+"""(connection, capability) → what was planned for it."""
 
 
 def fingerprint(hub: Hub, connection: Connection) -> str:
@@ -43,9 +47,21 @@ def changed_rules(engine: Engine, hub: Hub) -> list[tuple[Connection, str]]:
     ]
 
 
-def decide_changed_rules(engine: Engine, hub: Hub, *, now: datetime) -> dict[tuple[str, str], Any]:
-    """Decides those channels in full and remembers their rules. (connection, capability) → what `decide` gives."""
-    plans = {}
+def decide_due(engine: Engine, hub: Hub, *, now: datetime) -> Plans:
+    """Everything there is to decide: what is dirty, then the channels whose rules changed.
+
+    Dirt comes first because it brings the positions up to date, which every decision about stock reads.
+    """
+    plans = decide_dirty(engine, hub, now=now)
+    for queue, anew in decide_changed_rules(engine, hub, now=now).items():
+        had = plans.get(queue)
+        plans[queue] = replace(anew, planned=anew.planned + had.planned, held=anew.held + had.held) if had else anew
+    return plans
+
+
+def decide_changed_rules(engine: Engine, hub: Hub, *, now: datetime) -> Plans:
+    """Decides those channels in full and remembers their rules."""
+    plans: Plans = {}
     for connection, capability in changed_rules(engine, hub):
         plans[connection.name, capability] = decide(engine, hub, connection, capability, now=now)
         remembered = {

@@ -10,11 +10,10 @@ from sqlalchemy import Engine
 from connectors.sdk.errors import HubError
 from dagster_project.connections import Connection, Hub
 from dagster_project.steps.canonical import map_new
-from dagster_project.steps.decide import decide_dirty
 from dagster_project.steps.deliver import deliver
 from dagster_project.steps.files import ingest_files
 from dagster_project.steps.land import land
-from dagster_project.steps.rules import decide_changed_rules
+from dagster_project.steps.rules import decide_due
 
 Clock = Callable[[], datetime]
 Progress = Callable[[str, str], None]
@@ -144,8 +143,7 @@ def push(
 ) -> Iterator[Pushed]:
     """Decides what is dirty, then delivers everything that may go to `connections`."""
     progress("hub", "deciding")
-    planned = decide_changed_rules(engine, hub, now=clock())
-    planned.update(decide_dirty(engine, hub, now=clock()))
+    planned = decide_due(engine, hub, now=clock())
     for connection in connections:
         for capability in connection.capabilities:
             progress(connection.name, f"delivering {capability}")
