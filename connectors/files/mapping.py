@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -44,6 +45,14 @@ class FileCustomer(Customer):
     refs: dict[str, str] = {}
 
 
+def told(field_map: FieldMap, columns: Columns) -> FieldMap:
+    """Without the fields whose (first) column a file lacks: they must not overwrite what others know."""
+    fields = {
+        name: field for name, field in field_map.fields.items() if not field.reads or field.reads[0] in columns.targets
+    }
+    return replace(field_map, fields=fields)
+
+
 def receipt_lines(config: FilesConfig, columns: Columns) -> FieldMap:
     """Till lines. Where tills are named their numbers restart every day, so the id says place, till and day as well;
     `partition: receipt` says that the number alone is unique."""
@@ -62,7 +71,7 @@ def receipt_lines(config: FilesConfig, columns: Columns) -> FieldMap:
             "location": Field("location", identifier), "till": Field("till", identifier),
             "placed_at": Field("placed_at", moments), "day": Field("placed_at", lambda text: moments.local(text).day),
             "clock_change": Field("placed_at", lambda text: moments.local(text).clock_change),
-            "external_id": Derived(whole_id, ("location", "till", "placed_at", "receipt")) if restarts else Field("receipt", identifier),
+            "external_id": Derived(whole_id, ("receipt", "location", "till", "placed_at")) if restarts else Field("receipt", identifier),
             "returned": Field("kind", _known(KINDS)), "sku": Field("sku", identifier),
             "barcode": Derived(_barcode, ("barcode", "sku")), "name": Field("name", convert.text),
             "quantity": Field("quantity", numbers.quantity), "unit_price": Field("unit_price", numbers.amount),
@@ -93,7 +102,7 @@ def products(config: FilesConfig) -> FieldMap:
         Product,
         {
             "sku": Field("sku", identifier), "external_id": Field("sku", identifier), "parent_sku": Field("parent_sku", identifier),
-            "name": Derived(lambda cells, _: convert.text(at(cells, "name") or at(cells, "sku") or ""), ("name", "sku")),
+            "name": Derived(lambda cells, _: convert.text(at(cells, "name") or at(cells, "sku") or ""), ("sku", "name")),
             "brand": Field("brand", convert.text), "category": Field("category", convert.text),
             "barcodes": Field("barcode", _barcodes), "unit": Field("unit", convert.text), "status": Field("status", _known(STATES)),
         },

@@ -18,7 +18,7 @@ from connectors.files.layouts import LAYOUTS
 from connectors.files.text import Misread
 from connectors.files.whole import MARKERS, UNFINISHED, check_control, marked
 from connectors.sdk.errors import ConfigError
-from connectors.sdk.files import FileFrames, FoundFile
+from connectors.sdk.files import KEY_PARTS, FileFrames, FoundFile
 from mappings.tables import FieldMap, Quarantined
 from mappings.tables.frames import Framed, map_frame, repeated, with_problems
 from mappings.tables.receipt_frames import receipt_frames
@@ -97,7 +97,8 @@ def read(config: FilesConfig, found: FoundFile) -> FileFrames:
         cells = reader(config, found)
     except Misread as error:
         raise advice.misread(config, found, error.problems) from None
-    framed = map_frame(_map(config, cells), cells.table)
+    field_map = mapping.told(_map(config, cells), cells.columns)
+    framed = map_frame(field_map, cells.table)
     if set(NOTATION) & set(framed.rows["rule"].unique().to_pylist()) and (
         error := advice.misfit(config, found, cells.table)
     ):
@@ -105,7 +106,11 @@ def read(config: FilesConfig, found: FoundFile) -> FileFrames:
     if cells.control:
         check_control(config, found, cells.control, framed.rows)
     framed = with_problems(framed, {row: Quarantined("ragged_line", why) for row, why in cells.broken.items()})
-    return _receipts(config, found, cells, framed) if config.layout == "receipts" else _flat(config, cells, framed)
+    return (
+        _receipts(config, found, cells, framed)
+        if config.layout == "receipts"
+        else _flat(config, cells, framed, tuple(field_map.fields))
+    )
 
 
 def _map(config: FilesConfig, cells: Cells) -> FieldMap:
@@ -165,14 +170,17 @@ def _json_of(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
     return objects.take(pc.fill_null(encoded.indices, len(objects) - 1))
 
 
-def _flat(config: FilesConfig, cells: Cells, framed: Framed) -> FileFrames:
+def _flat(config: FilesConfig, cells: Cells, framed: Framed, told: tuple[str, ...]) -> FileFrames:
     keys = KEYS[config.layout]
     framed = with_problems(framed, repeated(framed, keys, cells.table))
     rows = framed.rows.append_column("row", cells.lines)
-    good = rows.filter(pc.is_null(rows["rule"])).drop_columns(["rule", "reason"])
+    parts = [pc.cast(rows[name], pa.string()) for name in keys[:2]]
+    key = pc.if_else(pc.is_valid(parts[0]), pc.binary_join_element_wise(*parts, KEY_PARTS, null_handling="skip"), None)
+    rows = rows.append_column("key", key)
+    good = rows.filter(pc.is_null(rows["rule"])).select(["row", "key", *dict.fromkeys((*keys, *told))])
     bad = rows.filter(pc.is_valid(rows["rule"]))
     set_aside = pa.table({
-        "key": bad[keys[0]], "line": bad["row"], "lines": pa.repeat(1, bad.num_rows), "rule": bad["rule"], "reason": bad["reason"],
+        "key": bad["key"], "line": bad["row"], "lines": pa.repeat(1, bad.num_rows), "rule": bad["rule"], "reason": bad["reason"],
     })  # fmt: skip
     entity = LAYOUTS[config.layout].entity
     notes = {f"unread_{name}": count for name, count in framed.unread.items()}

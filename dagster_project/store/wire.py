@@ -40,8 +40,15 @@ def to_arrow(rows: Rows, table: Table | None = None) -> pyarrow.Table:
 
 def render(frame: pyarrow.Table, sink: io.RawIOBase) -> None:
     """Writes `frame` as CSV: null is nothing, an empty text is "". Raises TypeError for a time without a zone."""
-    text = pyarrow.table({name: _text(frame[name], name) for name in frame.column_names})
+    text = pyarrow.table({name: _filled(_text(frame[name], name)) for name in frame.column_names})
     csv.write_csv(text, pyarrow.PythonFile(sink, "w"), _RENDER)
+
+
+def _filled(column: Any) -> Any:
+    """Without its empty chunks: Arrow's writer puts zero bytes where a column begins with one (pyarrow 26.0)."""
+    if isinstance(column, pyarrow.Array) or all(len(chunk) for chunk in column.chunks):
+        return column
+    return pyarrow.chunked_array([chunk for chunk in column.chunks if len(chunk)], column.type)
 
 
 def _column(values: Any, kind: Any) -> Any:

@@ -255,9 +255,8 @@ def _spread(column: _Column, kind: pa.DataType) -> pa.Array:
         return pa.nulls(len(column.codes), kind)
     if pa.types.is_string(kind):
         texts = [json.dumps(v, ensure_ascii=False, default=str) if isinstance(v, dict) else v for v in column.values]
-        places, once = pd.factorize(np.array(texts, dtype=object))
-        codes = places[column.codes].astype(np.int32)
-        return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), pa.array(once, pa.string()))
+        encoded = pa.array(texts, pa.string()).dictionary_encode()
+        return pa.DictionaryArray.from_arrays(encoded.indices.take(pa.array(column.codes)), encoded.dictionary)
     if pa.types.is_decimal(kind):
         return pa.array(column.values).take(pa.array(column.codes))  # precision and scale as the values have them
     values = [list(value) if isinstance(value, tuple) else value for value in column.values]

@@ -155,6 +155,14 @@ def test_a_temporary_table_is_filled_by_name_and_read_in_the_same_transaction(db
     assert read(db, "select sku from basket where pieces > :least", {"least": 1}).to_pylist() == [{"sku": "salt"}]
 
 
+def test_rows_put_together_from_an_empty_and_a_filled_table_arrive_as_they_are(db: Connection) -> None:
+    kinds = pyarrow.schema({"name": pyarrow.string(), "amount": pyarrow.int64()})
+    rows = pyarrow.concat_tables([kinds.empty_table(), pyarrow.table({"name": [None, "tea"], "amount": [1, 2]}, kinds)])
+    db.execute(text("create temp table together (name text, amount int) on commit drop"))
+    copy_in(db, "together", rows)
+    assert db.execute(text("select name, amount from together order by amount")).all() == [(None, 1), ("tea", 2)]
+
+
 def test_what_is_rolled_back_was_never_there_and_what_is_committed_stays(db: Connection, store: Engine) -> None:
     copy_in(db, goods, [TEA])
     db.rollback()

@@ -1,6 +1,5 @@
 """One receipt or a million of them: the same rules."""
 
-from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
@@ -82,8 +81,11 @@ def test_frames_give_what_records_give(rows: list[dict[str, Any]]) -> None:
         assert made["payment"] == order.payment.get("method")
         same = ("external_id", "number", "kind", "placed_at", "total", "location", "till", "customer", "returns")
         assert {name: made[name] for name in same} == {name: getattr(order, name) for name in same}
-    lines = [(order.external_id, line) for order in orders for line in sorted(order.lines, key=lambda line: line.line)]
-    for made, (receipt, line) in zip(frames.lines.to_pylist(), lines, strict=True):
+    lines = sorted(
+        ((order.external_id, line) for order in orders for line in order.lines), key=lambda one: (one[0], one[1].line)
+    )
+    found = sorted(frames.lines.to_pylist(), key=lambda one: (one["external_id"], one["line"]))
+    for made, (receipt, line) in zip(found, lines, strict=True):
         same = ("line", "sku", "quantity", "unit_price", "discount", "total")
         assert {name: made[name] for name in same} == {name: getattr(line, name) for name in same}
         assert made["external_id"] == receipt

@@ -1,0 +1,65 @@
+"""The raw of a file drop is the file itself, kept for good under its content's hash in `$KERUEN_HOME/archive`."""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import IO
+
+from dagster_project.home import home
+
+BLOCK = 1 << 20
+
+
+class StillChanging(Exception):
+    """The file became another while it was read."""
+
+
+def folder() -> Path:
+    made = home() / "archive"
+    made.mkdir(mode=0o700, exist_ok=True)
+    return made
+
+
+def kept(digest: str) -> Path:
+    """Where the file of this hash lies."""
+    return folder() / digest
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def keep(path: Path) -> str:
+    """Copies a file into the archive and gives its hash: one reading, so that hash and copy are of the same bytes.
+
+    Raises StillChanging where size or time of the file moved meanwhile; then nothing is kept.
+    """
+    before = path.stat()
+    with tempfile.NamedTemporaryFile(dir=folder(), prefix=".", delete=False) as copy:
+        try:
+            digest = _copied(path, copy)
+            after = path.stat()
+            if (before.st_size, before.st_mtime_ns) != (
+                after.st_size,
+                after.st_mtime_ns,
+            ) or copy.tell() != after.st_size:
+                raise StillChanging(path.name)
+            copy.flush()
+            os.fsync(copy.fileno())
+            os.replace(copy.name, kept(digest))
+        except BaseException:
+            Path(copy.name).unlink(missing_ok=True)
+            raise
+    return digest
+
+
+def _copied(path: Path, copy: IO[bytes]) -> str:
+    hashed = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            hashed.update(block)
+            copy.write(block)
+    return hashed.hexdigest()

@@ -1,0 +1,81 @@
+"""Receipts in bulk: straight into the tables where they are new, compared first where a file replaces what stands."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlalchemy import Connection, text
+
+from dagster_project.store.tables import order, order_line
+from dagster_project.store.transfer import copy_in, read
+
+UNSAID = ("connection", "external_id", "source", "person_id", "deleted_at", "updated_at")
+"""Of an order: what a file does not say of it. A file that says the same again changes nothing."""
+_SAID = [f'"{column.name}"' for column in order.columns if column.name not in UNSAID]
+_LINE = [f'"{column.name}"' for column in order_line.columns if column.name != "connection"]
+
+
+def standing(db: Connection, connection: str, come: pa.Table) -> pa.Table:
+    """external_id, location, till and day of stored orders of the days of `come`, and of those with its ids."""
+    days = pc.min_max(come["day"]).as_py()
+    asked: dict[str, Any] = {"connection": connection, "first": days["min"], "last": days["max"]}
+    columns = "o.external_id, o.location, o.till, o.day"
+    mine = 'from canonical."order" o where o.connection = :connection and o.deleted_at is null'
+    if not db.execute(text(f"select exists (select {mine})"), asked).scalar():
+        return read(db, f"select {columns} {mine} and false", asked)
+    query = f"select {columns} {mine} and o.day between :first and :last union select {columns} {mine} and o.external_id = any(:ids)"
+    return read(db, query, {**asked, "ids": come["external_id"].to_pylist()})
+
+
+def add(db: Connection, orders: pa.Table, lines: pa.Table) -> None:
+    """New receipts; both tables sorted by their keys, so that their indexes only grow at the end."""
+    copy_in(db, order, orders)
+    copy_in(db, order_line, lines)
+
+
+_CHANGED = f"""
+insert into touched
+select s.external_id, true from stage_order s
+left join canonical."order" o on o.connection = s.connection and o.external_id = s.external_id
+where o.external_id is null or o.deleted_at is not null
+   or row({", ".join(f"o.{column}" for column in _SAID)}) is distinct from row({", ".join(f"s.{column}" for column in _SAID)})
+union
+select external_id, true from (
+  (select {", ".join(_LINE)} from stage_line except
+   select {", ".join(f"l.{column}" for column in _LINE)} from canonical.order_line l join stage_order using (connection, external_id))
+  union all
+  (select {", ".join(f"l.{column}" for column in _LINE)} from canonical.order_line l join stage_order using (connection, external_id)
+   except select {", ".join(_LINE)} from stage_line)
+) d
+"""
+# who bought does not change because the till sent its day again
+_SAME_PERSON = """
+update stage_order s set person_id = o.person_id from canonical."order" o
+where o.connection = s.connection and o.external_id = s.external_id and o.customer is not distinct from s.customer
+"""
+_DELETE = """
+delete from canonical.{table} t using touched x where t.connection = :connection and t.external_id = x.external_id
+"""
+_INSERT = "insert into canonical.{table} select s.* from {stage} s join touched using (external_id) where comes order by {keys}"
+
+
+def replace(db: Connection, connection: str, orders: pa.Table, lines: pa.Table, removed: Sequence[str]) -> list[str]:
+    """Makes the tables say what these receipts say, and nothing of `removed`; gives the ids that really changed."""
+    for name, table in (("stage_order", 'canonical."order"'), ("stage_line", "canonical.order_line")):
+        db.execute(text(f"create temp table {name} (like {table} including defaults) on commit drop"))
+    db.execute(text("create temp table touched (external_id text, comes boolean) on commit drop"))
+    copy_in(db, "stage_order", orders)
+    copy_in(db, "stage_line", lines)
+    copy_in(
+        db,
+        "touched",
+        pa.table({"external_id": pa.array(removed, pa.string()), "comes": pa.repeat(False, len(removed))}),
+    )
+    for statement in (_SAME_PERSON, "analyze stage_order", "analyze stage_line", _CHANGED):
+        db.execute(text(statement))
+    for name in ("order_line", '"order"'):
+        db.execute(text(_DELETE.format(table=name)), {"connection": connection})
+    db.execute(text(_INSERT.format(table='"order"', stage="stage_order", keys="external_id")))
+    db.execute(text(_INSERT.format(table="order_line", stage="stage_line", keys="external_id, line")))
+    return list(db.execute(text("select external_id from touched")).scalars())
