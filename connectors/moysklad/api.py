@@ -1,8 +1,9 @@
 """How MoySklad is called, what its budget allows, and whom its refusals concern (contract moysklad 1, 2 and 10)."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import requests
 
@@ -34,6 +35,8 @@ HEAVY = {"report/stock/all": 5, "report/stock/bystore": 5}
 BREAKER = Breaker(failures=50, window=60.0, rest=300.0)
 """MoySklad switches a user off after 200 such answers a minute; the hub may run in four processes."""
 LISTED = 1000
+LONGEST = 5000
+"""Characters of one filter, as they stand in the address."""
 EXPANDED = 100
 """Rows a page; with more than 100 `expand` is silently ignored."""
 
@@ -95,11 +98,11 @@ def rows(
     return body["rows"], "nextHref" in body.get("meta", {})
 
 
-def every(config: MoySkladConfig, path: str, **params: Any) -> Iterator[Record]:
+def every(config: MoySkladConfig, path: str, headers: Headers = None, **params: Any) -> Iterator[Record]:
     """All rows of a list that does not move while it is read, by offset."""
     offset, more = 0, True
     while more:
-        page, more = rows(config, path, {"limit": LISTED, "offset": offset, **params})
+        page, more = rows(config, path, {"limit": LISTED, "offset": offset, **params}, headers)
         yield from page
         offset += len(page)
         more = more and bool(page)
@@ -111,15 +114,29 @@ def write(config: MoySkladConfig, path: str, body: Any) -> Reply:
     return http(config).send("POST", path, json=body, headers=silent, cost=cost(config, path))
 
 
+def is_any(field: str, values: Iterable[str]) -> list[str]:
+    """Conditions on one field, which a filter joins by OR. A semicolon inside a value is escaped."""
+    return [f"{field}={value.replace(';', chr(92) + ';')}" for value in values]
+
+
 def any_of(field: str, values: Iterable[str]) -> str:
-    """A filter: conditions on one field are joined by OR. A semicolon inside a value is escaped."""
-    return ";".join(f"{field}={value.replace(';', chr(92) + ';')}" for value in values)
+    """A filter of few conditions."""
+    return ";".join(is_any(field, values))
 
 
-def chunks(values: Iterable[str], size: int) -> Iterator[Sequence[str]]:
-    """Pieces of a list of values: an address holds 8 KB, headers included."""
-    listed = list(values)
-    return (listed[start : start + size] for start in range(0, len(listed), size))
+def packed(parts: Iterable[str], joint: str = ";") -> Iterator[str]:
+    """The parts, joined, in as few pieces as addresses hold: 8 KB with the headers, a Cyrillic letter taking six."""
+    piece: list[str] = []
+    size = 0
+    for part in parts:
+        length = len(quote(part + joint))
+        if piece and size + length > LONGEST:
+            yield joint.join(piece)
+            piece, size = [], 0
+        piece.append(part)
+        size += length
+    if piece:
+        yield joint.join(piece)
 
 
 def uuid_of(ref: Any) -> str | None:

@@ -5,20 +5,19 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from connectors.moysklad.api import any_of, chunks, every, first_error, write
+from connectors.moysklad.api import every, first_error, is_any, packed, write
 from connectors.moysklad.config import MoySkladConfig
-from connectors.moysklad.mapping import each_of, sold
-from connectors.moysklad.source import WITH_ARCHIVED
+from connectors.moysklad.mapping import each_of, kind_of, sold
+from connectors.moysklad.source import NEW_ASSORTMENT, WITH_ARCHIVED
 from connectors.sdk import Change, ContractError, Record, RejectedError, TransientError, UnansweredError
 from mappings.tables import convert
 
 Ref = dict[str, Any]
 
 NAMESPACE = uuid5(NAMESPACE_URL, "keruen:moysklad")
-NAMES = 30
-"""SKUs of one search: a Cyrillic letter takes six characters of an address, which holds 8 KB."""
-PHONES = 10
-"""Phones of one search, each in all its spellings."""
+LISTS = ("entity/assortment",)
+LISTS_BY_ARTICLE = ("entity/product", "entity/variant", "entity/bundle")
+"""The new assortment has all goods in one list, but does not filter by article."""
 
 
 def sync_id(subject: str) -> str:
@@ -63,11 +62,11 @@ def unknown(config: MoySkladConfig, sku: str) -> RejectedError:
 def items(config: MoySkladConfig, field: str, values: Collection[str]) -> dict[str, list[tuple[str, str]]]:
     """Value → (type, id) of the items that can be sold and have it in that field."""
     found: dict[str, list[tuple[str, str]]] = {}
-    for kind in ("product", "variant", "bundle") if values else ():
-        for some in chunks(sorted(values), NAMES):
-            for item in every(config, f"entity/{kind}", filter=f"{any_of(field, some)};{WITH_ARCHIVED}"):
+    for where in packed(is_any(field, sorted(values))):
+        for path in LISTS_BY_ARTICLE if field == "article" else LISTS:
+            for item in every(config, path, NEW_ASSORTMENT, filter=f"{where};{WITH_ARCHIVED}"):
                 if sold(item, config):
-                    found.setdefault(item[field], []).append((kind, item["id"]))
+                    found.setdefault(item[field], []).append((str(kind_of(item)), item["id"]))
     return found
 
 
@@ -100,10 +99,9 @@ def buyers(config: MoySkladConfig, changes: Sequence[Change]) -> dict[str, Ref |
 
 def by_phone(config: MoySkladConfig, phones: Sequence[str]) -> dict[str, Ref | RejectedError]:
     """The field is free text, so every usual spelling is asked for. Duplicates are normal: the oldest row is taken."""
-    rows: list[Record] = []
-    for some in chunks(phones, PHONES):
-        spelt = [spelling for phone in some for spelling in spellings(phone)]
-        rows += every(config, "entity/counterparty", filter=any_of("phone", spelt))
+    spelt = [spelling for phone in phones for spelling in spellings(phone)]
+    asked = packed(is_any("phone", spelt))
+    rows = [row for where in asked for row in every(config, "entity/counterparty", filter=where)]
     newest_first = sorted(rows, key=lambda row: (row.get("created", ""), row["id"]), reverse=True)
     return {
         phone: reference_to(config, "counterparty", row["id"])

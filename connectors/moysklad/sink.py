@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from connectors.moysklad.api import EXPANDED, any_of, every, first_error, read, write
+from connectors.moysklad.api import EXPANDED, every, first_error, is_any, packed, read, write
 from connectors.moysklad.config import MoySkladConfig
 from connectors.moysklad.documents import COPY, status
 from connectors.moysklad.lookup import Ref, buyer_of, buyers, goods, origin, reference_to, sync_id
@@ -108,8 +108,8 @@ def copies(config: MoySkladConfig, changes: Sequence[Change]) -> dict[str, Recor
 
 def orders(config: MoySkladConfig, field: str, values: Iterable[str]) -> Iterator[Record]:
     """Customer orders by external code or id, with their state and positions."""
-    if where := any_of(field, values):
-        asked = {"filter": f"{where};{WITH_DELETED}", "expand": "state,positions", "limit": EXPANDED}
+    for where in packed(is_any(field, values)):
+        asked: dict[str, Any] = {"filter": f"{where};{WITH_DELETED}", "expand": "state,positions", "limit": EXPANDED}
         yield from every(config, "entity/customerorder", **asked)
 
 

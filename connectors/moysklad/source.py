@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from connectors.moysklad.api import EXPANDED, LISTED, any_of, chunks, every, read, rows, uuid_of
+from connectors.moysklad.api import EXPANDED, LISTED, any_of, every, is_any, packed, read, rows, uuid_of
 from connectors.moysklad.config import MoySkladConfig
 from connectors.sdk import ContractError, Page, Record, Since
 from mappings.tables import convert
@@ -19,8 +19,6 @@ STOCK_MEMORY = timedelta(hours=23)
 WITH_ARCHIVED = any_of("archived", ("true", "false"))
 WITH_DELETED = any_of("isDeleted", ("true", "false"))
 NEW_ASSORTMENT = {"X-Lognex-Remap-Beta-Feature": "assortmentWithoutStock"}
-IDS = 60
-"""Ids of one filter: more would outgrow the 8 KB of an address."""
 LANDED = 5000
 """Rows of the un-paged stock report that are handed on at once."""
 
@@ -60,9 +58,9 @@ def products(config: MoySkladConfig, since: Since) -> Iterator[list[Record]]:
 
 def variants_of(config: MoySkladConfig, parents: list[str]) -> Iterator[Record]:
     """The variants of some products, their product expanded."""
-    for some in chunks(parents, IDS):
-        where = f"{WITH_ARCHIVED};{any_of('productid', some)}"
-        yield from every(config, "entity/variant", filter=where, expand="product", limit=EXPANDED)
+    for where in packed(is_any("productid", parents)):
+        asked: dict[str, Any] = {"filter": f"{where};{WITH_ARCHIVED}", "expand": "product", "limit": EXPANDED}
+        yield from every(config, "entity/variant", **asked)
 
 
 def prices_in(item: Record) -> list[Record]:
@@ -172,8 +170,8 @@ def changed_stock(config: MoySkladConfig, since: str) -> list[Record]:
     known = {kind: {place_of(row) for row in found} for kind, found in halves.items()}
     for kind, other in (("stock", "reserve"), ("reserve", "stock")):
         missing = {place for place in known[other] - known[kind] if place[1] is not None}
-        for some in chunks(sorted({item for item, _ in missing}), IDS):
-            found = short_report(config, kind, filter=f"assortmentId={','.join(some)}")
+        for items in packed(sorted({item for item, _ in missing}), ","):
+            found = short_report(config, kind, filter=f"assortmentId={items}")
             halves[kind] += [row for row in found if place_of(row) in missing]
     return joined(halves["stock"], halves["reserve"])
 

@@ -42,6 +42,14 @@ def ref(kind: str, uuid: str) -> Fields:
     return {"meta": meta(kind, f"entity/{kind}/{uuid}")}
 
 
+def told(fields: Mapping[str, Any], path: str) -> str:
+    """The text at a path; of a reference its id, of nothing an empty one."""
+    value: Any = fields
+    for step in path.split("."):
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return str((uuid_of(value) if isinstance(value, Mapping) else value) or "")
+
+
 @dataclass(slots=True)
 class Row:
     """An entity. Fields are built when they are asked for, until something changes them."""
@@ -78,17 +86,31 @@ class Table:
         self.rows = {row.id: row for row in rows}
         self.order = sorted((row.updated, row.id) for row in self.rows.values())
         self.hidden = sum(row.hidden for row in self.rows.values())
+        self._indexes: dict[str, dict[str, set[str]]] = {}
 
     def put(self, row: Row) -> None:
         self.drop(row.id)
         self.rows[row.id] = row
         insort(self.order, (row.updated, row.id))
         self.hidden += row.hidden
+        for name, index in self._indexes.items():
+            index[told(row.fields, name)].add(row.id)
 
     def drop(self, uuid: str) -> None:
         if row := self.rows.pop(uuid, None):
             del self.order[bisect_left(self.order, (row.updated, uuid))]
             self.hidden -= row.hidden
+            for name, index in self._indexes.items():
+                index[told(row.fields, name)].discard(uuid)
+
+    def bearing(self, name: str, values: Iterable[str]) -> list[Row]:
+        """Rows with one of the values in a field, by an index that is made when it is first asked for."""
+        if name not in self._indexes:
+            index = self._indexes[name] = defaultdict(set)
+            for row in self.rows.values():
+                index[told(row.fields, name)].add(row.id)
+        ids = {uuid for value in values for uuid in self._indexes[name].get(value, ())}
+        return [self.rows[uuid] for uuid in ids]
 
     def since(self, updated: str) -> int:
         """Place in `order` of the first row changed at or after `updated`."""

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from connectors.moysklad.api import uuid_of
-from connectors.moysklad.simulator.books import Books, Fields, Refusal, Row, meta
+from connectors.moysklad.simulator.books import Books, Fields, Refusal, Row, Table, meta, told
 
 CONDITION = re.compile(r"([\w.\-/:]+?)(!=|>=|<=|~=|=~|>|<|~|=)(.*)", re.S)
 TEXT: dict[str, Callable[[str, str], bool]] = {
@@ -21,6 +21,7 @@ ORDERED: dict[str, Callable[[Any, Any], bool]] = {
 }  # fmt: skip
 FLAGS = {"archived": "archived", "isDeleted": "deleted"}
 """Conditions that bring to light what default lists hide."""
+TIMES = ("updated", "created", "moment")
 RENAMED = {"productid": "product"}
 UNFILTERED = {"assortment": {"article", "salePrice", "owner", "stockMode", "quantityMode", "stockStore", "stockMoment"}}
 """What the assortment without stock does not filter by."""
@@ -106,7 +107,8 @@ def select(books: Books, kinds: Sequence[str], query: Query, path: str) -> Found
         raise Refusal(400, 1034, f"Фильтрация по полю {refused.pop()} недоступна", "filter")
     if len(kinds) == 1 and _is_plain(books, kinds[0], query):
         return _slice(books, kinds[0], query)
-    rows = [row for kind in kinds for row in books.tables[kind].rows.values() if _shown(row, query.conditions)]
+    found = (row for kind in kinds for row in _candidates(books.tables[kind], query.conditions))
+    rows = [row for row in found if _shown(row, query.conditions)]
     rest = [one for one in query.conditions if one.field not in FLAGS]
     if rest:
         rows = [row for row in rows if _matches(row, rest)]
@@ -117,6 +119,20 @@ def select(books: Books, kinds: Sequence[str], query: Query, path: str) -> Found
         if (field, descending) not in (("updated", False), ("id", False)):
             rows.sort(key=partial(_comparable, field), reverse=descending)
     return Found(rows[query.offset : query.offset + query.limit], len(rows))
+
+
+def _candidates(table: Table, wanted: Sequence[Condition]) -> Iterable[Row]:
+    """Rows that may match: by an index where a field must have one of some values."""
+    plain = [one for one in wanted if one.sign == "=" and one.field not in (*FLAGS, *TIMES)]
+    if not plain:
+        return table.rows.values()
+    values = [_bare(one.value) for one in plain if one.field == plain[0].field]
+    return table.bearing(RENAMED.get(plain[0].field, plain[0].field), values)
+
+
+def _bare(value: str) -> str:
+    """References are given by id or by address."""
+    return value.rstrip("/").rpartition("/")[2] if "://" in value else value
 
 
 def _is_plain(books: Books, kind: str, query: Query) -> bool:
@@ -159,25 +175,15 @@ def _matches(row: Row, wanted: Sequence[Condition]) -> bool:
 
 
 def _holds(fields: Fields, one: Condition) -> bool:
-    have, want = _value(fields, one.field), one.value
-    if one.field in ("updated", "created", "moment"):
+    have, want = told(fields, RENAMED.get(one.field, one.field)), _bare(one.value)
+    if one.field in TIMES:
         compare: Callable[[Any, Any], bool] = ORDERED.get(one.sign, operator.eq)
-        return compare(str(have), _time(want))
-    if isinstance(have, Mapping):
-        have, want = uuid_of(have), want.rstrip("/").rpartition("/")[2]
+        return compare(have, _time(want))
     if one.sign in ORDERED:
-        return have is not None and ORDERED[one.sign](float(have), float(want))
-    text = "" if have is None else str(have)
+        return bool(have) and ORDERED[one.sign](float(have), float(want))
     if one.sign in TEXT:
-        return TEXT[one.sign](text.casefold(), want.casefold())
-    return (text == want) is (one.sign == "=")
-
-
-def _value(fields: Fields, path: str) -> Any:
-    value: Any = fields
-    for step in RENAMED.get(path, path).split("."):
-        value = value.get(step) if isinstance(value, Mapping) else None
-    return value
+        return TEXT[one.sign](have.casefold(), want.casefold())
+    return (have == want) is (one.sign == "=")
 
 
 def _time(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from datetime import date, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import responses
@@ -63,6 +64,13 @@ def test_no_three_seconds_ever_hold_more_than_the_budget(pauses: list[float], co
         left.append(at)
     for start in left:
         assert sum(cost for moment in left if start <= moment < start + 3 - 1e-9) <= 45 + 1e-6
+
+
+@given(st.lists(st.text(min_size=1, max_size=80).filter(lambda part: ";" not in part), max_size=200))
+def test_long_filters_are_cut_into_addresses_that_fit_and_lose_nothing(parts: list[str]) -> None:
+    pieces = list(api.packed(parts))
+    assert [part for piece in pieces for part in piece.split(";")] == parts
+    assert all(len(quote(piece)) <= api.LONGEST for piece in pieces)
 
 
 def test_a_whole_read_at_our_own_pace_meets_no_refusal(shop: Shop, now: datetime) -> None:

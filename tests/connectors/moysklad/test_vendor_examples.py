@@ -187,9 +187,7 @@ def pushed(order: Order, items: list[Any], status: int, answer: Any) -> tuple[An
         responses.get(f"{ROOT}/entity/{path}", json={"meta": {}, "rows": rows})
 
     listed("customerorder", [])
-    listed("product", items)
-    listed("variant", [])
-    listed("bundle", [])
+    listed("assortment", items)
     listed("counterparty", [{"id": BUYER, "phone": "8 700 000 00 01"}])
     responses.get(f"{ROOT}/entity/customerorder/metadata", json=example("customerorder_metadata_states.response.json"))
     posted = responses.post(f"{ROOT}/entity/customerorder", json=answer, status=status)

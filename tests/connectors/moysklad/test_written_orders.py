@@ -245,11 +245,14 @@ def test_a_bulk_answer_is_walked_whatever_its_status(
     assert len(vendor.sandbox.requests("POST", "/entity/customerorder")) == 1
 
 
-def test_fifty_orders_travel_in_one_request(settings: Settings, vendor: Account, sale: Sale) -> None:
+def test_fifty_orders_of_fifty_buyers_take_ten_requests(settings: Settings, vendor: Account, sale: Sale) -> None:
+    """Of these one makes the buyers and one the orders; at four units each they fit in one window of three seconds."""
     assert SINK.batch == 50
-    results = push(settings(), *(sale(str(700_000 + number)) for number in range(50)))
-    assert {type(one) for one in results} == {Accepted}
+    orders = [sale(str(700_000 + n), contact_phone=f"+770012345{n:02}", contact_name=f"Буып {n}") for n in range(50)]
+    assert {type(one) for one in push(settings(), *orders)} == {Accepted}
     assert len(vendor.sandbox.requests("POST", "/entity/customerorder")) == 1
+    assert len(vendor.sandbox.requests("POST", "/entity/counterparty")) == 1
+    assert len(vendor.sandbox.journal) <= 10
     assert max(len(seen.query) for seen in vendor.sandbox.journal) < 8000, "an address holds 8 KB"
 
 
