@@ -24,11 +24,15 @@ Words = NDArray[np.object_]
 
 @dataclass(frozen=True)
 class Difficulty:
-    """Shares of records (or of persons, where it says so) in which something is wrong."""
+    """Shares of records in which something is wrong.
+
+    Of persons: `family_phone`, who have no number but that of the head of the house; `reassigned`, whose number was a stranger's.
+    """
 
     typo: float
     wrong_phone: float
     family_phone: float
+    borrowed: float
     reassigned: float
     placeholder: float
     shop_number: float
@@ -44,12 +48,12 @@ class Difficulty:
 
 
 MEDIUM = Difficulty(
-    typo=0.04, wrong_phone=0.01, family_phone=0.10, reassigned=0.02, placeholder=0.01, shop_number=0.005, latin=0.2, kazakh=0.15,
+    typo=0.04, wrong_phone=0.01, family_phone=0.12, borrowed=0.02, reassigned=0.02, placeholder=0.01, shop_number=0.005, latin=0.2, kazakh=0.15,
     short=0.06, swapped=0.01, wrong_birth=0.02, till_birth=0.03, masked=0.15, nameless=0.08, no_phone=0.15,
 )  # fmt: skip
 HARD = Difficulty(
-    typo=0.10, wrong_phone=0.03, family_phone=0.22, reassigned=0.06, placeholder=0.03, shop_number=0.01, latin=0.3, kazakh=0.2,
-    short=0.14, swapped=0.03, wrong_birth=0.06, till_birth=0.08, masked=0.3, nameless=0.16, no_phone=0.25,
+    typo=0.10, wrong_phone=0.03, family_phone=0.25, borrowed=0.05, reassigned=0.06, placeholder=0.03, shop_number=0.01, latin=0.3, kazakh=0.2,
+    short=0.14, swapped=0.03, wrong_birth=0.06, till_birth=0.08, masked=0.3, nameless=0.12, no_phone=0.25,
 )  # fmt: skip
 
 
@@ -74,7 +78,6 @@ class _Persons:
     loyalty: Words
     city: Ints
     address: Words
-    before: Ints
 
 
 def people(records: int, seed: int, difficulty: Difficulty = MEDIUM) -> People:
@@ -101,6 +104,7 @@ def _persons(count: int, difficulty: Difficulty, dice: Generator) -> _Persons:
     phone = _numbers(count, dice)
     before = np.where(dice.random(count) < difficulty.reassigned, dice.integers(0, count, count), -1)
     phone[before >= 0] = phone[before[before >= 0]]
+    phone = np.where(dice.random(count) < difficulty.family_phone, phone[head], phone)
     latin = WAYS.first[1][first] + "." + WAYS.last[np.where(man, 2, 3), surname]
     email = np.char.lower(latin.astype(str)).astype(object) + dice.integers(1, 99_999, count).astype(str).astype(object)
     town = dice.choice(len(CITIES), count, p=_falling(len(CITIES), 1.0))[head]
@@ -111,7 +115,7 @@ def _persons(count: int, difficulty: Difficulty, dice: Generator) -> _Persons:
         DAY_ZERO + dice.integers(0, 22_000, count).astype("timedelta64[D]"),
         phone, email + "@" + DOMAINS[dice.choice(4, count, p=[0.45, 0.3, 0.15, 0.1])].astype(object),
         "77" + np.char.zfill(np.arange(count).astype(str), 8).astype(object),
-        town, home, before,
+        town, home,
     )  # fmt: skip
 
 
@@ -136,8 +140,12 @@ def _zipf(values: int, count: int, steep: float, dice: Generator) -> Ints:
 
 
 def _numbers(count: int, dice: Generator) -> Words:
-    codes = np.array(["701", "702", "705", "707", "747", "771", "775", "776", "777", "778"])[dice.integers(0, 10, count)]
-    return "+7" + codes.astype(object) + np.char.zfill(dice.integers(0, 10_000_000, count).astype(str), 7).astype(object)
+    codes = np.array(["701", "702", "705", "707", "747", "771", "775", "776", "777", "778"])[
+        dice.integers(0, 10, count)
+    ]
+    return (
+        "+7" + codes.astype(object) + np.char.zfill(dice.integers(0, 10_000_000, count).astype(str), 7).astype(object)
+    )
 
 
 def _visits(records: int, persons: int, dice: Generator) -> tuple[Ints, Ints]:
@@ -161,7 +169,7 @@ def _records(persons: _Persons, who: Ints, system: Ints, how: Difficulty, dice: 
     first = np.where(by["market"] & maybe(0.2), _initials(first), first)
     swapped = by["crm"] & maybe(how.swapped)
     first, last = np.where(swapped, last, first), np.where(swapped, first, last)
-    named = ~maybe(np.where(by["till"], 0.5, how.nameless))
+    named = ~maybe(np.where(by["till"], 3 * how.nameless, how.nameless))
     structured = by["crm"] | by["letters"]
     whole = np.where(maybe(0.6), last + " " + first, first + " " + last)
     whole = np.where(by["courier"] & maybe(0.3), first, whole)
@@ -187,7 +195,9 @@ def _records(persons: _Persons, who: Ints, system: Ints, how: Difficulty, dice: 
         "loyalty_ids": _lists(persons.loyalty[who], shows_card),
         "account_id": np.where(account, "A" + who.astype(str).astype(object), text),
         "refs": _lists(text, np.zeros(count, bool)),
-        "birth_date": np.where(maybe(np.select([by["crm"], by["shop"]], [0.7, 0.3], 0.1)), _births(persons, who, how, maybe, dice), text),
+        "birth_date": np.where(
+            maybe(np.select([by["crm"], by["shop"]], [0.7, 0.3], 0.1)), _births(persons, who, how, maybe, dice), text
+        ),
         "city": np.where(maybe(0.5), CITIES[persons.city[who], dice.integers(0, 2, count)], text),
         "address": np.where(by["courier"] | maybe(0.1), persons.address[who], text),
         "masked": _lists(np.full(count, "phone", object), masked),
@@ -235,7 +245,7 @@ def _initials(words: Words) -> Words:
 
 def _phones(persons: _Persons, who: Ints, how: Difficulty, maybe, dice: Generator) -> Words:  # type: ignore[no-untyped-def]
     """Mostly one's own; the family's, the one a stranger had before, a made-up one, the shop's, or a slip of a digit."""
-    phone = np.where(maybe(how.family_phone), persons.phone[persons.head[who]], persons.phone[who])
+    phone = np.where(maybe(how.borrowed), persons.phone[persons.head[who]], persons.phone[who])
     shops = _numbers(12, np.random.default_rng(len(who)))
     phone = np.where(maybe(how.shop_number), shops[dice.integers(0, 12, len(who))], phone)
     invented = np.array(["+77777777777", "+77011111111", "+77000000000", "+77071234567"], object)

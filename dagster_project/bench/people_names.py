@@ -35,7 +35,9 @@ SHORT = dict(
         "Дарья-Даша Ксения-Ксюша Софья-Соня Александра-Саша Евгения-Женя Константин-Костя Пётр-Петя Нұрлан-Нурик"
     ).split()
 )
-_STEMS = "Нур Бек Сар Тул Ал Кул Ер Жан Ай Дос Мур Ом Аб Кас Тас Исм Рах Сад Кен Ос Ес Бай Сул Юс Аж Мам Кад Ток Шай Жум"
+_STEMS = (
+    "Нур Бек Сар Тул Ал Кул Ер Жан Ай Дос Мур Ом Аб Кас Тас Исм Рах Сад Кен Ос Ес Бай Сул Юс Аж Мам Кад Ток Шай Жум"
+)
 _TAILS = "абаев беков женов ымов ганов галиев тбаев ылов мухамедов канов тасов шинов утаев ибеков жанов рбаев имов енов"
 _RUSSIAN = (
     "Иванов Смирнов Кузнецов Попов Васильев Петров Соколов Михайлов Новиков Фёдоров Морозов Волков Алексеев Лебедев Семёнов "
@@ -56,8 +58,32 @@ _PLAIN = dict(zip("абвгдезиклмнопрстуфыэ", "abvgdeziklmnopr
 _STYLES = (
     {"ж": "zh", "х": "kh", "й": "y", "я": "ya", "ю": "yu", "ё": "yo", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "shch"},
     {"ж": "zh", "х": "kh", "й": "i", "я": "ia", "ю": "iu", "ё": "e", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "shch"},
-    {"ж": "j", "х": "h", "й": "y", "я": "ya", "ю": "yu", "ё": "e", "ц": "c", "ч": "ch", "ш": "sh", "щ": "sch", "ы": "i"},
-    {"ж": "zh", "х": "h", "й": "i", "я": "ya", "ю": "iu", "ё": "io", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "sh", "к": "q"},
+    {
+        "ж": "j",
+        "х": "h",
+        "й": "y",
+        "я": "ya",
+        "ю": "yu",
+        "ё": "e",
+        "ц": "c",
+        "ч": "ch",
+        "ш": "sh",
+        "щ": "sch",
+        "ы": "i",
+    },
+    {
+        "ж": "zh",
+        "х": "h",
+        "й": "i",
+        "я": "ya",
+        "ю": "iu",
+        "ё": "io",
+        "ц": "ts",
+        "ч": "ch",
+        "ш": "sh",
+        "щ": "sh",
+        "к": "q",
+    },
 )
 
 
@@ -99,7 +125,9 @@ class _Ways:
 def _first() -> _First:
     groups = {(0, 1): KAZAKH_MEN, (0, 0): KAZAKH_WOMEN, (1, 1): RUSSIAN_MEN, (1, 0): RUSSIAN_WOMEN}
     words = tuple(dict.fromkeys(" ".join(groups.values()).split()))
-    return _First(words, {who: np.array([words.index(name) for name in names.split()]) for who, names in groups.items()})
+    return _First(
+        words, {who: np.array([words.index(name) for name in names.split()]) for who, names in groups.items()}
+    )
 
 
 def _surnames() -> _Surnames:
@@ -117,7 +145,10 @@ def _ways(first: _First, surnames: _Surnames) -> _Ways:
         return [russian, *(latin(word, style) for style in range(4)), word]
 
     both = [(name, _woman(name)) for name in surnames.men]
-    last = np.array([[way for pair in zip(spelled(man), spelled(woman), strict=True) for way in pair] for man, woman in both], object)
+    last = np.array(
+        [[way for pair in zip(spelled(man), spelled(woman), strict=True) for way in pair] for man, woman in both],
+        object,
+    )
     return _Ways(
         np.array([spelled(name) for name in first.words], object).T,
         last.T,

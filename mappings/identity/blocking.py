@@ -54,8 +54,10 @@ def statistics(keys: pa.Table, features: pa.Table, rules: RuleVersion) -> pa.Tab
     ).cast(STATS)
 
 
-def pairs(keys: pa.Table, stats: pa.Table) -> pa.Table:
-    """a < b and, per kind, whether they share a key: `phone`, `email`, …; `sole_…` where some shared key is nobody else's.
+def pairs(keys: pa.Table, stats: pa.Table, changed: pa.Table | None = None) -> pa.Table:
+    """Pairs with an equal key; of `changed` records (`record`) only, where it is given: then `keys` are all holders of theirs.
+
+    a < b and, per kind, whether they share a key: `phone`, `email`, …; `sole_…` where some shared key is nobody else's.
 
     `sole_phone` is false when every phone they have in common is shared by several people.
     """
@@ -70,11 +72,16 @@ def pairs(keys: pa.Table, stats: pa.Table) -> pa.Table:
                bool_or(a.kind = 'phone' and a.status = 'ok') as sole_phone,
                bool_or(a.kind = 'email' and a.status = 'ok') as sole_email
         from telling a join telling b on a.kind = b.kind and a.value = b.value and a.record < b.record
+        {"" if changed is None else _ABOUT_CHANGED}
         group by a.record, b.record
         """,
+        changed=keys.slice(0, 0) if changed is None else changed,
         keys=keys,
         stats=stats,
     )
+
+
+_ABOUT_CHANGED = "where a.record in (select record from changed) or b.record in (select record from changed)"
 
 
 def _cap(rules: RuleVersion) -> str:

@@ -28,7 +28,7 @@ LETTERS = str.maketrans(
 SOUNDS = tuple(
     (re.compile(written), sound)
     for written, sound in (
-        ("shch|sch|sh", "ş"),
+        ("shch|sch", "sh"),
         ("dzh|dj|zh", "j"),
         ("tch|ch", "ç"),
         ("kh", "h"),
@@ -46,7 +46,7 @@ GENDER = (
     (re.compile(r"(?<=.{3})(uli|ulu|kizi)$"), ""),
 )
 PATRONYMIC = re.compile(r".{2}(viç|iç|vna|içna|uli|kizi)$")
-SURNAME = re.compile(r".{2}(ov|ev|in|ki|enko|uk|çuk|eva|ova|ina|aia|ian|dze|şvili)$")
+SURNAME = re.compile(r".{2}(ov|ev|in|ki|enko|uk|çuk|eva|ova|ina|aia|ian|dze|shvili)$")
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,10 @@ def last_key(word: str) -> str:
 
 def token(word: str) -> Token:
     key = sound(word)
+    initial = key[:1] if len(word) == 1 else None
     return Token(
-        first=_FULL.get(key, key),
-        last=last_key(word),
+        first=initial or _FULL.get(key, key),
+        last=initial or last_key(word),
         patronymic=bool(PATRONYMIC.search(key)),
         surname=bool(SURNAME.search(key)),
         nobody=key in _NOBODY,

@@ -68,8 +68,13 @@ def numbered(customers: pa.Table) -> pa.Table:
 
 def normalise(customers: pa.Table, population: Population) -> tuple[pa.Table, pa.Table]:
     """Features and identifiers of CUSTOMERS rows. A value that cannot be a key gives no identifier."""
-    named = _named(customers, population)
-    features = query(
+    features = read_features(customers, population)
+    return features, _identifiers(customers, features)
+
+
+def read_features(customers: pa.Table, population: Population) -> pa.Table:
+    """FEATURES of CUSTOMERS rows: the names as `population` reads them, dates and towns that say something."""
+    return query(
         f"""
         select {RECORD} as record, c.connection, n.first, n.last, d.birth, t.key as city,
                (coalesce(f.as_first, 0) + 1) / (select sum(as_first) + 1 from names) as first_share,
@@ -85,12 +90,11 @@ def normalise(customers: pa.Table, population: Population) -> tuple[pa.Table, pa
         left join names l on l.key = n.last
         """,
         customers=customers,
-        named=named,
+        named=_named(customers, population),
         names=_or_one(population.names),
         days=_days(customers, population),
         towns=_towns(customers),
     ).cast(FEATURES)
-    return features, _identifiers(customers, features)
 
 
 def _or_one(names_: pa.Table) -> pa.Table:
@@ -139,12 +143,16 @@ split as (
   from sorted
 )
 select s.name, s.first_name, s.last_name, s.middle_name,
-       case when not coalesce(w.nobody or f.nobody or l.nobody, false) then nullif(coalesce(f.first, w.first), '') end as first,
-       case when not coalesce(w.nobody or f.nobody or l.nobody, false) then nullif(coalesce(l.last, w.last), '') end as last
+       coalesce(w.nobody or f.nobody or l.nobody, false) as nobodys,
+       coalesce(fl.as_last > 2 * fl.as_first and lf.as_first > 2 * lf.as_last, false) as swapped,
+       case when not nobodys then nullif(if(swapped, l.first, coalesce(f.first, w.first)), '') end as first,
+       case when not nobodys then nullif(if(swapped, f.last, coalesce(l.last, w.last)), '') end as last
 from spoken s
 left join split w on w.whole = s.whole
 left join tokens f on f.word = {WORDS.format("s.own_first")}[1]
 left join tokens l on l.word = {WORDS.format("s.own_last")}[1]
+left join names fl on fl.key = f.last
+left join names lf on lf.key = l.first
 """
 
 

@@ -41,6 +41,7 @@ def first_names(a: str, b: str, rules: RuleVersion) -> str:
         when {x} || ' ' || {y} in ({either}) then 'close'
         when {a}.established and {b}.established then 'different'
         when jaro_winkler_similarity({x}, {y}) >= {rules.alike} then 'close'
+        when damerau_levenshtein({x}, {y}) = 1 and length({x}) >= 5 then 'close'
         when left({x}, 3) = left({y}, 3) then 'partial' else 'different' end"""
 
 
@@ -56,6 +57,11 @@ _BIRTHS = """case when l.birth is null or r.birth is null then null
         when strftime(l.birth, '%m%d') = strftime(r.birth, '%m%d') or year(l.birth) = year(r.birth)
           or levenshtein(strftime(l.birth, '%Y%m%d'), strftime(r.birth, '%Y%m%d')) = 1 then 'close'
         else 'different' end"""
+
+
+def _agree() -> str:
+    """What a value of several people needs beside it: the first name, or its initial with the surname."""
+    return """coalesce(firsts in ('same', 'close') or firsts = 'partial' and lasts in ('same', 'close'), false)"""
 
 
 def _bits(outcome: str, bits: Bits) -> str:
@@ -78,14 +84,14 @@ def _scored(population: Population, rules: RuleVersion) -> str:
       select p.*, not (phone or email or loyalty or reference or account) as by_name,
              coalesce(l.first = r.last and l.last = r.first and length(l.first) > 1, false) as swapped,
              if(swapped, 'same', {first_names("l", "r", rules)}) as firsts, if(swapped, 'same', {_last_names(rules)}) as lasts,
-             {_BIRTHS} as births, {_rare(population, rules)} as namesake,
+             {_agree()} as agree, {_BIRTHS} as births, {_rare(population, rules)} as namesake,
              case when l.city = r.city then 'same' when l.city <> r.city then 'different' end as cities
       from pairs p join features l on l.record = p.a join features r on r.record = p.b
     ),
     told as (
       select a, b,
-             if(phone and (sole_phone or firsts in ('same', 'close')), {rules.phone}, null) as phone,
-             if(email and (sole_email or firsts in ('same', 'close')), {rules.email}, null) as email,
+             if(phone and (sole_phone or agree), {rules.phone}, null) as phone,
+             if(email and (sole_email or agree), {rules.email}, null) as email,
              if(loyalty, {rules.loyalty}, null) as loyalty, if(reference, {rules.reference}, null) as reference,
              if(account, {rules.account}, null) as account,
              if(by_name, null, {_bits("firsts", rules.first)}) as first, if(by_name, null, {_bits("lasts", rules.last)}) as last,

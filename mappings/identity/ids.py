@@ -1,0 +1,131 @@
+"""Clusters → persons whose ids last. An id follows its records and is never given to somebody else."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from mappings.identity.engine import query
+
+MEMBERSHIP = pa.schema({"record": pa.int64(), "person_id": pa.string()})
+PERSONS = pa.schema({"person_id": pa.string(), "created_at": pa.timestamp("us", "UTC")})
+EVENTS = pa.schema(
+    {"person_id": pa.string(), "kind": pa.string(), "other_id": pa.string(), "records": pa.list_(pa.int64())}
+)
+"""created: first seen. merged: the id ends, `other_id` goes on. split: the id begins (or is given back to those who had it)
+with records of `other_id`. moved: records went over to `other_id`, both go on. retired: no record is left."""
+
+Fresh = Callable[[int], Sequence[str]]
+"""That many new ids, random and never seen before."""
+
+
+@dataclass(frozen=True)
+class Identities:
+    """`membership` of every record in the clusters; `events`: what became of the persons since."""
+
+    membership: pa.Table
+    events: pa.Table
+
+
+def identify(clusters: pa.Table, held: pa.Table, persons: pa.Table, former: pa.Table, fresh: Fresh) -> Identities:
+    """Ids of the clusters that touch the persons of `held`.
+
+    `held`: MEMBERSHIP of all records of these persons, those that are gone included. `persons`: when each was created.
+    `former`: MEMBERSHIP, at their end, of persons that were merged into one of these: if a merge is undone, they come back.
+    The largest overlap keeps the id, on a tie the older one; each id is used once.
+    """
+    matched = _matched(clusters, held, persons)
+    revived = _revived(clusters, matched, former)
+    named = {**matched, **revived}
+    every = query("select distinct cluster from clusters order by cluster", clusters=clusters)["cluster"].to_pylist()
+    nameless = [cluster for cluster in every if cluster not in named]
+    named.update(zip(nameless, fresh(len(nameless)), strict=True))
+    ids = pa.table(
+        [list(named), list(named.values())], schema=pa.schema({"cluster": pa.int64(), "person_id": pa.string()})
+    )
+    membership = query("select record, person_id from clusters join ids using (cluster)", clusters=clusters, ids=ids)
+    return Identities(membership.cast(MEMBERSHIP), _events(membership, held))
+
+
+def uuid7s(count: int, milliseconds: int, entropy: bytes) -> list[str]:
+    """UUIDs of version 7 for the instant, made of 16 random bytes each. Raises ValueError where bytes are missing."""
+    if len(entropy) < 16 * count:
+        raise ValueError(f"{count} ids need {16 * count} random bytes, {len(entropy)} were given")
+    time = f"{milliseconds:012x}"
+    head = f"{time[:8]}-{time[8:]}-7"
+    digits = entropy[: 16 * count].hex()
+    return [
+        f"{head}{digits[at : at + 3]}-{'89ab'[int(digits[at + 3], 16) % 4]}{digits[at + 4 : at + 7]}-{digits[at + 7 : at + 19]}"
+        for at in range(0, 32 * count, 32)
+    ]
+
+
+def _matched(clusters: pa.Table, held: pa.Table, persons: pa.Table) -> dict[int, str]:
+    """Cluster → the old id it keeps."""
+    overlaps = query(
+        """
+        with met as (select cluster, person_id, count(*) as common from clusters join held using (record) group by all)
+        select cluster, person_id from met left join persons using (person_id) order by common desc, created_at, person_id, cluster
+        """,
+        clusters=clusters,
+        held=held,
+        persons=persons,
+    )
+    return _greedy(overlaps)
+
+
+def _greedy(overlaps: pa.Table) -> dict[int, str]:
+    """One id for a cluster, one cluster for an id, in the order of the rows (cluster, person_id)."""
+    kept: dict[int, str] = {}
+    used: set[str] = set()
+    for cluster, person in zip(overlaps["cluster"].to_pylist(), overlaps["person_id"].to_pylist(), strict=True):
+        if cluster not in kept and person not in used:
+            kept[cluster] = person
+            used.add(person)
+    return kept
+
+
+def _revived(clusters: pa.Table, matched: dict[int, str], former: pa.Table) -> dict[int, str]:
+    """A part without an id gets back the one that most of it had, if it is most of what that one was."""
+    taken = pa.table({"cluster": pa.array(matched, pa.int64())})
+    overlaps = query(
+        """
+        with sized as (select cluster, record, count(*) over (partition by cluster) as size from clusters
+                       where cluster not in (select cluster from taken)),
+             once as (select person_id, record, count(*) over (partition by person_id) as size from former)
+        select cluster, person_id from sized s join once o using (record) group by cluster, person_id
+        having count(*) * 2 > any_value(s.size) and count(*) * 2 > any_value(o.size) order by count(*) desc, person_id
+        """,
+        clusters=clusters,
+        taken=taken,
+        former=former,
+    )
+    return _greedy(overlaps)
+
+
+def _events(membership: pa.Table, held: pa.Table) -> pa.Table:
+    return query(
+        """
+        with went as (
+          select h.person_id as was, m.person_id as now, list(record order by record) as records
+          from held h full join membership m using (record) where h.person_id is distinct from m.person_id group by all
+        ),
+        ended as (select distinct person_id from held where person_id not in (select person_id from membership)),
+        begun as (select distinct person_id from membership where person_id not in (select person_id from held)),
+        ranked as (
+          select *, was in (select person_id from ended) as ends, now in (select person_id from begun) as begins,
+                 row_number() over (partition by was order by now is null, len(records) desc, now) as exit,
+                 row_number() over (partition by now order by was is null, len(records) desc, was) as entry
+          from went
+        )
+        select was as person_id, 'merged' as kind, now as other_id, records from ranked where ends and exit = 1 and now is not null
+        union all select was, 'retired', null, records from ranked where ends and exit = 1 and now is null
+        union all select now, 'split', was, records from ranked where begins and entry = 1 and was is not null
+        union all select now, 'created', null, records from ranked where begins and entry = 1 and was is null
+        union all select was, 'moved', now, records from ranked
+          where was is not null and now is not null and not (ends and exit = 1) and not (begins and entry = 1)
+        order by kind, person_id, other_id
+        """,
+        membership=membership,
+        held=held,
+    ).cast(EVENTS)
