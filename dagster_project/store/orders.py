@@ -17,7 +17,7 @@ from dagster_project.store.transfer import copy_in
 
 @dataclass(frozen=True)
 class Known:
-    """Where a stored order stands."""
+    """Where a stored order stands. `updated_at` None: the vendor tells none, or the order was gone; nothing is late."""
 
     status: str
     status_raw: str | None
@@ -27,7 +27,8 @@ class Known:
 def known(db: Connection, connection: str, external_ids: Sequence[str]) -> dict[str, Known]:
     """By external id, of those that are stored."""
     statement = text(
-        'select external_id, status, status_raw, updated_at from canonical."order" '
+        "select external_id, status, status_raw, case when deleted_at is null then updated_at end "
+        'from canonical."order" '
         "where connection = :connection and external_id = any(:ids)"
     )
     found = db.execute(statement, {"connection": connection, "ids": list(external_ids)})

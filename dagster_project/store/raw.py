@@ -99,6 +99,7 @@ def append(db: Connection, raw: Raw, load_id: str, *, complete: bool, now: objec
     if fresh:
         db.exec_driver_sql(_filled(_INDEX, raw))
     gone = db.execute(text(_filled(_GONE, raw)), values).rowcount if complete and not fresh else 0
+    db.execute(text(f"truncate {raw.stage}"))  # a second copy of everything would only take room
     return Appended(changed, gone)
 
 

@@ -164,7 +164,7 @@ JSON = st.recursive(
 )
 
 
-@given(st.fixed_dictionaries({}, optional={name: JSON for name in ("id", "code", "name", "maker", "weight")}))
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(("id", "code", "name", "maker", "weight"), JSON)))
 def test_no_payload_whatever_raises(payload):
     result = to_product(payload)
     if isinstance(result, Mapped):

@@ -168,6 +168,10 @@ def test_an_order_that_is_a_draft_again_is_gone(shop):
     assert shop.reads("erp", "sales").deleted == 1
     assert shop.rows("select deleted_at is not null from canonical.order") == [(True,)]
     assert shop.dirty() == {("order", "erp:1")}
+    shop["erp"].says("sales", an_order("1", state="OK"))
+    shop.reads("erp", "sales")
+    assert shop.rows("select status, deleted_at from canonical.order where external_id = '1'") == [("confirmed", None)]
+    assert shop.dirty() == {("order", "erp:1")}
 
 
 # ── set aside ─────────────────────────────────────────────────────────────────────────────────────────────────────────
