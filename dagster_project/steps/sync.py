@@ -88,7 +88,7 @@ def pull(
         return
     if connection.spec.files:
         progress(connection.name, "reading files")
-        yield from _guarded(connection, connection.spec.files.name, lambda: _files(engine, connection, clock()))
+        yield from _guarded(connection, connection.spec.files.name, lambda: _files(engine, hub, connection, clock()))
     for resource in connection.spec.resources:
         progress(connection.name, f"reading {resource.name}")
         yield from _guarded(
@@ -120,15 +120,15 @@ def _resource(engine: Engine, hub: Hub, connection: Connection, name: str, now: 
     )
 
 
-def _files(engine: Engine, connection: Connection, now: datetime) -> Pulled:
+def _files(engine: Engine, hub: Hub, connection: Connection, now: datetime) -> Pulled:
     assert connection.spec is not None
     assert connection.spec.files is not None
-    files = ingest_files(engine, connection, now=now)
+    files = ingest_files(engine, connection, now=now, hub=hub)
     return Pulled(
         connection.name,
         connection.spec.files.name,
         sum(file.read for file in files),
-        len(files),
+        sum(file.landed for file in files),
         sum(file.stored for file in files),
         sum(file.quarantined for file in files),
         sum(file.unchanged for file in files),
