@@ -18,13 +18,14 @@ PER_PAGE = 500
 
 def product(number: int, dice: Random) -> dict[str, object]:
     """A nested record of about 570 bytes, as ERPs give them."""
-    name = " ".join(dice.choice(("кесе", "жеңіл", "күрте", "шай", "дәптер", "қалам", "ыдыс")) for _ in range(6))
+    name = " ".join(dice.choice(("кесе", "жеңіл", "күрте", "шай", "дәптер", "қалам", "ыдыс")) for _ in range(8))
     return {
         "id": f"{number:08d}-0000-4000-8000-{dice.randrange(16**12):012x}",
         "code": f"SKU-{number:06d}",
         "name": f"{name} {number}",
         "updated": f"2026-03-02 10:{number // 60 % 60:02d}:{number % 60:02d}.000",
         "archived": False,
+        "href": f"https://vendor.example/api/entity/product/{number:08d}",
         "barcodes": [{"ean13": f"2{number:012d}"}],
         "uom": {"code": "796", "name": "шт"},
         "pathName": "Үй/Ас үй",
