@@ -145,7 +145,7 @@ Sandboxes (simulators, limits off; somebody buys every {SECONDS_BETWEEN_SALES} s
 
 [bold]What to try[/] (in a second terminal, same folder)
   .venv/bin/keruen status
-  .venv/bin/keruen explain sku KR-00001-1
+  .venv/bin/keruen explain sku KR00001A
   .venv/bin/keruen plan --held
   .venv/bin/keruen sandbox fault {max(stage.urls)} 500 --for 60     a channel fails, the others keep their pace
   Ctrl-C stops everything.

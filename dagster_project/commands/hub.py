@@ -114,7 +114,7 @@ def explain(
 ) -> None:
     """Every hop of a SKU or an order: source record, mapping, decision, guard, request, reply, read-back.
 
-    Example: keruen explain sku KR-00017-2 --connection site
+    Example: keruen explain sku KR00017B --connection site
     """
     kind, name = (None, subject[0]) if len(subject) == 1 else (subject[0], subject[1])
     with running_store() as engine:

@@ -66,7 +66,7 @@ def approve(
 ) -> None:
     """Release a held plan, or some of its rows; delivery follows in `keruen up` or with the next `keruen sync`.
 
-    Example: keruen approve 17 --rows KR-00017-2 --why "new season price"
+    Example: keruen approve 17 --rows KR00017B --why "new season price"
     """
     _decided(decisions.approve, "released", plan, rows, why)
 

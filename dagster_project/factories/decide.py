@@ -60,7 +60,7 @@ def _position(hub: Hub) -> AssetSpec:
         deps=_known(hub, ("stock_level", "order", "product")),
         group_name=keys.POSITION,
         kinds={"postgres", "python"},
-        description="Counts folded with orders: on hand and reserved per variant and location. A unit is promised once.",
+        description="Counts folded with orders: on hand and reserved, by variant and location. No unit is promised twice.",
         metadata={"table": "position.stock"},
         skippable=True,
     )

@@ -135,7 +135,7 @@ def _goods(random: Random, count: int) -> list[Variant]:
         retail = Decimal(random.randrange(*kind.price, 10))
         for nth, option in enumerate(random.sample(kind.options, random.randint(1, len(kind.options))), start=1):
             if len(made) < count:
-                made.append(_variant(random, len(made) + 1, f"KR-{parent:05d}", nth, kind, brand, option, retail))
+                made.append(_variant(random, len(made) + 1, f"KR{parent:05d}", nth, kind, brand, option, retail))
     return made
 
 
@@ -145,7 +145,7 @@ def _variant(
     cost = (retail * random.randint(55, 75) / 100).quantize(Decimal(1))
     minimum = (cost * Decimal("1.08")).quantize(Decimal(1))
     name = f"{kind.noun} {brand} {option}"
-    return Variant(f"{parent}-{nth}", parent, name, brand, kind.category, ean13(number), cost, retail, minimum)
+    return Variant(f"{parent}{chr(64 + nth)}", parent, name, brand, kind.category, ean13(number), cost, retail, minimum)
 
 
 def _stock(random: Random, goods: tuple[Variant, ...]) -> dict[tuple[str, str], int]:
