@@ -11,7 +11,7 @@ from connectors.moysklad.api import EXPANDED, every, first_error, is_any, packed
 from connectors.moysklad.config import MoySkladConfig
 from connectors.moysklad.documents import COPY, status
 from connectors.moysklad.lookup import Ref, buyer_of, buyers, goods, origin, reference_to, sync_id
-from connectors.moysklad.source import WITH_DELETED
+from connectors.moysklad.source import WITH_DELETED, complete_positions
 from connectors.sdk import (
     Accepted,
     Change,
@@ -27,10 +27,9 @@ from mappings.canonical import PROGRESS
 from mappings.canonical.money import exact
 
 BATCH = 50
-"""Orders in one request; the search for copies of more would outgrow the 8 KB of an address."""
+"""Orders in one request. With what is looked up before, a batch fits in one window of the budget."""
 CHANGED_MEANWHILE = 1065
 ENDS = ("cancelled", "returned")
-"""Statuses that may follow any other."""
 
 
 @dataclass(frozen=True)
@@ -107,10 +106,12 @@ def copies(config: MoySkladConfig, changes: Sequence[Change]) -> dict[str, Recor
 
 
 def orders(config: MoySkladConfig, field: str, values: Iterable[str]) -> Iterator[Record]:
-    """Customer orders by external code or id, with their state and positions."""
+    """Customer orders by external code or id, with their state and all positions: what is written replaces them all."""
     for where in packed(is_any(field, values)):
         asked: dict[str, Any] = {"filter": f"{where};{WITH_DELETED}", "expand": "state,positions", "limit": EXPANDED}
-        yield from every(config, "entity/customerorder", **asked)
+        for order in every(config, "entity/customerorder", **asked):
+            complete_positions(config, "entity/customerorder", order)
+            yield order
 
 
 def posted(config: MoySkladConfig, entries: Sequence[Entry], again: bool = True) -> Iterator[Outcome]:
@@ -163,13 +164,14 @@ def moved(config: MoySkladConfig, change: Change, copy: Record, states: Sequence
     if state is None or not later(state["status"], status(copy, config)):
         return None
     body = {"meta": bare(copy["meta"]), "state": {"meta": bare(state["meta"])}}
-    return body | ({"positions": released(copy)} if state["status"] in ENDS else {})
+    return body | ({} if state["status"] in PROGRESS else {"positions": released(copy)})
 
 
 def later(wanted: str, have: str) -> bool:
-    if have not in PROGRESS:
-        return False
-    return wanted in ENDS or PROGRESS.index(wanted) > PROGRESS.index(have)
+    """Whether a status follows another: a later one on the way forward, or a way out of what has not ended."""
+    if wanted in PROGRESS:
+        return have in PROGRESS and PROGRESS.index(wanted) > PROGRESS.index(have)
+    return wanted != have and have not in ENDS
 
 
 def released(copy: Record) -> list[Record]:
@@ -211,6 +213,7 @@ def created(config: MoySkladConfig, change: Change, desk: Desk) -> Record:
         "name": order["number"],
         "moment": local(config, order["placed_at"]),
         "applicable": True,
+        "vatIncluded": True,
         "organization": reference_to(config, "organization", str(config.organization)),
         "agent": had(desk.buyers[buyer_of(change).key]),
         "positions": positions(config, order, desk, reserve=config.reserve and store is not None),

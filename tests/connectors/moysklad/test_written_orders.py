@@ -306,6 +306,29 @@ def test_a_cancelled_sale_gives_back_its_reserve(settings: Settings, vendor: Acc
     assert len(copy["positions"]) == 2, "the positions are all still there"
 
 
+def test_a_cancelled_order_of_many_goods_keeps_them_all(
+    settings: Settings, vendor: Account, shop: Shop, sale: Sale
+) -> None:
+    """A list shows the first hundred positions, and what is written replaces them all."""
+    config, one = settings(), shop.variants[0]
+    lines = tuple(a_line(one.sku, 1, int(one.retail), line=str(number)) for number in range(130))
+    push(config, sale(lines=lines))
+    push(config, sale(lines=lines, status="cancelled"))
+    [copy] = copies(vendor)
+    assert len(copy["positions"]) == 130
+    assert {position["reserve"] for position in copy["positions"]} == {0}
+
+
+def test_a_return_on_its_way_waits_for_a_state_of_that_meaning(settings: Settings, vendor: Account, sale: Sale) -> None:
+    push(settings(), sale(status="completed"))
+    [kept] = push(settings(), sale(status="returning"))
+    assert isinstance(kept, Accepted)
+    assert state_of(vendor, copies(vendor)[0]) == "Доставлен", "the account has no state for it"
+    named = settings(states={"Доставлен": "delivered", "Возврат": "returning"})
+    push(named, sale(status="returning"))
+    assert state_of(vendor, copies(vendor)[0]) == "Возврат"
+
+
 def test_a_copy_that_was_thrown_away_is_not_made_again(settings: Settings, vendor: Account, sale: Sale) -> None:
     config = settings()
     push(config, sale())
