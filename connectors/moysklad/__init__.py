@@ -20,7 +20,7 @@ from connectors.moysklad.source import (
     stock,
     stores,
     updated,
-)  # fmt: skip
+)
 from connectors.sdk import ConnectorSpec, Resource, Sink
 
 GOODS = ("product", "variant", "bundle", "service", "consignment")

@@ -22,7 +22,7 @@ from connectors.sdk import (
     Record,
     Rejected,
     RejectedError,
-)  # fmt: skip
+)
 from mappings.canonical import PROGRESS
 from mappings.canonical.money import exact
 

@@ -20,6 +20,8 @@ NEW_ASSORTMENT = "assortmentWithoutStock"
 ASSORTMENT_EXPANDS = {"product", "images", "components"}
 WRITABLE = ("counterparty", "customerorder", "product")
 BULK = 1000
+RECENT = 200
+"""Orders among which people look for one to work on."""
 
 Answer = tuple[int, Any]
 
@@ -85,7 +87,9 @@ class Account:
         """Somebody takes an order in hand and moves it to the next state."""
         names = [state["name"] for state in self.books.states.values() if state["stateType"] != "Unsuccessful"]
         moves = dict(pairwise(names))
-        open_ = [row for row in self.books.tables["customerorder"].rows.values() if self.state_of(row) in moves]
+        table = self.books.tables["customerorder"]
+        lately = [table.rows[uuid] for _, uuid in table.order[-RECENT:]]
+        open_ = [row for row in lately if self.state_of(row) in moves and not row.deleted]
         if open_:
             chosen = random.choice(open_)
             self.move(chosen.id, moves[self.state_of(chosen)])

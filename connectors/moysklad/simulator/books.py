@@ -80,7 +80,10 @@ class Row:
 
 
 class Table:
-    """Rows of one kind by id, and in the order of `updated`, then id."""
+    """Rows of one kind by id, and in the order of `updated`, then id.
+
+    The demo's life writes from another thread than the one that serves: whatever is in `order` is in `rows`.
+    """
 
     def __init__(self, rows: Iterable[Row] = ()) -> None:
         self.rows = {row.id: row for row in rows}
@@ -97,8 +100,9 @@ class Table:
             index[told(row.fields, name)].add(row.id)
 
     def drop(self, uuid: str) -> None:
-        if row := self.rows.pop(uuid, None):
+        if row := self.rows.get(uuid):
             del self.order[bisect_left(self.order, (row.updated, uuid))]
+            del self.rows[uuid]
             self.hidden -= row.hidden
             for name, index in self._indexes.items():
                 index[told(row.fields, name)].discard(uuid)

@@ -125,7 +125,7 @@ def _candidates(table: Table, wanted: Sequence[Condition]) -> Iterable[Row]:
     """Rows that may match: by an index where a field must have one of some values."""
     plain = [one for one in wanted if one.sign == "=" and one.field not in (*FLAGS, *TIMES)]
     if not plain:
-        return table.rows.values()
+        return list(table.rows.values())
     values = [_bare(one.value) for one in plain if one.field == plain[0].field]
     return table.bearing(RENAMED.get(plain[0].field, plain[0].field), values)
 

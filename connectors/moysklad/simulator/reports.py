@@ -42,7 +42,7 @@ def _wanted(text: str) -> dict[str, set[str]]:
 
 
 def _chosen(books: Books, kind: str, since: str | None, wanted: Wanted) -> Iterator[tuple[str, str | None, Count]]:
-    for (item, store), count in books.counts.items():
+    for (item, store), count in list(books.counts.items()):
         if item in books.recalculating or (since and count.since.get(kind, "") < since):
             continue
         if item in wanted.get("assortmentId", {item}) and store in wanted.get("storeId", {store}):
@@ -58,7 +58,7 @@ def _by_store(books: Books, kind: str, since: str | None, wanted: Wanted) -> Ite
 def _summed(books: Books, kind: str, since: str | None, wanted: Wanted) -> Iterator[Fields]:
     sums: dict[str, Decimal] = defaultdict(Decimal)
     changed = {item for item, _, _ in _chosen(books, kind, since, wanted)}
-    for (item, _), count in books.counts.items():
+    for (item, _), count in list(books.counts.items()):
         if item in changed:
             sums[item] += NUMBERS[kind](count)
     return ({"assortmentId": item, kind: _number(total)} for item, total in sums.items())
@@ -72,7 +72,7 @@ def heavy_report(books: Books, params: Mapping[str, str], by_store: bool) -> Fie
     """Pages of everything that is known of an item; items without stock are left out unless asked for."""
     limit, offset = int(params.get("limit", MOST)), int(params.get("offset", 0))
     counted: dict[str, dict[str | None, Count]] = defaultdict(dict)
-    for (item, store), count in books.counts.items():
+    for (item, store), count in list(books.counts.items()):
         counted[item][store] = count
     empty_too = "mode=all" in params.get("filter", "").casefold()
     items = [item for item in sorted(counted) if empty_too or _any(counted[item])]
