@@ -5,6 +5,7 @@ Mapping a record again changes nothing unless it says something else now. Only w
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import datetime
 
@@ -12,8 +13,9 @@ import psycopg
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DataError, IntegrityError
 
+from connectors.sdk.errors import ConfigError
 from connectors.sdk.redact import redacted
-from connectors.sdk.spec import Resource
+from connectors.sdk.spec import CAPABILITIES, Resource
 from dagster_project import collector
 from dagster_project.connections import Connection, Hub
 from dagster_project.steps import bindings, goods, orders
@@ -219,7 +221,10 @@ def replay(
     connection: str | None = None,
     rule: str | None = None,
 ) -> Mapped:
-    """Maps open records of the quarantine again as they are now, after a fix of a mapping, a setting or a binding."""
+    """Maps open records of the quarantine again as they are now, after a fix of a mapping, a setting or a binding.
+
+    Changes that a channel refused are decided anew.
+    """
     with engine.connect() as db:
         records = quarantine.chosen(db, ids=ids, connection=connection, rule=rule)
     by_resource: dict[tuple[str, str], list[quarantine.Record]] = defaultdict(list)
@@ -229,6 +234,9 @@ def replay(
     for (name, resource), group in by_resource.items():
         if spoken := _resource(hub, name, resource):
             done += _replay(engine, hub, hub[name], spoken, group, now)
+        elif resource in CAPABILITIES:
+            with engine.begin() as db:
+                done += Mapped(dirty=quarantine.send_again(db, name, resource, group))
     return done
 
 
@@ -256,6 +264,11 @@ def _replay(
 
 
 def _replay_ready(engine: Engine, hub: Hub, now: datetime) -> Mapped:
+    """A connection that cannot run, for want of a secret, keeps its records waiting and nobody else's."""
     with engine.connect() as db:
         ready = quarantine.ready(db)
-    return replay(engine, hub, ids=ready, now=now) if ready else Mapped()
+    done = Mapped()
+    for name in sorted({record.connection for record in ready}):
+        with suppress(ConfigError):
+            done += replay(engine, hub, ids=[record.id for record in ready if record.connection == name], now=now)
+    return done

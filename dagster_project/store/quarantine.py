@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, text
 
 from connectors.sdk.errors import ConfigError
 from connectors.sdk.redact import redacted
+from dagster_project.store.ledger import Queue, planning
 from dagster_project.store.raw import Raw
 from dagster_project.store.transfer import copy_in
 
@@ -95,9 +96,9 @@ def settle(db: Connection, raw: Raw, selected: str, values: Mapping[str, Any]) -
 # ── what may be mapped again ──────────────────────────────────────────────────────────────────────────────────────────
 
 _READY = text(f"""
-select q.id from ledger.quarantine q where q.state = 'open' and q.rule = '{RENAMED}'
+select q.id, q.connection, q.resource, q.key from ledger.quarantine q where q.state = 'open' and q.rule = '{RENAMED}'
 union all
-select q.id from ledger.quarantine q
+select q.id, q.connection, q.resource, q.key from ledger.quarantine q
 where q.state = 'open' and q.rule = '{UNBOUND}' and (
   exists (select from hub.binding b where b.connection = q.connection and b.entity = 'variant'
           and b.external_id = q.waits_for ->> 'variant')
@@ -105,18 +106,13 @@ where q.state = 'open' and q.rule = '{UNBOUND}' and (
   or 1 = (select count(*) from canonical.product m
           where m.barcodes @> array[q.waits_for ->> 'barcode'] and m.deleted_at is null))
 union all
-select q.id from ledger.quarantine q
+select q.id, q.connection, q.resource, q.key from ledger.quarantine q
 where q.state = 'open' and q.rule = '{NO_SKU}' and exists (
   select from hub.sku_claim k
   where k.connection = q.connection and k.external_id = q.waits_for ->> 'variant'
     and not exists (select from hub.sku_claim o where o.connection = k.connection and o.sku = k.sku
                     and o.external_id <> k.external_id and (o.active or not k.active)))
 """)
-
-
-def ready(db: Connection) -> list[int]:
-    """Open records whose variant, sku or barcode is known by now, or that were told to come back."""
-    return list(db.execute(_READY).scalars())
 
 
 @dataclass(frozen=True)
@@ -127,6 +123,11 @@ class Record:
     connection: str
     resource: str
     key: str
+
+
+def ready(db: Connection) -> list[Record]:
+    """Open records whose variant, sku or barcode is known by now, or that were told to come back."""
+    return [Record(*row) for row in db.execute(_READY)]
 
 
 _CHOSEN = """
@@ -146,8 +147,26 @@ def chosen(
     return [Record(*row) for row in found]
 
 
+_SEND_AGAIN = text("""
+with refused as (
+  update ledger.item set desired = null
+  where connection = :connection and capability = :capability and subject = any(:subjects) and state = 'rejected'
+  returning subject
+)
+insert into hub.dirty (entity, subject, because) select :entity, subject, 'sent again after a refusal' from refused
+""")
+
+
+def send_again(db: Connection, connection: str, capability: str, records: Sequence[Record]) -> int:
+    """Refused changes are wanted anew: decided, guarded and planned like any other; subjects made dirty."""
+    queue = Queue(connection, capability)
+    planning(db, queue)
+    close(db, [record.id for record in records])
+    return db.execute(_SEND_AGAIN, {**queue.names, "subjects": [record.key for record in records]}).rowcount
+
+
 def close(db: Connection, ids: Sequence[int]) -> None:
-    """Marks as replayed rows whose record is not there any more."""
+    """Marks as replayed what does not stand aside any more."""
     db.execute(text("update ledger.quarantine set state = 'replayed' where id = any(:ids)"), {"ids": list(ids)})
 
 

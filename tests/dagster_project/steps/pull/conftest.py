@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import Engine, text
 
 from connectors.sdk import ConnectionConfig, ConnectorSpec, Page, Resource, Since, extract
@@ -26,6 +27,7 @@ Record = dict[str, Any]
 
 class ToyConfig(ConnectionConfig):
     timezone: str = "Asia/Almaty"
+    token: SecretStr | None = None
 
 
 STATES = {"NEW": "placed", "OK": "confirmed", "SENT": "shipped", "DONE": "completed", "NO": "cancelled"}

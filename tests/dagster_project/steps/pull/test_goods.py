@@ -457,3 +457,21 @@ def test_the_word_of_one_connection_does_not_delete_anothers(a_shop):
     shop["second"].forgets("goods", "s1")
     shop.reads("second", "goods", full=True)
     assert sorted(products(shop)) == ["A", "B"]
+
+
+def test_a_connection_that_cannot_run_keeps_only_its_own_records_waiting(a_shop, monkeypatch):
+    shop = a_shop(
+        "hub: {authority: {product: erp}}\nerp: {connector: erp}\n"
+        "tills: {connector: tills, secrets: {token: TILLS_TOKEN}}"
+    )
+    monkeypatch.setenv("TILLS_TOKEN", "not-a-real-token")
+    shop["tills"].says("counts", {"sku": "A", "count": 4, "place": "T1"})
+    shop.reads("tills", "counts")
+    monkeypatch.delenv("TILLS_TOKEN")
+    shop.hub.connections["tills"].__dict__.pop("config")
+    shop["erp"].says("goods", a_product("p1", "A"))
+    assert shop.reads("erp", "goods").stored == 1
+    assert len(shop.aside()) == 1
+    monkeypatch.setenv("TILLS_TOKEN", "not-a-real-token")
+    shop.map("erp", "goods")
+    assert (counts(shop), shop.aside()) == ({("A", "tills:T1"): 4}, set())

@@ -228,6 +228,22 @@ def test_a_sum_that_no_column_holds_costs_its_own_order_and_no_other(shop):
     assert shop.aside() == {("sales", "2", "not_storable")}
 
 
+def test_a_change_that_a_channel_refused_is_wanted_anew(shop):
+    with shop.store.begin() as db:
+        db.exec_driver_sql(
+            "insert into ledger.item (connection, capability, subject, state, reason, desired) "
+            "values ('market', 'price.push', 'A', 'rejected', 'too dear', '10')"
+        )
+        db.exec_driver_sql(
+            "insert into ledger.quarantine (connection, resource, key, rule, reason, state) "
+            "values ('market', 'price.push', 'A', '422', 'too dear', 'open')"
+        )
+    shop.replays(rule="422")
+    assert shop.rows("select state, desired from ledger.item") == [("rejected", None)]
+    assert shop.dirty() == {("price", "A")}
+    assert shop.aside() == set()
+
+
 def test_two_lines_of_one_number_set_their_order_aside(shop):
     shop["market"].says("sales", an_order("1", same_line=True, lines=[{"sku": "B", "qty": "1", "price": "1"}]))
     shop.reads("market", "sales")
