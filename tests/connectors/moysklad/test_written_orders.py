@@ -59,7 +59,7 @@ def sale(shop: Shop) -> Sale:
     def make(number: str = "700001", **facts: Any) -> Order:
         first, second = shop.variants[0], shop.variants[1]
         lines = a_line(first.sku, 2, int(first.retail)), a_line(second.sku, 1, int(second.retail))
-        known = {"contact_phone": "+77001234567", "contact_name": "Әлия Бейсенова", "location": "Almaty-1"}
+        known = {"contact_phone": "+77000009001", "contact_name": "Әлия Бейсенова", "location": "Almaty-1"}
         return an_order(number, facts.pop("lines", lines), **{**known, **facts})
 
     return make
@@ -80,7 +80,7 @@ def test_an_order_arrives_with_its_goods_its_buyer_and_its_reserve(
     assert [position["reserve"] for position in copy["positions"]] == [2, 1]
     assert uuid_of(copy["store"]) == uid("store", "Almaty-1")
     buyer = vendor.books.find("counterparty", str(uuid_of(copy["agent"]))).fields
-    assert (buyer["name"], buyer["phone"], buyer["companyType"]) == ("Әлия Бейсенова", "+77001234567", "individualKZ")
+    assert (buyer["name"], buyer["phone"], buyer["companyType"]) == ("Әлия Бейсенова", "+77000009001", "individualKZ")
 
 
 def test_the_copy_read_back_knows_whose_copy_it_is(settings: Settings, clock: Clock, sale: Sale) -> None:
@@ -99,7 +99,7 @@ def test_the_same_change_twice_makes_one_order_and_one_buyer(settings: Settings,
     assert first[0].receipt == second[0].receipt
     assert len(copies(vendor)) == 1
     phones = [row.fields.get("phone") for row in vendor.books.tables["counterparty"].rows.values()]
-    assert phones.count("+77001234567") == 1
+    assert phones.count("+77000009001") == 1
 
 
 def test_a_lost_answer_is_unknown_and_the_next_try_finds_what_was_made(
@@ -134,13 +134,13 @@ def test_a_lost_answer_about_the_buyer_defers_the_order(settings: Settings, vend
     [outcome] = push(settings(), sale())
     assert isinstance(outcome, Accepted)
     phones = [row.fields.get("phone") for row in vendor.books.tables["counterparty"].rows.values()]
-    assert phones.count("+77001234567") == 1
+    assert phones.count("+77000009001") == 1
 
 
 # ── the buyer ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("written", ["+77001234567", "8 (700) 123-45-67", "+7 700 123 45 67", "87001234567"])
+@pytest.mark.parametrize("written", ["+77000009001", "8 (700) 000-90-01", "+7 700 000 90 01", "87000009001"])
 def test_a_buyer_is_found_however_people_wrote_the_phone(
     settings: Settings, vendor: Account, sale: Sale, written: str
 ) -> None:
@@ -151,15 +151,15 @@ def test_a_buyer_is_found_however_people_wrote_the_phone(
 
 
 def test_every_spelling_is_the_same_phone() -> None:
-    assert {convert.phone(spelling) for spelling in spellings("+77001234567")} == {"+77001234567"}
+    assert {convert.phone(spelling) for spelling in spellings("+77000009001")} == {"+77000009001"}
 
 
 def test_of_two_rows_with_one_phone_the_older_is_taken(
     settings: Settings, vendor: Account, clock: Clock, sale: Sale
 ) -> None:
-    older = vendor.books.write("counterparty", {"name": "Первая", "phone": "+77001234567"})
+    older = vendor.books.write("counterparty", {"name": "Первая", "phone": "+77000009001"})
     clock.passes(days=1)
-    vendor.books.write("counterparty", {"name": "Вторая", "phone": "+77001234567"})
+    vendor.books.write("counterparty", {"name": "Вторая", "phone": "+77000009001"})
     push(settings(), sale())
     assert copies(vendor)[0]["agent"]["meta"]["href"].endswith(older.id)
 
@@ -200,7 +200,7 @@ def test_an_order_in_another_currency_is_refused(settings: Settings, vendor: Acc
 
 
 def test_an_unknown_sku_stops_its_own_order_only(settings: Settings, vendor: Account, sale: Sale) -> None:
-    strange = an_order("700009", (a_line("NO-SUCH-SKU"),), contact_phone="+77001234567")
+    strange = an_order("700009", (a_line("NO-SUCH-SKU"),), contact_phone="+77000009001")
     bad, good = push(settings(), sale(), strange)
     assert isinstance(good, Accepted)
     assert isinstance(bad, Rejected)
@@ -224,7 +224,7 @@ def test_a_sku_that_two_items_bear_is_looked_for_in_the_next_field(
 
 def test_a_binding_of_the_hub_wins_over_the_fields(settings: Settings, vendor: Account, shop: Shop) -> None:
     item = vendor.item(shop.variants[3].sku)
-    order = an_order("700010", (a_line("OUR-OWN"),), contact_phone="+77001234567")
+    order = an_order("700010", (a_line("OUR-OWN"),), contact_phone="+77000009001")
     [outcome] = push(settings(), order, about={"variants": {"OUR-OWN": item.id}})
     assert isinstance(outcome, Accepted), outcome
     assert copies(vendor)[0]["positions"][0]["assortment"]["meta"]["href"].endswith(item.id)
@@ -248,7 +248,7 @@ def test_a_bulk_answer_is_walked_whatever_its_status(
 def test_fifty_orders_of_fifty_buyers_take_ten_requests(settings: Settings, vendor: Account, sale: Sale) -> None:
     """Of these one makes the buyers and one the orders; at four units each they fit in one window of three seconds."""
     assert SINK.batch == 50
-    orders = [sale(str(700_000 + n), contact_phone=f"+770012345{n:02}", contact_name=f"Буып {n}") for n in range(50)]
+    orders = [sale(str(700_000 + n), contact_phone=f"+770000091{n:02}", contact_name=f"Буып {n}") for n in range(50)]
     assert {type(one) for one in push(settings(), *orders)} == {Accepted}
     assert len(vendor.sandbox.requests("POST", "/entity/customerorder")) == 1
     assert len(vendor.sandbox.requests("POST", "/entity/counterparty")) == 1
@@ -388,4 +388,4 @@ def test_without_an_organization_orders_wait_for_the_merchant(settings: Settings
 def test_an_order_names_its_buyer_by_reference_only(settings: Settings, vendor: Account, sale: Sale) -> None:
     push(settings(), sale())
     [seen] = vendor.sandbox.requests("POST", "/entity/customerorder")
-    assert b"7001234567" not in seen.body
+    assert b"7000009001" not in seen.body
