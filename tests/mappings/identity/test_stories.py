@@ -1,5 +1,7 @@
 """People as shops meet them: families on one phone, numbers that change hands, mistakes taken back."""
 
+from mappings.identity.rules import RuleVersion
+
 PHONE, OTHER = "+77000000001", "+77000000002"
 
 
@@ -106,13 +108,11 @@ def test_a_reference_to_another_system_joins_even_where_nothing_else_is_known(ba
 
 
 def test_two_cards_of_one_crm_are_two_people(new_base):
-    from mappings.identity.rules import RuleVersion
-
     base = new_base(RuleVersion(single=frozenset({"crm"})))
     twin = {"last_name": "Оспанова", "first_name": "Алия", "phones": [PHONE]}
     base.receives(says("crm", "1", **twin), says("crm", "2", **twin), says("shop", "1", name="Алия Оспанова", phones=[PHONE]))
     assert base.person("crm", "1") != base.person("crm", "2")
-    assert base.aside["reason"].to_pylist() == ["two cards in crm"]
+    assert set(base.aside["reason"].to_pylist()) == {"two cards in crm"}
 
 
 def test_the_id_of_a_person_who_is_gone_is_never_used_again(base):
