@@ -134,19 +134,15 @@ def _notation(config: FilesConfig, texts: Texts) -> dict[str, Any]:
 
 def _dates(config: FilesConfig, texts: Texts) -> dict[str, Any]:
     """Date format, and whether a time zone is needed."""
-    stated, zone = {"date_format": config.date_format}, config.timezone or "UTC"
-
-    def reader(one: dict[str, Any]) -> Moments:
-        return Moments(one["date_format"], zone)
-
-    found = _better([{"date_format": shape} for shape in DATE_FORMATS], stated, texts, reader)
-    found = _better([{"date_format": shape} for shape in SHORT_DATES], stated | found, texts, reader) or found
-    moments = (
-        Moments(found.get("date_format", config.date_format), None)
-        if not isinstance(found.get("date_format"), tuple)
-        else None
-    )
-    naive = config.timezone is None and moments and any(_naive(moments, one) for one in texts)
+    zone = config.timezone or "UTC"
+    tried = [{"date_format": shape} for shape in (*DATE_FORMATS, *SHORT_DATES)]
+    found = _better(tried, {"date_format": config.date_format}, texts, lambda one: Moments(one["date_format"], zone))
+    shapes = found.get("date_format", config.date_format)
+    if isinstance(shapes, tuple):  # d.M.yyyy reads all that dd.MM.yyyy does
+        shapes = tuple(shape for shape in shapes if shape not in SHORT_DATES) or shapes
+        found = {"date_format": shapes[0] if len(shapes) == 1 else shapes}
+    one = shapes[0] if isinstance(shapes, tuple) else shapes
+    naive = config.timezone is None and any(_naive(Moments(one), written) for written in texts)
     return found | ({"timezone": "the shop's, e.g. Asia/Almaty"} if naive else {})
 
 

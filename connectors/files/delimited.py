@@ -52,14 +52,14 @@ class Shape:
 
 def read(config: FilesConfig, found: FoundFile) -> Cells:
     """Raises Misread where the settings do not fit, RejectedError where the file is not whole."""
-    if not found.size:
-        raise broken(found, 1, "it is empty")
     with found.bytes_at.open("rb") as file:
-        encoding = text.encoding_of(config, file.read(4096))
+        start = file.read(text.HEAD)
+    if b"\n" not in start and b"\r" not in start:
+        raise broken(found, 1, "not even its first line ends")
+    encoding = text.encoding_of(config, start)
     seen = text.survey(found, encoding)
-    start = text.head(found, encoding)
-    ending = _ending(config, found, seen, start)
-    shape = _shape(config, found, start)
+    ending = _ending(config, found, seen)
+    shape = _shape(config, found, text.head(found, encoding))
     table, lines, ragged = _parse(found, seen, shape, ending)
     told = {target: _joined(table, places) for target, places in shape.columns.places.items()}
     told |= {target: pa.repeat(value, table.num_rows) for target, value in shape.columns.constants.items()}
@@ -73,13 +73,14 @@ def delimiter_of(config: FilesConfig, found: FoundFile) -> str:
     return config.delimiter or ("\t" if found.path.suffix.lower() in {".tsv", ".tab"} else ",")
 
 
-def _ending(config: FilesConfig, found: FoundFile, seen: Survey, start: str) -> Ending:
+def _ending(config: FilesConfig, found: FoundFile, seen: Survey) -> Ending:
     """Where the data end. Raises RejectedError where the file does not prove itself whole."""
     begin, rest = text.tail(found, seen.encoding)
     rest = rest.rstrip(text.END_OF_DOS_FILE)
     if "\0" in rest:
         raise broken(found, seen.lines + 1, "it ends in zero bytes, as after a power cut")
-    ended = rest.endswith("\n") or (rest.endswith("\r") and "\r\n" not in start)
+    lone_returns = seen.lines == 0 and rest.count("\r") > 1  # how Macs ended lines before 2001
+    ended = rest.endswith("\n") or (rest.endswith("\r") and lone_returns)
     filled = [line for line in LINE.findall(rest) if line.strip()]
     totals = totals_at_end(config, (_record(line, delimiter_of(config, found)) for line in reversed(filled)))
     if config.footer is not None and not totals:

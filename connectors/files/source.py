@@ -16,7 +16,7 @@ from connectors.files.cells import Cells
 from connectors.files.config import FilesConfig
 from connectors.files.layouts import LAYOUTS
 from connectors.files.text import Misread
-from connectors.files.whole import MARKERS, UNFINISHED, check_control, marked
+from connectors.files.whole import MARKERS, UNFINISHED, broken, check_control, marked
 from connectors.sdk.errors import ConfigError
 from connectors.sdk.files import KEY_PARTS, FileFrames, FoundFile
 from mappings.tables import FieldMap, Quarantined
@@ -93,6 +93,8 @@ def read(config: FilesConfig, found: FoundFile) -> FileFrames:
         raise ConfigError(
             f"{found.name}: files ending in {', '.join(READERS)} can be read. Narrow `path`, or rename the file."
         )
+    if not found.size:
+        raise broken(found, 1, "it is empty")
     try:
         cells = reader(config, found)
     except Misread as error:

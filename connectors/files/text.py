@@ -10,6 +10,7 @@ from connectors.files.whole import broken
 from connectors.sdk.files import FoundFile
 
 BLOCK = 1 << 22
+HEAD = 1 << 18
 TAIL = 1 << 16
 MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 END_OF_DOS_FILE = "\x1a"
@@ -75,10 +76,10 @@ def _decodes(decoder: codecs.IncrementalDecoder, block: bytes) -> bool:
     return True
 
 
-def head(found: FoundFile, encoding: str, size: int = 1 << 18) -> str:
+def head(found: FoundFile, encoding: str) -> str:
     """The first text, without a cut letter at its end and without the mark."""
     with found.bytes_at.open("rb") as file:
-        return codecs.getincrementaldecoder(encoding)().decode(file.read(size)).removeprefix("\ufeff")
+        return codecs.getincrementaldecoder(encoding)().decode(file.read(HEAD)).removeprefix("\ufeff")
 
 
 def tail(found: FoundFile, encoding: str) -> tuple[int, str]:

@@ -72,8 +72,8 @@ def recorded(rows: list[dict[str, Any]]) -> tuple[list[Order], list[tuple[str | 
     return sorted(orders, key=lambda order: order.external_id), sorted(aside, key=lambda one: one[1])
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.lists(cells, min_size=1, max_size=8))
+@settings(max_examples=60, deadline=None)
+@given(st.lists(cells, min_size=1, max_size=12))
 def test_frames_give_what_records_give(rows: list[dict[str, Any]]) -> None:
     frames, (orders, aside) = framed(rows), recorded(rows)
     assert [(a["key"], a["line"], a["lines"], a["rule"]) for a in frames.set_aside.to_pylist()] == aside
