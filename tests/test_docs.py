@@ -17,6 +17,8 @@ from connectors.sdk import CAPABILITIES, errors
 from connectors.sdk.registry import discover
 from connectors.sdk.scaffold import new
 from connectors.sdk.spec import ConnectorSpec
+from connectors.sdk.testing.shop import a_shop
+from dagster_project import demo
 from dagster_project.cli import app
 from dagster_project.commands.settings import as_markdown, settings_of
 from dagster_project.connections import Connection, parse
@@ -147,6 +149,17 @@ def test_the_commands_that_pages_show_exist():
         f"{page}: {line}: {why}" for page, line in [*in_blocks, *inline] if (why := refused(line.replace("…", "")))
     ]
     assert wrong == []
+
+
+def test_goods_that_pages_name_are_in_the_invented_shop():
+    """`keruen explain sku …` can be tried as it stands, in the demo."""
+    sold = {variant.sku for variant in a_shop(1, people=0, orders=0).variants}
+    texts = {named(page): page.read_text("utf-8") for page in PAGES} | {
+        "demo": demo.page(3000, "", demo.Stage({"a": ""}))
+    }
+    named_goods = [(page, sku) for page, text in texts.items() for sku in re.findall(r"\bKR-?\d[\w-]*", text)]
+    assert named_goods
+    assert [(page, sku) for page, sku in named_goods if sku not in sold] == []
 
 
 # Links and examples

@@ -1,22 +1,25 @@
 """Plans: see what would be written, release or refuse what was held, take a push back."""
 
 import getpass
-from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 from sqlalchemy import Engine, text
 
+from connectors.sdk.errors import ConfigError
 from dagster_project import clock
 from dagster_project.commands.output import out, print_json, print_rows, says_who_must_act
-from dagster_project.connections import load
+from dagster_project.connections import Hub, load
 from dagster_project.steps import approve as decisions
 from dagster_project.steps.decide import preview
-from dagster_project.store.approvals import Decided
+from dagster_project.steps.files import approve_file, held_files, reject_file
+from dagster_project.store.claims import Claim
 from dagster_project.store.database import migrate, running_store
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 Rows = Annotated[list[str] | None, typer.Option("--rows", help="Only these subjects; may be given several times.")]
+FILE = "file:"
+Held = Annotated[str, typer.Argument(metavar="PLAN", help="What `keruen plan --held` shows: a number, or file:HASH.")]
 Why = Annotated[str, typer.Option(help="Kept in the ledger beside who decided.")]
 
 
@@ -25,7 +28,7 @@ def plan(
     connection: Annotated[str | None, typer.Argument(help="One connection; none: all.")] = None,
     capability: Annotated[str | None, typer.Option(help="One capability, e.g. price.push.")] = None,
     held: Annotated[
-        bool, typer.Option("--held", help="Stored plans that wait for a person, with their numbers.")
+        bool, typer.Option("--held", help="Stored plans and files that wait for a person, with their numbers.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -36,7 +39,9 @@ def plan(
     with running_store() as engine:
         migrate(engine)
         if held:
-            print_rows(_held(engine, connection, capability), as_json=as_json, empty="no plan waits for a person")
+            print_rows(
+                _held(engine, load(), connection, capability), as_json=as_json, empty="no plan waits for a person"
+            )
             return
         hub, rows = load(), []
         for one in [hub[connection]] if connection else hub.connections.values():
@@ -54,39 +59,57 @@ order by plan
 """)
 
 
-def _held(engine: Engine, connection: str | None, capability: str | None) -> list[dict[str, Any]]:
+def _held(engine: Engine, hub: Hub, connection: str | None, capability: str | None) -> list[dict[str, Any]]:
     with engine.connect() as store:
         found = store.execute(_HELD, {"connection": connection, "capability": capability})
-        return [dict(row) for row in found.mappings()]
+        plans = [dict(row) for row in found.mappings()]
+    files = [] if capability else held_files(engine, hub)
+    return [*plans, *(_held_file(name, claim) for name, claim in files if connection in (None, name))]
+
+
+def _held_file(connection: str, claim: Claim) -> dict[str, Any]:
+    """A file that would remove too much, as a row among the plans."""
+    reason = f"{claim.name}: {claim.reason}"
+    return {"plan": f"{FILE}{claim.hash[:12]}", "connection": connection, "capability": None, "state": claim.state,
+            "reason": reason, "rows": claim.rows, "held": claim.rows, "created_at": claim.landed_at}  # fmt: skip
 
 
 @says_who_must_act
-def approve(
-    plan: Annotated[int, typer.Argument(help="Number of a held plan.")], rows: Rows = None, why: Why = ""
-) -> None:
+def approve(plan: Held, rows: Rows = None, why: Why = "") -> None:
     """Release a held plan, or some of its rows; delivery follows in `keruen up` or with the next `keruen sync`.
 
     Example: keruen approve 17 --rows KR00017B --why "new season price"
     """
-    _decided(decisions.approve, "released", plan, rows, why)
+    with running_store() as engine:
+        migrate(engine)
+        if plan.startswith(FILE):
+            report = approve_file(engine, load(), plan.removeprefix(FILE), who=getpass.getuser(), now=clock.now())
+            out.print(f"{report.name}: {report.state}, {report.stored} of {report.read} lines stored", markup=False)
+        else:
+            done = decisions.approve(engine, _number(plan), rows, who=getpass.getuser(), why=why, now=clock.now())
+            out.print(f"plan {plan}: released {done}")
 
 
 @says_who_must_act
-def reject(
-    plan: Annotated[int, typer.Argument(help="Number of a held plan.")], rows: Rows = None, why: Why = ""
-) -> None:
+def reject(plan: Held, rows: Rows = None, why: Why = "") -> None:
     """Refuse a held plan, or some of its rows.
 
     Example: keruen reject 17 --why "typing error in the price list"
     """
-    _decided(decisions.reject, "rejected", plan, rows, why)
-
-
-def _decided(decision: Callable[..., Decided], word: str, plan: int, rows: list[str] | None, why: str) -> None:
     with running_store() as engine:
         migrate(engine)
-        done = decision(engine, plan, rows, who=getpass.getuser(), why=why, now=clock.now())
-    out.print(f"plan {plan}: {word} {done}")
+        if plan.startswith(FILE):
+            reject_file(engine, load(), plan.removeprefix(FILE), who=getpass.getuser(), now=clock.now())
+            out.print(f"{plan}: rejected")
+        else:
+            done = decisions.reject(engine, _number(plan), rows, who=getpass.getuser(), why=why, now=clock.now())
+            out.print(f"plan {plan}: rejected {done}")
+
+
+def _number(plan: str) -> int:
+    if not plan.isdecimal():
+        raise ConfigError(f"{plan!r} is neither a plan's number nor {FILE}HASH; `keruen plan --held` lists both")
+    return int(plan)
 
 
 @says_who_must_act

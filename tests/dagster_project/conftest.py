@@ -1,9 +1,10 @@
 """A small shop whose ERP, web shop and marketplace are sandboxes on loopback, and the `keruen` command beside them."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -60,8 +61,35 @@ class Street:
         self.connects()
         return state
 
+    def drops(self, name: str, layout: str, rows: Sequence[Mapping[str, Any]]) -> Path:
+        """A file of `layout` appears in the folder of the connection `name`; targets are its column names."""
+        folder = home() / name
+        folder.mkdir(exist_ok=True)
+        path = folder / f"{len(list(folder.iterdir()))}.csv"
+        lines = [",".join(map(str, row.values())) for row in rows]
+        path.write_text("\n".join([",".join(rows[0]), *lines, ""]), "utf-8")
+        settings = {"path": f"{name}/*.csv", "layout": layout, "timezone": "Asia/Almaty", "currency": "KZT"}
+        self.entries[name] = {"connector": "files", "settings": {**settings, "columns": {one: one for one in rows[0]}}}
+        self.connects()
+        return path
+
+    def stocks_shelves(self) -> None:
+        """Goods, retail prices and one count of ten each, from files: an ERP that answers at once."""
+        self.drops("goods", "products", [{"sku": one.sku, "name": one.name} for one in self.shop.variants])
+        self.prices()
+        counts = [{"sku": one.sku, "location": "Almaty-1", "on_hand": 10} for one in self.shop.variants]
+        self.drops("counts", "stock", counts)
+
+    def prices(self, **changed: Any) -> None:
+        """A price list: retail as the shop has it, but for what is `changed` by sku."""
+        retail = {one.sku: one.retail for one in self.shop.variants} | changed
+        rows = [{"sku": sku, "price_type": "retail", "amount": amount} for sku, amount in retail.items()]
+        self.drops("prices", "prices", rows)
+
     def connects(self) -> None:
-        hub = {"authority": dict.fromkeys(("product", "price", "on_hand"), "erp")} if "erp" in self.entries else {}
+        owners = {"product": ("erp", "goods"), "price": ("erp", "prices"), "on_hand": ("erp", "counts")}
+        stated = {entity: next((one for one in able if one in self.entries), None) for entity, able in owners.items()}
+        hub = {"authority": {entity: owner for entity, owner in stated.items() if owner}}
         (home() / "connections.yaml").write_text(yaml.safe_dump({"hub": hub, **self.entries}), "utf-8")
 
     @property

@@ -8,8 +8,8 @@ STATES = ("in_sync", "pending", "held", "rejected", "unknown", "excluded")
 
 
 def test_status_counts_every_subject_once_and_shows_zeros(street: Street):
-    street.opens("erp")
-    street.opens("site", orders_to="erp")
+    street.stocks_shelves()
+    street.opens("site")
     before = street.told("status")
     assert all(row["subjects"] == 0 and all(row[state] == 0 for state in STATES) for row in before)
     street.keruen("sync")
@@ -23,8 +23,8 @@ def test_status_counts_every_subject_once_and_shows_zeros(street: Street):
 
 
 def test_explain_tells_every_hop_from_the_record_to_the_reply(street: Street):
-    street.opens("erp")
-    site = street.opens("site", orders_to="erp")
+    street.stocks_shelves()
+    site = street.opens("site")
     sku = street.shop.variants[0].sku
     next(product for product in site.products.values() if product["sku"] == sku)["price"] -= 50
     street.keruen("sync")

@@ -39,7 +39,7 @@ def test_check_names_what_is_wrong_with_which_account_and_goes_on_to_the_next(st
     said = {row["name"]: row for row in json.loads(done.stdout)}
     assert said["erp"]["ok"] is True
     assert said["site"]["ok"] is False
-    assert "401" in said["site"]["says"]
+    assert "token" in said["site"]["says"]
     assert "an-old-token" not in done.output
     monkeypatch.delenv("SITE_TOKEN")
     assert "SITE_TOKEN" in street.keruen("connectors", "check").stdout
@@ -131,7 +131,7 @@ def test_a_reply_that_fits_nothing_is_refused_with_what_there_is(street: Street,
 
 
 @pytest.mark.slow
-def test_a_certificate_lists_every_rule_and_is_refused_for_one_that_is_broken(street: Street):
+def test_a_certificate_lists_every_rule(street: Street):
     told = street.told("connectors", "certify", SYSTEMS["site"])
     assert len(told) > 25
     assert all(row["passed"] for row in told)

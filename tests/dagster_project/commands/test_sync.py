@@ -1,45 +1,62 @@
 """`keruen sync`: once through everything, in words and in JSON."""
 
+import pytest
+
 from tests.dagster_project.conftest import Street
 
 
 def test_a_first_sync_brings_everything_and_a_second_one_changes_nothing(street: Street):
-    street.opens("erp")
-    street.opens("site", orders_to="erp")
+    street.stocks_shelves()
+    street.opens("site")
     report = street.told("sync")
     read = {(row["connection"], row["resource"]): row for row in report["resources"]}
-    assert read["erp", "variants"]["stored"] > 0
+    assert read["goods", "files"]["stored"] == read["site", "products"]["stored"] == len(street.shop.variants)
     assert all(row["quarantined"] == 0 and row["error"] is None for row in report["resources"])
     sent = {(row["connection"], row["capability"]): row["sent"] for row in report["capabilities"]}
     assert sent["site", "stock.push"] == len(street.shop.variants)
+    street.told("sync")
 
-    for vendor in street.vendors.values():
-        vendor.state.sandbox.journal.clear()
+    street["site"].sandbox.journal.clear()
     again = street.keruen("sync")
     assert again.exit_code == 0
     assert "Nothing changed; nothing was written." in again.stdout
     assert street.writes("site") == []
-    assert street.writes("erp") == []
+
+
+@pytest.mark.xfail(
+    strict=True, reason="a binding's `since` is when the copy was read, later than the count that knows it"
+)
+def test_an_order_copied_to_the_erp_is_not_promised_twice(street: Street):
+    """The copy reserves in the ERP what the order has reserved here: one promise, seen from two sides."""
+    street.opens("erp")
+    street.opens("site", orders_to="erp")
+    street.told("sync")
+    copies = street.rows("select count(*) from ledger.item where capability = 'order.push' and state = 'in_sync'")
+    assert copies != [(0,)]
+    shown = [product["quantity_in_stock"] for product in street["site"].products.values()]
+    street["site"].sandbox.journal.clear()
+    street.told("sync")
+    assert street.rows("select count(*) from canonical.stock_level where reserved_by_source > 0") != [(0,)]
+    assert [product["quantity_in_stock"] for product in street["site"].products.values()] == shown
+    assert street.writes("site") == []
 
 
 def test_a_connection_that_fails_is_named_and_the_others_go_on(street: Street, monkeypatch):
-    street.opens("erp")
-    street.opens("site", orders_to="erp")
-    monkeypatch.setenv("ERP_TOKEN", "not-the-right-token")
+    street.stocks_shelves()
+    street.opens("site")
+    monkeypatch.setenv("SITE_TOKEN", "not-the-right-token")
     done = street.keruen("sync")
     assert done.exit_code == 1
-    assert "erp" in done.stderr
-    assert "secrets" in done.stderr
-    assert street.rows("select count(*) from canonical.listing where connection = 'site'") == [
-        (len(street.shop.variants),)
-    ]
+    assert "token" in done.stderr
+    assert "not-the-right-token" not in done.output
+    assert street.rows("select count(*) from canonical.product") == [(len(street.shop.variants),)]
 
 
 def test_only_the_named_connection_is_read(street: Street):
-    street.opens("erp")
+    street.stocks_shelves()
     site = street.opens("site")
-    report = street.told("sync", "erp")
-    assert {row["connection"] for row in report["resources"]} == {"erp"}
+    report = street.told("sync", "goods")
+    assert {row["connection"] for row in report["resources"]} == {"goods"}
     assert site.sandbox.journal == []
 
 
