@@ -30,7 +30,7 @@ def decide_assets(hub: Hub) -> list[AssetsDefinition]:
     """Assets `position/stock`, `desired/<kind>` and `plan/<connection>/<capability>`."""
     specs = [_position(hub), *_desired(hub), *(_plan(one, capability) for one, capability in keys.writes(hub))]
 
-    @multi_asset(name="decide", specs=specs, can_subset=True)
+    @multi_asset(name="decide_channels", specs=specs, can_subset=True)
     def decide_step(context: AssetExecutionContext, config: DecideConfig) -> Iterator[MaterializeResult]:
         store, chosen = engine(), context.selected_asset_keys
         if config.full:
@@ -60,7 +60,7 @@ def _position(hub: Hub) -> AssetSpec:
         deps=_known(hub, ("stock_level", "order", "product")),
         group_name=keys.POSITION,
         kinds={"postgres", "python"},
-        description="Counts folded with orders: on hand and reserved, by variant and location. No unit is promised twice.",
+        description="Counts folded with orders: on hand and reserved by place. No unit is promised twice.",
         metadata={"table": "position.stock"},
         skippable=True,
     )

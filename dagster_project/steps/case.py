@@ -18,6 +18,7 @@ from dagster_project.steps.slices import Slice
 from dagster_project.store.ledger import Queue
 from mappings.sync.diff import Faced, moved
 from mappings.sync.plan import Circumstances, enough_shown, held
+from mappings.sync.values import as_json
 
 VARIANTS = {"stock.push": desired.stock, "price.push": desired.price}
 ORDERS = {"order.status": order_wishes.statuses, "order.push": order_wishes.copies}
@@ -65,9 +66,11 @@ class Verdict:
 def judge(db: Database, case: Case) -> Verdict:
     """Nothing is written. Inside `planning` nobody else moves the rows meanwhile."""
     rows = moved(_faced(case))
-    for name in ("external_id", "about", "because"):
-        if name not in rows.column_names:
-            rows = rows.append_column(name, pa.nulls(rows.num_rows, pa.string()))
+    if case.about_variants:
+        about = as_json({"currency": case.hub.entry.currency})
+        said = {"external_id": None, "because": None, "about": about}
+        for name, value in said.items():
+            rows = rows.append_column(name, pa.repeat(pa.scalar(value, pa.string()), rows.num_rows))
     shows = pc.and_(pc.is_in(rows["action"], SENT), pc.is_valid(rows["was"]))
     shown = _shown(db, case, pc.sum(shows).as_py() or 0)
     guard = pa.array(guarded(rows, case.connection, case.capability, shown), pa.string())
@@ -81,10 +84,10 @@ def _faced(case: Case) -> Faced:
     if not case.about_variants:
         return ORDERS[case.capability](case.hub, case.connection, case.queue, case.slice)
     wanted = VARIANTS[case.capability](case.hub, case.connection, case.sink, case.slice, case.now)
-    items = case.slice.items(case.queue)
+    items = case.slice.confirmed(case.queue)
     all_confirmed = items.num_rows - items["acknowledged"].null_count >= wanted.num_rows
     observed = None if all_confirmed else case.slice.observed(case.queue)
-    return Faced(wanted, items, observed)
+    return Faced(wanted, items, case.slice.restless(case.queue), observed)
 
 
 def _held_already(rows: pa.Table) -> pa.Array:
@@ -113,10 +116,12 @@ def _shown(db: Database, case: Case, changing: int) -> int:
 
 def _circumstances(db: Database, case: Case, changed: int, shown: int) -> Circumstances:
     push, guards = case.connection.entry.push, case.connection.guards
-    first = push.first != "auto" and not db.execute(_RELEASED, case.queue._asdict()).scalar_one()
+    released = bool(db.execute(_RELEASED, case.queue._asdict()).scalar_one())
+    # The first plan is `first`'s affair: it changes everything by nature. Orders come and move in any number.
+    share = guards.share if released and case.about_variants else None
     mode = case.connection.mode(case.capability)
     delta_price = case.capability == "price.push" and case.sink.mode == "delta"
     stale = (
         stale_inputs(case.slice.engine, case.hub, (case.capability,), guards.fresh, now=case.now) if delta_price else ()
     )
-    return Circumstances(changed, shown, guards.share, stale, first, mode == "approve")
+    return Circumstances(changed, shown, share, stale, not released and push.first != "auto", mode == "approve")
