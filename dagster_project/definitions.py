@@ -3,7 +3,7 @@
 from dagster import Definitions
 
 from dagster_project.automation.hot_lane import hot_sensors
-from dagster_project.automation.jobs import approve_job, decide_job, deliver_job, nightly_job, pull_jobs
+from dagster_project.automation.jobs import jobs_of
 from dagster_project.automation.schedules import schedules
 from dagster_project.automation.sensors import held_plan_asset, sensors
 from dagster_project.connections import Hub, load
@@ -19,13 +19,13 @@ def build(hub: Hub) -> Definitions:
     if not hub.connections:
         return Definitions()
     raw = [raw_assets(connection) for connection in hub.connections.values()]
-    pulls = [job for connection in hub.connections.values() for job in pull_jobs(connection).values()]
+    jobs = jobs_of(hub)
     return Definitions(
         assets=[*raw, *canonical_assets(hub), *decide_assets(hub), *delivery_assets(hub), held_plan_asset()],
         asset_checks=checks(hub),
-        jobs=[*pulls, decide_job(hub), deliver_job(hub), nightly_job(hub), approve_job(hub)],
-        schedules=schedules(hub),
-        sensors=[*sensors(hub), *hot_sensors(hub)],
+        jobs=jobs.all,
+        schedules=schedules(hub, jobs),
+        sensors=[*sensors(hub, jobs), *hot_sensors(hub, jobs)],
     )
 
 

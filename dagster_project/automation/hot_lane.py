@@ -12,28 +12,28 @@ from dagster import (
 )
 
 from dagster_project import clock
-from dagster_project.automation.jobs import decide_job
+from dagster_project.automation.jobs import Jobs
 from dagster_project.connections import Connection, Hub
 from dagster_project.factories import keys
 from dagster_project.steps.hot import Tick, tick
 from dagster_project.store.database import engine
 
 
-def hot_sensors(hub: Hub) -> list[SensorDefinition]:
+def hot_sensors(hub: Hub, jobs: Jobs) -> list[SensorDefinition]:
     """One per connection that has a hot resource."""
     return [
-        hot_sensor(hub, connection)
+        hot_sensor(hub, connection, jobs)
         for connection in hub.connections.values()
         if connection.spec and any(resource.hot for resource in connection.spec.resources)
     ]
 
 
-def hot_sensor(hub: Hub, connection: Connection) -> SensorDefinition:
+def hot_sensor(hub: Hub, connection: Connection, jobs: Jobs) -> SensorDefinition:
     """Polls hot resources every five seconds. The ledger is committed before Dagster hears: events are a display."""
 
     @sensor(
         name=f"hot_{connection.name}",
-        job=decide_job(hub),
+        job=jobs.decide,
         minimum_interval_seconds=5,
         default_status=DefaultSensorStatus.RUNNING,
     )

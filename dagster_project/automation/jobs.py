@@ -1,6 +1,7 @@
 """Jobs that schedules and sensors start. All run in process: their steps are small, and a process costs seconds."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from dagster import (
     AssetSelection,
@@ -27,6 +28,31 @@ AssetJob = UnresolvedAssetJobDefinition
 FULL = {"config": {"full": True}}
 
 
+@dataclass(frozen=True)
+class Jobs:
+    """Every job of a hub, made once: schedules and sensors must name the very objects that the definitions hold.
+
+    `pulls`: connection → cron line → the job that reads the resources of that cadence and maps them.
+    """
+
+    pulls: Mapping[str, Mapping[str, AssetJob]]
+    decide: AssetJob
+    deliver: AssetJob
+    nightly: AssetJob
+    approve: JobDefinition
+
+    @property
+    def all(self) -> list[AssetJob | JobDefinition]:
+        pulls = [job for by_cadence in self.pulls.values() for job in by_cadence.values()]
+        return [*pulls, self.decide, self.deliver, self.nightly, self.approve]
+
+
+def jobs_of(hub: Hub) -> Jobs:
+    """The jobs of a hub with at least one connection."""
+    pulls = {name: pull_jobs(connection) for name, connection in hub.connections.items()}
+    return Jobs(pulls, decide_job(hub), deliver_job(hub), nightly_job(hub), approve_job(hub))
+
+
 def decide_job(hub: Hub) -> AssetJob:
     """Decides what is dirty for every channel it touches."""
     chosen = [
@@ -38,7 +64,7 @@ def decide_job(hub: Hub) -> AssetJob:
 
 
 def pull_jobs(connection: Connection) -> Mapping[str, AssetJob]:
-    """Cron line → the job that reads the resources of that cadence and maps them."""
+    """Cron line → job; none for a connection whose connector failed."""
     cadences: dict[str, list[str]] = {}
     for name in keys.resources(connection):
         cadences.setdefault(cadence(connection, name), []).append(name)
@@ -70,7 +96,7 @@ def nightly_job(hub: Hub) -> AssetJob:
     return define_asset_job(
         "nightly",
         AssetSelection.all() - AssetSelection.groups(keys.DELIVERY),
-        config={"ops": {**config, "decide": FULL}},
+        config={"ops": {**config, "decide_channels": FULL}},
         executor_def=in_process_executor,
     )
 

@@ -2,11 +2,11 @@
 
 from dagster import DefaultScheduleStatus, ScheduleDefinition
 
-from dagster_project.automation.jobs import nightly_job, pull_jobs
+from dagster_project.automation.jobs import Jobs
 from dagster_project.connections import Hub
 
 
-def schedules(hub: Hub) -> list[ScheduleDefinition]:
+def schedules(hub: Hub, jobs: Jobs) -> list[ScheduleDefinition]:
     """One per cadence of each connection, and `nightly` at 03:20 of the hub's zone."""
     made = [
         ScheduleDefinition(
@@ -16,14 +16,14 @@ def schedules(hub: Hub) -> list[ScheduleDefinition]:
             execution_timezone=hub.entry.timezone,
             default_status=DefaultScheduleStatus.RUNNING,
         )
-        for connection in hub.connections.values()
-        for cron, job in pull_jobs(connection).items()
+        for by_cadence in jobs.pulls.values()
+        for cron, job in by_cadence.items()
     ]
     nightly = ScheduleDefinition(
         name="nightly_schedule",
-        job=nightly_job(hub),
+        job=jobs.nightly,
         cron_schedule="20 3 * * *",
         execution_timezone=hub.entry.timezone,
         default_status=DefaultScheduleStatus.RUNNING,
     )
-    return [*made, nightly] if hub.connections else []
+    return [*made, nightly]

@@ -25,7 +25,7 @@ from sqlalchemy import text
 
 from connectors.sdk.errors import HubError
 from dagster_project import clock
-from dagster_project.automation.jobs import AssetJob, decide_job, deliver_job, pull_jobs
+from dagster_project.automation.jobs import AssetJob, Jobs, cadence
 from dagster_project.connections import Connection, Hub
 from dagster_project.factories import keys
 from dagster_project.factories.preview import markdown
@@ -38,22 +38,20 @@ HELD_PLANS = DynamicPartitionsDefinition(name="held_plan")
 HELD_PLAN = AssetKey("held_plan")
 
 
-def sensors(hub: Hub) -> list[SensorDefinition]:
+def sensors(hub: Hub, jobs: Jobs) -> list[SensorDefinition]:
     """Every sensor but the hot lane's; none calls a vendor."""
-    if not hub.connections:
-        return []
-    files = [file_sensor(one) for one in hub.connections.values() if one.spec and one.spec.files]
-    return [dirty_sensor(hub), outbox_sensor(hub), held_sensor(), *files]
+    files = [file_sensor(one, jobs) for one in hub.connections.values() if one.spec and one.spec.files]
+    return [dirty_sensor(jobs.decide), outbox_sensor(hub, jobs.deliver), held_sensor(), *files]
 
 
 def in_progress(instance: DagsterInstance, job: str, tags: dict[str, str] | None = None) -> bool:
     return bool(instance.get_run_records(RunsFilter(job_name=job, statuses=BUSY, tags=tags or {}), limit=1))
 
 
-def dirty_sensor(hub: Hub) -> SensorDefinition:
+def dirty_sensor(decide: AssetJob) -> SensorDefinition:
     """Asks for one decide run at a time; the run key is the newest dirty row, so the same dirt never asks twice."""
 
-    @sensor(name="dirty", job=decide_job(hub), minimum_interval_seconds=10, default_status=DefaultSensorStatus.RUNNING)
+    @sensor(name="dirty", job=decide, minimum_interval_seconds=10, default_status=DefaultSensorStatus.RUNNING)
     def dirty(context: SensorEvaluationContext) -> RunRequest | SkipReason:
         upto = newest(engine())
         if upto is None:
@@ -65,12 +63,10 @@ def dirty_sensor(hub: Hub) -> SensorDefinition:
     return dirty
 
 
-def outbox_sensor(hub: Hub) -> SensorDefinition:
+def outbox_sensor(hub: Hub, deliver: AssetJob) -> SensorDefinition:
     """One delivery run per channel that has something due; a channel in delivery is left alone."""
 
-    @sensor(
-        name="outbox", job=deliver_job(hub), minimum_interval_seconds=10, default_status=DefaultSensorStatus.RUNNING
-    )
+    @sensor(name="outbox", job=deliver, minimum_interval_seconds=10, default_status=DefaultSensorStatus.RUNNING)
     def outbox(context: SensorEvaluationContext) -> Iterator[RunRequest | SkipReason]:
         for connection, capability in due(engine(), now=clock.now()):
             if connection not in hub.connections or capability not in hub[connection].capabilities:
@@ -138,12 +134,12 @@ def _observed(plan) -> AssetObservation:  # type: ignore[no-untyped-def]
     )
 
 
-def file_sensor(connection: Connection) -> SensorDefinition:
+def file_sensor(connection: Connection, jobs: Jobs) -> SensorDefinition:
     """New whole files in the inbox start a pull. The run key is what lies there: the same files never ask twice."""
     assert connection.spec is not None
     assert connection.spec.files is not None
     drop = connection.spec.files
-    job: AssetJob = next(job for job in pull_jobs(connection).values() if drop.name in job.name)
+    job: AssetJob = jobs.pulls[connection.name][cadence(connection, drop.name)]
 
     @sensor(
         name=f"files_{connection.name}",
