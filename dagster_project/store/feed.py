@@ -16,6 +16,7 @@ from dagster_project.store.ledger import ENTITY, Queue, delivering
 
 PUBLISHED = "published, not fetched"
 LEFT_OUT = "left out of the feed: "
+STOCK = "stock.push"
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,13 @@ class Feed:
 
     @property
     def names(self) -> dict[str, Any]:
-        return {"connection": self.connection, "capabilities": list(self.capabilities)}
+        return {"connection": self.connection, "capabilities": list(self.capabilities), "switch": self.switch}
+
+    @property
+    def switch(self) -> str:
+        """What goes of an offer that belongs no more. The rest of it stays, without stock: a channel may take what is
+        left out for unchanged, and go on selling it. Where the file tells no stock, the offer goes."""
+        return STOCK if STOCK in self.capabilities else self.capabilities[0]
 
     def delivering(self, db: Connection) -> None:
         for capability in sorted(self.capabilities):
@@ -60,7 +67,7 @@ select exists (
     and i.sent is distinct from o.becomes and not starts_with(coalesce(i.reason, ''), :left_out)
 ) or exists (
   select from ledger.item
-  where connection = :connection and capability = any(:capabilities) and state = 'excluded' and sent is not null
+  where connection = :connection and capability = :switch and state = 'excluded' and sent is not null
 ) or :unconfirmed and exists (
   select from ledger.item
   where connection = :connection and capability = any(:capabilities) and state = 'in_sync'
@@ -76,33 +83,35 @@ def differs(engine: Engine, feed: Feed, *, unconfirmed: bool) -> bool:
         return bool(db.execute(_DIFFERS, values).scalar_one())
 
 
-# Held and rejected rows keep what was confirmed last; excluded ones are shown no more.
+# Held and rejected rows keep what was confirmed last; excluded ones are switched off.
 _SHOWN = text("""
 create temporary table shown on commit drop as
-select i.capability, i.subject, i.external_id, o.key is not null as released,
-       case when i.state = 'excluded' then null else coalesce(o.becomes, i.acknowledged, i.sent) end as value
+select i.capability, i.subject, i.external_id, off,
+       case when not off then coalesce(o.becomes, i.acknowledged, i.sent) end as value
 from ledger.item i left join ledger.outbox o
   on o.connection = i.connection and o.capability = i.capability and o.subject = i.subject and o.state = 'ready'
+cross join lateral (select i.state = 'excluded' and i.capability = :switch as off) switch
 where i.connection = :connection and i.capability = any(:capabilities)
 """)
 
 _INCOMPLETE = text("""
 create temporary table incomplete on commit drop as
-select subject from shown group by subject having count(value) < :wanted
+select subject from shown group by subject having count(value) + count(*) filter (where off) < :wanted
 """)
 
 
 def freeze_shown(db: Connection, feed: Feed) -> int:
-    """Fixes for this transaction what is to be shown, in the temporary table `shown`; how many SKUs that are.
+    """Fixes for this transaction what is to be shown, in the temporary table `shown`; how many SKUs that puts on sale.
 
-    A SKU is shown when it has a value for every capability of the feed: half an offer would be made up by the channel.
+    A SKU is on sale when it has a value for every capability of the feed: the channel would make up the other half. One
+    that was shown and is switched off stays without stock, and does not count.
     """
     db.execute(_SHOWN, feed.names)
     db.execute(_INCOMPLETE, {"wanted": len(feed.capabilities)})
-    db.execute(text("delete from shown using incomplete where shown.subject = incomplete.subject and value is null"))
+    db.execute(text("delete from shown where value is null"))
     db.execute(text("analyze shown"))
-    query = "select count(distinct subject) from shown where subject not in (select subject from incomplete)"
-    return int(db.execute(text(query)).scalar_one())
+    query = "select count(*) from shown where capability = :switch and subject not in (select subject from incomplete)"
+    return int(db.execute(text(query), feed.names).scalar_one())
 
 
 _OFFERS = text("""

@@ -28,11 +28,13 @@ class Till:
     """The shop's own system: what lies where, and what it costs."""
 
     goods: dict[str, Decimal] = field(default_factory=dict)
+    archived: set[str] = field(default_factory=set)
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
 
     @property
     def connector(self) -> ConnectorSpec:
-        product = {"external_id": Field("sku"), "sku": Field("sku"), "name": Field("sku")}
+        product = {"external_id": Field("sku"), "sku": Field("sku"), "name": Field("sku"),
+                   "status": Field("status")}  # fmt: skip
         price = {"sku": Field("sku"), "price_type": Constant("retail"), "amount": Field("price", Decimal),
                  "currency": Constant("KZT")}  # fmt: skip
         stock = {"sku": Field("sku"), "location": Field("place"), "on_hand": Field("count", Decimal),
@@ -48,7 +50,10 @@ class Till:
 
     def _goods(self, config: Any, since: Since) -> Iterator[Page]:
         """Goods with their prices."""
-        yield Page([{"sku": sku, "price": str(price)} for sku, price in self.goods.items()])
+        yield Page(
+            [{"sku": sku, "price": str(price), "status": "archived" if sku in self.archived else "active"}
+             for sku, price in self.goods.items()]
+        )  # fmt: skip
 
     def _stock(self, config: Any, since: Since) -> Iterator[Page]:
         """What was counted where."""
@@ -67,6 +72,7 @@ class Day:
     hub: Hub
     kaspi: Kaspi
     moment: datetime
+    till: Till
 
     def syncs(self) -> None:
         report = sync(self.store, self.hub, clock=lambda: self.moment)
@@ -107,10 +113,10 @@ def day(
             "secrets": {"token": "KASPI_TOKEN", "feed_password": "KASPI_FEED"},
             "locations": {"PP1": "Almaty-1", "PP3": "Astana-1"},
             "push": {"stock": "auto", "price": "auto", "order": "auto", "first": "auto"},
-            "guards": {"share": 1.0, "fresh": "9h"},
+            "guards": {"share": 1.0, "shrink": 0.5, "fresh": "9h"},
         },
     }  # fmt: skip
-    return Day(store, parse(str(entry), {"kaspi": CONNECTOR, "till": till.connector}), kaspi, now)
+    return Day(store, parse(str(entry), {"kaspi": CONNECTOR, "till": till.connector}), kaspi, now, till)
 
 
 def test_what_lies_in_the_shop_is_what_kaspi_shows_and_its_visit_confirms_it(day):
@@ -160,6 +166,28 @@ def test_a_sale_that_its_buyer_cancels_gives_the_unit_back_to_the_front(day):
     day.kaspi.buyer_cancels(sale.code)
     day.moment += timedelta(hours=1)
     day.syncs()
+    day.kaspi_visits()
+
+    assert day.shows("TEA-1") == {"PP1": 1, "PP3": 0}
+
+
+def test_what_the_shop_archives_stays_in_the_price_list_switched_off(day):
+    day.syncs()
+    day.kaspi_visits()
+
+    day.till.archived.add("TEA-1")
+    day.moment += timedelta(minutes=10)
+    day.syncs()
+    day.kaspi_visits()
+
+    assert day.shows("TEA-1") == {"PP1": 0, "PP3": 0}
+    assert day.kaspi.front.offers["TEA-1"].price == 2500
+    assert day.states("stock.push")["TEA-1"] == "excluded"
+
+    day.till.archived.clear()
+    for _ in range(2):
+        day.moment += timedelta(minutes=10)
+        day.syncs()
     day.kaspi_visits()
 
     assert day.shows("TEA-1") == {"PP1": 1, "PP3": 0}
