@@ -1,7 +1,9 @@
 """Invented people as six systems write them down, with the truth beside: who is who, and who lives with whom.
 
-Families use one phone, numbers change hands, tills type the number of the shop, the marketplace shows proxies, and everybody
-spells as they like: Kazakh, Russian, four ways of Latin, short forms, typos. Made of its own tables, not of those that clean.
+Families use one phone, numbers change hands, tills type the number of the shop, the marketplace shows proxies, and
+everybody
+spells as they like: Kazakh, Russian, four ways of Latin, short forms, typos. Made of its own tables, not of those
+that clean.
 """
 
 from dataclasses import dataclass
@@ -26,7 +28,8 @@ Words = NDArray[np.object_]
 class Difficulty:
     """Shares of records in which something is wrong.
 
-    Of persons: `family_phone`, who have no number but that of the head of the house; `reassigned`, whose number was a stranger's.
+    Of persons: `family_phone`, who have no number but that of the head of the house; `reassigned`, whose number was a
+    stranger's.
     """
 
     typo: float
@@ -48,13 +51,41 @@ class Difficulty:
 
 
 MEDIUM = Difficulty(
-    typo=0.04, wrong_phone=0.01, family_phone=0.12, borrowed=0.02, reassigned=0.02, placeholder=0.01, shop_number=0.005, latin=0.2, kazakh=0.15,
-    short=0.06, swapped=0.01, wrong_birth=0.02, till_birth=0.03, masked=0.15, nameless=0.08, no_phone=0.15,
-)  # fmt: skip
+    typo=0.04,
+    wrong_phone=0.01,
+    family_phone=0.12,
+    borrowed=0.02,
+    reassigned=0.02,
+    placeholder=0.01,
+    shop_number=0.005,
+    latin=0.2,
+    kazakh=0.15,
+    short=0.06,
+    swapped=0.01,
+    wrong_birth=0.02,
+    till_birth=0.03,
+    masked=0.15,
+    nameless=0.08,
+    no_phone=0.15,
+)
 HARD = Difficulty(
-    typo=0.10, wrong_phone=0.03, family_phone=0.25, borrowed=0.05, reassigned=0.06, placeholder=0.03, shop_number=0.01, latin=0.3, kazakh=0.2,
-    short=0.14, swapped=0.03, wrong_birth=0.06, till_birth=0.08, masked=0.3, nameless=0.12, no_phone=0.25,
-)  # fmt: skip
+    typo=0.10,
+    wrong_phone=0.03,
+    family_phone=0.25,
+    borrowed=0.05,
+    reassigned=0.06,
+    placeholder=0.03,
+    shop_number=0.01,
+    latin=0.3,
+    kazakh=0.2,
+    short=0.14,
+    swapped=0.03,
+    wrong_birth=0.06,
+    till_birth=0.08,
+    masked=0.3,
+    nameless=0.12,
+    no_phone=0.25,
+)
 
 
 @dataclass(frozen=True)
@@ -244,7 +275,8 @@ def _initials(words: Words) -> Words:
 
 
 def _phones(persons: _Persons, who: Ints, how: Difficulty, maybe, dice: Generator) -> Words:  # type: ignore[no-untyped-def]
-    """Mostly one's own; the family's, the one a stranger had before, a made-up one, the shop's, or a slip of a digit."""
+    """Mostly one's own; the family's, the one a stranger had before, a made-up one, the shop's, or a slip of a
+    digit."""
     phone = np.where(maybe(how.borrowed), persons.phone[persons.head[who]], persons.phone[who])
     shops = _numbers(12, np.random.default_rng(len(who)))
     phone = np.where(maybe(how.shop_number), shops[dice.integers(0, 12, len(who))], phone)

@@ -12,7 +12,8 @@ STATS = pa.schema(
 
 
 def keys_of(identifiers: pa.Table, features: pa.Table) -> pa.Table:
-    """The identifiers, and for every reference the record it names, as a holder of it: its number is the reference's value."""
+    """The identifiers, and for every reference the record it names, as a holder of it: its number is the reference's
+    value."""
     targets = query(
         """
         select distinct value as record, kind, value from identifiers
@@ -27,7 +28,8 @@ def keys_of(identifiers: pa.Table, features: pa.Table) -> pa.Table:
 def statistics(keys: pa.Table, features: pa.Table, rules: RuleVersion) -> pa.Table:
     """STATS of every value in `keys`; `features` of its records. Computed from features, never from clusters.
 
-    `common`: more records, or more first names, than one person could explain: no key any more. `shared`: several people,
+    `common`: more records, or more first names, than one person could explain: no key any more. `shared`: several
+    people,
     a family most often: makes pairs, but links nobody unless the names agree. `blocked`: over the cap of its kind.
     For a value over its cap it is enough to be given one record more than the cap.
     """
@@ -38,7 +40,8 @@ def statistics(keys: pa.Table, features: pa.Table, rules: RuleVersion) -> pa.Tab
                  list(distinct {{'first': first, 'established': established}}) filter (first is not null) as firsts
           from keys i left join features f using (record) group by kind, value
         ),
-        called as (select kind, value, unnest(firsts, recursive := true) from named where names > 1 and kind in ('phone', 'email', 'address')),
+        called as (select kind, value, unnest(firsts, recursive := true) from named where names > 1 and kind in
+          ('phone', 'email', 'address')),
         several as (select distinct a.kind, a.value from called a join called b using (kind, value)
                     where a.first < b.first and {first_names("a", "b", rules)} in ('partial', 'different')
                       and least(length(a.first), length(b.first)) > 1)
@@ -55,7 +58,8 @@ def statistics(keys: pa.Table, features: pa.Table, rules: RuleVersion) -> pa.Tab
 
 
 def pairs(keys: pa.Table, stats: pa.Table, changed: pa.Table | None = None) -> pa.Table:
-    """Pairs with an equal key; of `changed` records (`record`) only, where it is given: then `keys` are all holders of theirs.
+    """Pairs with an equal key; of `changed` records (`record`) only, where it is given: then `keys` are all holders
+    of theirs.
 
     a < b and, per kind, whether they share a key: `phone`, `email`, …; `sole_…` where some shared key is nobody else's.
 

@@ -14,7 +14,8 @@ from mappings.identity.engine import query
 from mappings.identity.rules import RuleVersion
 
 OVERRIDES = pa.schema({"a": pa.int64(), "b": pa.int64(), "verdict": pa.string()})
-"""What a person decided: `must_link` or `must_not_link`. Two verdicts on one pair: keep them apart, it can be undone."""
+"""What a person decided: `must_link` or `must_not_link`. Two verdicts on one pair: keep them apart, it can be
+undone."""
 
 CLUSTERS = pa.schema({"record": pa.int64(), "cluster": pa.int64()})
 """`cluster`: the smallest record number in it, so that a partition has one spelling."""
@@ -31,7 +32,8 @@ class Clustering:
 
 
 def components(records: NDArray[np.int64], a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:
-    """For every record the smallest record that links lead to. `records` sorted and distinct, all ends of links among them."""
+    """For every record the smallest record that links lead to. `records` sorted and distinct, all ends of links among
+    them."""
     left, right = np.searchsorted(records, a), np.searchsorted(records, b)
     size = len(records)
     _, label = connected_components(
@@ -78,7 +80,8 @@ def _links(edges: pa.Table, overrides: pa.Table, rules: RuleVersion) -> pa.Table
 def _traits(
     whole: pa.Table, features: pa.Table, identifiers: pa.Table, stats: pa.Table, rules: RuleVersion
 ) -> pa.Table:
-    """record, cluster, kind, value: what a person may have only so many of. Values that say nothing of anyone do not count."""
+    """record, cluster, kind, value: what a person may have only so many of. Values that say nothing of anyone do not
+    count."""
     return query(
         """
         with bounded as (
@@ -109,8 +112,10 @@ def _doubtful(whole: pa.Table, traits: pa.Table, overrides: pa.Table, rules: Rul
         with risky as (
           select cluster from whole group by cluster having count(*) > {rules.crowd}
           union select cluster from traits where kind = 'birth' group by cluster having count(distinct value) > 1
-          union select cluster from traits where kind in (select unnest($single)) group by cluster, kind having count(*) > 1
-          union select cluster from traits join limits using (kind) group by cluster, kind having count(distinct value) > any_value(most)
+          union select cluster from traits where kind in (select unnest($single)) group by cluster, kind having
+            count(*) > 1
+          union select cluster from traits join limits using (kind) group by cluster, kind having count(distinct
+            value) > any_value(most)
           union select l.cluster from overrides o join whole l on l.record = o.a join whole r on r.record = o.b
             where o.verdict = 'must_not_link' and l.cluster = r.cluster
         )

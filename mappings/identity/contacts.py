@@ -14,7 +14,23 @@ RUNS = frozenset(
 
 PLACEHOLDER_PHONES = frozenset({"+77001112233", "+77771112233", "+77012223344", "+77070000000"})
 PLACEHOLDER_BOXES = frozenset(
-    "test no none net noemail nomail no-email no-reply noreply email mail asd qwe qwerty 123".split()
+    [
+        "test",
+        "no",
+        "none",
+        "net",
+        "noemail",
+        "nomail",
+        "no-email",
+        "no-reply",
+        "noreply",
+        "email",
+        "mail",
+        "asd",
+        "qwe",
+        "qwerty",
+        "123",
+    ]
 )
 """What stands before the @ where a till demands an e-mail that nobody wants to give."""
 
@@ -33,7 +49,8 @@ def _foreign(number: str) -> bool:
 
 
 def email_key(column: str) -> str:
-    """SQL of the mailbox behind an address: no +tag, no dots at Gmail, one domain of Gmail; null where it is no address."""
+    """SQL of the mailbox behind an address: no +tag, no dots at Gmail, one domain of Gmail; null where it is no
+    address."""
     box = f"regexp_replace(split_part({column}, '@', 1), '\\+.*$', '')"
     domain = f"replace(split_part({column}, '@', 2), 'googlemail.com', 'gmail.com')"
     return f"""case when regexp_full_match({column}, '[^@\\s]+@[^@\\s]+\\.[^@\\s.]+') and {box} <> ''

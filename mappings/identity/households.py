@@ -14,7 +14,8 @@ def shared_values(membership: pa.Table, identifiers: pa.Table, stats: pa.Table) 
     """SHARED: who holds which value of several people. Values that became common join nobody."""
     return query(
         """
-        select distinct person_id, kind, value from identifiers join membership using (record) join stats using (kind, value)
+        select distinct person_id, kind, value from identifiers join membership using (record) join stats using (kind,
+          value)
         where kind in ('phone', 'email', 'address') and status in ('ok', 'shared')
         """,
         membership=membership,

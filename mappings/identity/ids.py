@@ -12,7 +12,8 @@ PERSONS = pa.schema({"person_id": pa.string(), "created_at": pa.timestamp("us", 
 EVENTS = pa.schema(
     {"person_id": pa.string(), "kind": pa.string(), "other_id": pa.string(), "records": pa.list_(pa.int64())}
 )
-"""created: first seen. merged: the id ends, `other_id` goes on. split: the id begins (or is given back to those who had it)
+"""created: first seen. merged: the id ends, `other_id` goes on. split: the id begins (or is given back to those who
+had it)
 with records of `other_id`. moved: records went over to `other_id`, both go on. retired: no record is left."""
 
 Fresh = Callable[[int], Sequence[str]]
@@ -31,7 +32,8 @@ def identify(clusters: pa.Table, held: pa.Table, persons: pa.Table, former: pa.T
     """Ids of the clusters that touch the persons of `held`.
 
     `held`: MEMBERSHIP of all records of these persons, those that are gone included. `persons`: when each was created.
-    `former`: MEMBERSHIP, at their end, of persons that were merged into one of these: if a merge is undone, they come back.
+    `former`: MEMBERSHIP, at their end, of persons that were merged into one of these: if a merge is undone, they come
+    back.
     The largest overlap keeps the id, on a tie the older one; each id is used once.
     """
     matched = _matched(clusters, held, persons)
@@ -54,10 +56,12 @@ def uuid7s(count: int, milliseconds: int, entropy: bytes) -> list[str]:
     time = f"{milliseconds:012x}"
     head = f"{time[:8]}-{time[8:]}-7"
     digits = entropy[: 16 * count].hex()
-    return [
-        f"{head}{digits[at : at + 3]}-{'89ab'[int(digits[at + 3], 16) % 4]}{digits[at + 4 : at + 7]}-{digits[at + 7 : at + 19]}"
-        for at in range(0, 32 * count, 32)
-    ]
+    return [head + _tail(digits[at : at + 19]) for at in range(0, 32 * count, 32)]
+
+
+def _tail(digits: str) -> str:
+    """The random part, with the two bits that the variant takes."""
+    return f"{digits[:3]}-{'89ab'[int(digits[3], 16) % 4]}{digits[4:7]}-{digits[7:19]}"
 
 
 def _matched(clusters: pa.Table, held: pa.Table, persons: pa.Table) -> dict[int, str]:
@@ -65,7 +69,8 @@ def _matched(clusters: pa.Table, held: pa.Table, persons: pa.Table) -> dict[int,
     overlaps = query(
         """
         with met as (select cluster, person_id, count(*) as common from clusters join held using (record) group by all)
-        select cluster, person_id from met left join persons using (person_id) order by common desc, created_at, person_id, cluster
+        select cluster, person_id from met left join persons using (person_id) order by common desc, created_at,
+          person_id, cluster
         """,
         clusters=clusters,
         held=held,
@@ -118,7 +123,8 @@ def _events(membership: pa.Table, held: pa.Table) -> pa.Table:
                  row_number() over (partition by now order by was is null, len(records) desc, was) as entry
           from went
         )
-        select was as person_id, 'merged' as kind, now as other_id, records from ranked where ends and exit = 1 and now is not null
+        select was as person_id, 'merged' as kind, now as other_id, records from ranked where ends and exit = 1 and
+          now is not null
         union all select was, 'retired', null, records from ranked where ends and exit = 1 and now is null
         union all select now, 'split', was, records from ranked where begins and entry = 1 and was is not null
         union all select now, 'created', null, records from ranked where begins and entry = 1 and was is null

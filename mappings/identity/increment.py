@@ -2,7 +2,8 @@
 
 The store selects frames by keys, these functions say by which, in this order:
 
-1. changed records → `affected_keys` of their old and new identifiers → their holders (the cap of a kind and one more are
+1. changed records → `affected_keys` of their old and new identifiers → their holders (the cap of a kind and one more
+are
    enough), those holders' features → `blocking.statistics`;
 2. `flipped` statuses → `to_score`: the changed records and all holders of a value that became or ceased to be a key;
 3. all holders of their keys → `blocking.pairs(…, changed)` → `scoring.edges`, in place of all their old edges;
@@ -53,7 +54,8 @@ def to_score(changed: pa.Table, flipped: pa.Table, holders: pa.Table) -> pa.Tabl
 
 
 def seeds(scored: pa.Table, old_edges: pa.Table, verdicts: pa.Table) -> pa.Table:
-    """RECORDS from which to walk along the links. `old_edges`: all that the scored had; `verdicts`: overrides new or gone."""
+    """RECORDS from which to walk along the links. `old_edges`: all that the scored had; `verdicts`: overrides new or
+    gone."""
     return query(
         """
         select record from scored

@@ -13,7 +13,8 @@ SAMPLE = 400_000
 
 
 def learn(customers: pa.Table, as_of: date, persons: int | None = None) -> Population:
-    """The population of a base of CUSTOMERS rows. `persons`: how many people it is; records are counted where nobody knows.
+    """The population of a base of CUSTOMERS rows. `persons`: how many people it is; records are counted where nobody
+    knows.
 
     Systems that keep first and last names apart teach which word is which; with that the others are read and counted.
     """

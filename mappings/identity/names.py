@@ -101,7 +101,7 @@ def town(name: str) -> str | None:
     return _RENAMED.get(key, key) or None
 
 
-_TOWN_WORDS = frozenset(sound(word) for word in "г гор город қаласы қ city".split())
+_TOWN_WORDS = frozenset(sound(word) for word in ["г", "гор", "город", "қаласы", "қ", "city"])
 _RENAMED = {
     sound(old): sound(new)
     for new, olds in {

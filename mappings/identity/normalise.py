@@ -1,4 +1,5 @@
-"""What systems say of buyers → comparable features and keys. Cleaning looks at distinct values, never at single records."""
+"""What systems say of buyers → comparable features and keys. Cleaning looks at distinct values, never at single
+records."""
 
 from dataclasses import asdict
 
@@ -110,7 +111,8 @@ def _named(customers: pa.Table, population: Population) -> pa.Table:
                case when trim(first_name) <> '' and trim(last_name) <> '' then first_name end as own_first,
                case when own_first is not null then last_name end as own_last,
                case when own_first is null then
-                 case when trim(name) <> '' then name else concat_ws(' ', last_name, first_name, middle_name) end end as whole
+                 case when trim(name) <> '' then name else concat_ws(' ', last_name, first_name, middle_name) end end
+                   as whole
         from customers where coalesce(name, first_name, last_name) is not null
         """,
         customers=customers,
@@ -121,7 +123,8 @@ def _named(customers: pa.Table, population: Population) -> pa.Table:
 
 _NAMED = f"""
 with texts as (select distinct whole from spoken where whole <> ''),
-placed as (select whole, unnest({WORDS.format("whole")}) as word, generate_subscripts({WORDS.format("whole")}, 1) as place
+placed as (select whole, unnest({WORDS.format("whole")}) as word, generate_subscripts({WORDS.format("whole")}, 1) as
+  place
            from texts),
 read as (
   select p.whole, t.first, t.last, p.place, t.nobody, t.patronymic,
@@ -237,11 +240,14 @@ select distinct record, kind, {DIGEST.format("value")} as value from (
   union all select record, 'loyalty', upper(trim(unnest(loyalty_ids))) from c
   union all select record, 'reference', unnest(refs) from c
   union all select record, 'account', connection || chr(31) || account_id from c
-    where account_id <> '' and not list_contains(list_transform(coalesce(phones, []), lambda p: right(p, 10)), right(account_id, 10))
+    where account_id <> '' and not list_contains(list_transform(coalesce(phones, []), lambda p: right(p, 10)),
+    right(account_id, 10))
   union all select record, 'name_birth', concat_ws(chr(31), first, last, birth) from known where birth is not null
-  union all select record, 'name_address', concat_ws(chr(31), first, last, lower(house[-2]), lower(house[-1])) from known
+  union all select record, 'name_address', concat_ws(chr(31), first, last, lower(house[-2]), lower(house[-1])) from
+    known
     where len(house) >= 2
-  union all select c.record, 'address', concat_ws(chr(31), f.city, lower(regexp_replace(c.address, '[^\\p{{L}}\\d]+', ' ', 'g')))
+  union all select c.record, 'address', concat_ws(chr(31), f.city, lower(regexp_replace(c.address, '[^\\p{{L}}\\d]+',
+    ' ', 'g')))
     from c join features f using (record) where len(c.house) >= 2
 ) where value is not null and value <> ''
 """

@@ -1,4 +1,5 @@
-"""What is usual in the base: how common names are, which dates are made up. Frozen and dated, a part of the rule version."""
+"""What is usual in the base: how common names are, which dates are made up. Frozen and dated, a part of the rule
+version."""
 
 from dataclasses import dataclass, field
 from datetime import date
@@ -16,7 +17,8 @@ ESTABLISHED = 5e-4
 class Population:
     """`names`: how often a key stood as a first and as a last name. `dates`: birthdays that tills invent.
 
-    `persons` and the shares give the expected number of namesakes. All of it is taken once and kept with its date: were it
+    `persons` and the shares give the expected number of namesakes. All of it is taken once and kept with its date:
+    were it
     to move with every record, today's weights could not be compared with yesterday's.
     """
 

@@ -1,4 +1,5 @@
-"""One version of the rules of identity: weights, thresholds, caps, limits. A change of any of them is a new version, a full run."""
+"""One version of the rules of identity: weights, thresholds, caps, limits. A change of any of them is a new version,
+a full run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

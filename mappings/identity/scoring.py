@@ -8,7 +8,8 @@ from mappings.identity.population import Population
 from mappings.identity.rules import Bits, RuleVersion
 
 EVIDENCE = ("phone", "email", "loyalty", "reference", "account", "first", "last", "birth", "city", "rare")
-"""`rare`: the same full name with the same date or flat, where nothing else led to the pair; it replaces first, last, birth."""
+"""`rare`: the same full name with the same date or flat, where nothing else led to the pair; it replaces first, last,
+birth."""
 
 EDGES = pa.schema({"a": pa.int64(), "b": pa.int64(), "weight": pa.float64()} | dict.fromkeys(EVIDENCE, pa.float64()))
 
@@ -83,7 +84,8 @@ def _scored(population: Population, rules: RuleVersion) -> str:
     with compared as (
       select p.*, not (phone or email or loyalty or reference or account) as by_name,
              coalesce(l.first = r.last and l.last = r.first and length(l.first) > 1, false) as swapped,
-             if(swapped, 'same', {first_names("l", "r", rules)}) as firsts, if(swapped, 'same', {_last_names(rules)}) as lasts,
+             if(swapped, 'same', {first_names("l", "r", rules)}) as firsts, if(swapped, 'same', {_last_names(rules)})
+             as lasts,
              {_agree()} as agree, {_BIRTHS} as births, {_rare(population, rules)} as namesake,
              case when l.city = r.city then 'same' when l.city <> r.city then 'different' end as cities
       from pairs p join features l on l.record = p.a join features r on r.record = p.b
@@ -94,10 +96,13 @@ def _scored(population: Population, rules: RuleVersion) -> str:
              if(email and (sole_email or agree), {rules.email}, null) as email,
              if(loyalty, {rules.loyalty}, null) as loyalty, if(reference, {rules.reference}, null) as reference,
              if(account, {rules.account}, null) as account,
-             if(by_name, null, {_bits("firsts", rules.first)}) as first, if(by_name, null, {_bits("lasts", rules.last)}) as last,
+             if(by_name, null, {_bits("firsts", rules.first)}) as first, if(by_name, null, {
+        _bits("lasts", rules.last)
+    }) as last,
              if(by_name and name_birth, null, {_bits("births", rules.birth)}) as birth,
              {_bits("cities", rules.city)} as city, if(by_name, namesake, null) as rare
       from compared
     )
-    select *, {" + ".join(f"coalesce({name}, 0)" for name in EVIDENCE)} as weight from told where weight >= {rules.review}
+    select *, {" + ".join(f"coalesce({name}, 0)" for name in EVIDENCE)} as weight from told where weight >=
+      {rules.review}
     """

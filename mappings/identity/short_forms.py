@@ -1,4 +1,5 @@
-"""What people are called at home, in full; and words that stand where a name should be. Spelling is free: keys are compared."""
+"""What people are called at home, in full; and words that stand where a name should be. Spelling is free: keys are
+compared."""
 
 from collections.abc import Mapping
 
@@ -97,7 +98,9 @@ EITHER: Mapping[str, str] = {
 """A short form that may mean several names: alike to each of them, equal to none."""
 
 NOBODY = (
-    "клиент клиентка клиенттер тест тестовый покупатель гость аноним пользователь неизвестно неизвестный нет имя имени фио "
-    "розничный розница частное физлицо без client customer test guest user anonymous unknown noname name buyer none null "
+    "клиент клиентка клиенттер тест тестовый покупатель гость аноним пользователь неизвестно неизвестный нет имя "
+    "имени фио "
+    "розничный розница частное физлицо без client customer test guest user anonymous unknown noname name buyer none "
+    "null "
     "сатыпалушы қонақ тұтынушы магазин доставка заказ order shop тоо жшс llp ооо"
 )

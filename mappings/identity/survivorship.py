@@ -22,7 +22,8 @@ VALUES = pa.schema(
 """What records say. `status` of a phone or e-mail: ok, shared, common, placeholder, proxy; null for other fields."""
 
 PINS = pa.schema({"person_id": pa.string(), "field": pa.string(), "value": pa.string(), "instead_of": pa.string()})
-"""A value set by hand, and the one that would have won then: when that changes, its source has spoken again and the pin ends."""
+"""A value set by hand, and the one that would have won then: when that changes, its source has spoken again and the
+pin ends."""
 
 GOLDEN = pa.schema(
     {
@@ -43,7 +44,8 @@ GOLDEN = pa.schema(
 class Authority:
     """How the values of a field are weighed. `order`: connections, the most trusted first; others come after them all.
 
-    `many`: all values are kept, with one primary. `fullest`: of a connection's values the longest is best, as for names.
+    `many`: all values are kept, with one primary. `fullest`: of a connection's values the longest is best, as for
+    names.
     """
 
     order: Sequence[str] = ()
@@ -95,8 +97,10 @@ best as (
     order by shared, rank, verified desc nulls last, fullness desc, moment desc nulls last, times desc, record) = 1
 ),
 placed as (
-  select *, row_number() over chosen as place, lead(rank) over chosen as next_rank, lead(verified) over chosen as next_verified,
-         lead(shared) over chosen as next_shared, lead(fullness) over chosen as next_fullness, lead(moment) over chosen as next_moment
+  select *, row_number() over chosen as place, lead(rank) over chosen as next_rank, lead(verified) over chosen as
+    next_verified,
+         lead(shared) over chosen as next_shared, lead(fullness) over chosen as next_fullness, lead(moment) over
+         chosen as next_moment
   from best
   window chosen as (partition by person_id, field
     order by shared, rank, verified desc nulls last, fullness desc, moment desc nulls last, times desc, value)
@@ -113,10 +117,12 @@ told as (
   from placed
 ),
 pinned as (
-  select p.person_id, p.field, p.value from pins p left join told t on t.person_id = p.person_id and t.field = p.field and t.place = 1
+  select p.person_id, p.field, p.value from pins p left join told t on t.person_id = p.person_id and t.field = p.field
+    and t.place = 1
   where p.instead_of is not distinct from t.value
 )
-select person_id, field, value, 1 as place, null as record, null as connection, null as "at", 'pinned' as rule from pinned
+select person_id, field, value, 1 as place, null as record, null as connection, null as "at", 'pinned' as rule from
+  pinned
 union all
 select t.person_id, t.field, t.value, row_number() over (partition by t.person_id, t.field order by t.place)
          + if(any_value(p.value) over (partition by t.person_id, t.field) is null, 0, 1) as place,

@@ -119,7 +119,8 @@ class Base:
 
     def _former(self) -> pa.Table:
         return query(
-            "select unnest(records) as record, person_id, other_id as into_id from e where kind = 'merged'", e=self.events
+            "select unnest(records) as record, person_id, other_id as into_id from e where kind = 'merged'",
+            e=self.events,
         )
 
     def _connected(self, seeds: pa.Table) -> pa.Table:
@@ -162,7 +163,9 @@ def _without_keys(table: pa.Table, keys: pa.Table) -> pa.Table:
 
 
 def _partition(table: pa.Table, by: str) -> set[frozenset[int]]:
-    return {frozenset(records) for records in table.group_by(by).aggregate([("record", "list")])["record_list"].to_pylist()}
+    return {
+        frozenset(records) for records in table.group_by(by).aggregate([("record", "list")])["record_list"].to_pylist()
+    }
 
 
 @pytest.fixture

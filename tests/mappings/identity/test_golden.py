@@ -63,7 +63,10 @@ def test_a_pinned_phone_pushes_the_others_back_by_one():
     found = golden(
         pa.Table.from_pylist(rows, schema=VALUES), CRM_FIRST, pa.Table.from_pylist([pin], schema=PINS)
     ).to_pylist()
-    assert [(row["place"], row["value"][-1], row["rule"]) for row in found] == [(1, "9", "pinned"), (2, "1", "only value")]
+    assert [(row["place"], row["value"][-1], row["rule"]) for row in found] == [
+        (1, "9", "pinned"),
+        (2, "1", "only value"),
+    ]
 
 
 def test_a_family_on_one_phone_is_one_household(base):

@@ -12,7 +12,16 @@ FIRST = ("Айгүл", "Aigul", "Данияр", "Д.", "Куляш", "Марат
 LAST = ("Серікова", "Сериков", "Kim", None)
 TIGHT = RuleVersion(
     caps=MappingProxyType(
-        {"phone": 4, "email": 3, "loyalty": 3, "reference": 2, "account": 5, "name_birth": 3, "name_address": 3, "address": 3}
+        {
+            "phone": 4,
+            "email": 3,
+            "loyalty": 3,
+            "reference": 2,
+            "account": 5,
+            "name_birth": 3,
+            "name_address": 3,
+            "address": 3,
+        }
     ),
     names_on_one_value=3,
     crowd=4,

@@ -61,7 +61,9 @@ def test_a_number_that_changed_hands_joins_nobodys_past(base):
 
 def test_a_wrong_merge_is_undone_and_both_get_their_ids_back(base):
     father, daughter = ("crm", "1"), ("crm", "2")
-    base.receives(says(*father, first_name="Асхат", last_name="Нұрланов", phones=[PHONE]), says("shop", "1", phones=[PHONE]))
+    base.receives(
+        says(*father, first_name="Асхат", last_name="Нұрланов", phones=[PHONE]), says("shop", "1", phones=[PHONE])
+    )
     base.receives(says(*daughter, first_name="Аружан", last_name="Нұрланова", phones=[OTHER]))
     before = base.people()
     base.decides(father, daughter, "must_link")
@@ -87,7 +89,9 @@ def test_a_number_that_tills_make_up_stops_being_a_key_once_it_is_seen_through(b
     names = ["Олжас Абаев", "Мирас Беков", "Ольга Ким", "Жанар Тулеева", "Виктор Цой", "Самал Женова"]
     base.receives(says("till", "0", name=names[0], phones=[PHONE]), says("till", "00", phones=[PHONE]))
     assert base.person("till", "0") == base.person("till", "00")
-    base.receives(*(says("till", str(place), name=name, phones=[PHONE]) for place, name in enumerate(names[1:], start=1)))
+    base.receives(
+        *(says("till", str(place), name=name, phones=[PHONE]) for place, name in enumerate(names[1:], start=1))
+    )
     assert base.status("phone") == ["common"]
     assert len(base.partition()) == 7
 
@@ -110,7 +114,9 @@ def test_a_reference_to_another_system_joins_even_where_nothing_else_is_known(ba
 def test_two_cards_of_one_crm_are_two_people(new_base):
     base = new_base(RuleVersion(single=frozenset({"crm"})))
     twin = {"last_name": "Оспанова", "first_name": "Алия", "phones": [PHONE]}
-    base.receives(says("crm", "1", **twin), says("crm", "2", **twin), says("shop", "1", name="Алия Оспанова", phones=[PHONE]))
+    base.receives(
+        says("crm", "1", **twin), says("crm", "2", **twin), says("shop", "1", name="Алия Оспанова", phones=[PHONE])
+    )
     assert base.person("crm", "1") != base.person("crm", "2")
     assert set(base.aside["reason"].to_pylist()) == {"two cards in crm"}
 
