@@ -18,7 +18,7 @@ def build(hub: Hub) -> Definitions:
     """Everything of one hub; an empty connections.yaml gives empty definitions."""
     if not hub.connections:
         return Definitions()
-    raw = [raw_assets(connection) for connection in hub.connections.values()]
+    raw = [raw_assets(hub, connection) for connection in hub.connections.values()]
     jobs = jobs_of(hub)
     return Definitions(
         assets=[*raw, *canonical_assets(hub), *decide_assets(hub), *delivery_assets(hub), held_plan_asset()],

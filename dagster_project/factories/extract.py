@@ -18,7 +18,7 @@ from dagster import (
 
 from connectors.sdk.errors import HubError
 from dagster_project import clock
-from dagster_project.connections import Connection
+from dagster_project.connections import Connection, Hub
 from dagster_project.factories import keys
 from dagster_project.factories.preview import preview
 from dagster_project.steps.files import ingest_files
@@ -32,7 +32,7 @@ class ExtractConfig(Config):
     full: bool = False
 
 
-def raw_assets(connection: Connection) -> AssetsDefinition:
+def raw_assets(hub: Hub, connection: Connection) -> AssetsDefinition:
     """Assets `raw/<connection>/<resource>`; for a connection whose connector failed, one asset that says why."""
     if connection.spec is None:
         return _unavailable(connection)
@@ -56,10 +56,9 @@ def raw_assets(connection: Connection) -> AssetsDefinition:
         ]
         for name in chosen:
             try:
-                yield MaterializeResult(
-                    asset_key=keys.raw(connection.name, name), metadata=_read(connection, name, config.full)
-                )
-                yield _checked(connection, name)
+                shown, problem = _read(hub, connection, name, config.full)
+                yield MaterializeResult(asset_key=keys.raw(connection.name, name), metadata=shown)
+                yield _checked(connection, name, problem)
             except HubError as error:
                 failures.append(str(error))
                 context.log.error(str(error))
@@ -95,24 +94,26 @@ def _checked(connection: Connection, name: str, problem: str | None = None) -> A
     )
 
 
-def _read(connection: Connection, name: str, full: bool) -> dict[str, Any]:
-    """Lands one resource. The preview shows keys and times only: payloads may hold people."""
+def _read(hub: Hub, connection: Connection, name: str, full: bool) -> tuple[dict[str, Any], str | None]:
+    """Reads one resource: what to show of it, and what is wrong with a part of it.
+
+    The preview shows keys and times only: payloads may hold people.
+    """
     assert connection.spec is not None
-    store = engine()
+    store, problem = engine(), None
     if connection.spec.files and connection.spec.files.name == name:
-        files = ingest_files(store, connection, now=clock.now())
+        files = ingest_files(store, connection, now=clock.now(), hub=hub)
         counts = {
-            "read": sum(f.read for f in files),
-            "landed": len(files),
-            "unchanged": sum(f.unchanged for f in files),
+            part: sum(getattr(file, part) for file in files) for part in ("read", "landed", "quarantined", "unchanged")
         }
+        problem = "; ".join(file.error for file in files if file.error) or None
         columns = "left(hash, 12) as hash, rows, state, landed_at"
     else:
         landed = land(store, connection, connection.spec.resource(name), now=clock.now(), full=full)
         counts = {"read": landed.read, "landed": landed.landed, "unchanged": landed.unchanged}
         columns = "id, cursor, landed_at, left(payload_hash::text, 12) as payload_hash"
     shown = f'select {columns} from raw_{connection.name}."{name}" order by landed_at desc limit 5'
-    return {**counts, "dagster/row_count": counts["landed"], "latest": preview(store, shown)}
+    return {**counts, "dagster/row_count": counts["landed"], "latest": preview(store, shown)}, problem
 
 
 def _unavailable(connection: Connection) -> AssetsDefinition:
