@@ -135,7 +135,9 @@ def test_a_variant_keeps_the_name_it_has_when_another_comes_to_claim_it(shop):
     shop.reads("erp", "goods")
     shop["erp"].says("goods", a_product("p2", "A"))
     shop.reads("erp", "goods")
-    assert shop.rows("select sku, external_id from canonical.product") == [("A", "p1")]
+    shop["erp"].says("goods", a_product("p1", "A", brand="changed since"))
+    shop.reads("erp", "goods")
+    assert shop.rows("select sku, external_id, brand from canonical.product") == [("A", "p1", "changed since")]
     assert shop.aside() == {("goods", "p2", "no_unique_sku")}
 
 
@@ -193,6 +195,24 @@ def test_two_variants_that_change_names_keep_each_its_own_counts(shop):
         ("D", "p3"),
     ]
     assert shop.aside() == set()
+
+
+def test_a_variant_that_takes_anothers_former_name_leaves_nothing_behind(shop):
+    shop["erp"].says(
+        "goods", a_product("p1", "A", prices={"retail": "1"}), a_product("p2", "B", prices={"retail": "2"})
+    )
+    shop["erp"].says("counts", a_count("p1", 1), a_count("p2", 2))
+    shop.reads("erp", "goods", "counts")
+    shop["erp"].says(
+        "goods", a_product("p1", "B", prices={"retail": "1"}), a_product("p2", "C", prices={"retail": "2"})
+    )
+    shop.reads("erp", "goods")
+    assert counts(shop) == {("B", "Main"): 1, ("C", "Main"): 2}
+    assert shop.rows("select sku, amount::int from canonical.price where deleted_at is null order by 1") == [
+        ("B", 1),
+        ("C", 2),
+    ]
+    assert sorted(products(shop)) == ["B", "C"]
 
 
 # ── explicit bindings ─────────────────────────────────────────────────────────────────────────────────────────────────
