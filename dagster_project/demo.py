@@ -98,9 +98,10 @@ def _entry(player: Simulator, urls: dict[str, str], erp: str | None) -> dict[str
     assert demo is not None
     secrets = {name: f"KERUEN_DEMO_{player.name}_{name}".upper() for name in demo.secrets}
     os.environ.update({secrets[name]: value for name, value in demo.secrets.items()})
+    address = {"base_url": urls[player.name]} if "base_url" in player.spec.config.model_fields else {}
     entry = {
         "connector": player.name,
-        "settings": {**demo.settings, **demo.unlimited, "base_url": urls[player.name]},
+        "settings": {**demo.settings, **demo.unlimited, **address},
         "secrets": secrets,
         **demo.connection,
     }

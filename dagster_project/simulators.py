@@ -2,15 +2,17 @@
 
 import importlib
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from connectors.sdk.errors import ConfigError
 from connectors.sdk.registry import discover
 from connectors.sdk.spec import ConnectorSpec
-from connectors.sdk.testing.sandbox import Demo
+from connectors.sdk.testing.sandbox import Demo, served
 
 
 @dataclass
@@ -29,15 +31,23 @@ class Simulator:
     def demo(self) -> Demo | None:
         return getattr(self.module, "DEMO", None)
 
-    def open(self, shop: Any, *, limits: str) -> Any:
-        """The vendor's state, filled with the shop."""
+    @contextmanager
+    def running(self, shop: Any, *, limits: str, folder: Path) -> Iterator[str]:
+        """Yields its address: a server's on loopback, or the folder in which it drops files."""
         self.state = self.module.sandbox(shop, limits=limits)
-        return self.state
+        if self.state.sandbox is None:
+            self.state.drop(folder)
+            yield folder.as_uri()
+            return
+        with served(self.state.sandbox) as base_url:
+            yield base_url
 
-    def pulse(self, shop: Any, feeds: str | None) -> Callable[[], None]:
+    def pulse(self, shop: Any, feeds: str | None, folder: Path) -> Callable[[], None]:
         """What happens there each time the demo's clock ticks; nothing for a vendor without life."""
         life = getattr(self.module, "life", None)
-        return life(self.state, shop, feeds=feeds) if life else lambda: None
+        if life is None:
+            return lambda: None
+        return life(self.state, shop, feeds=feeds, **({} if self.state.sandbox else {"folder": folder}))
 
 
 def sandbox_module(spec: ConnectorSpec) -> ModuleType | None:

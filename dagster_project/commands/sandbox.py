@@ -12,7 +12,6 @@ import typer
 
 from connectors.sdk.errors import ConfigError
 from connectors.sdk.testing.faults import KINDS
-from connectors.sdk.testing.sandbox import served
 from connectors.sdk.testing.shop import a_shop
 from dagster_project.commands.output import out, print_json, says_who_must_act
 from dagster_project.home import home
@@ -44,20 +43,17 @@ def up(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     with ExitStack() as stack:
-        running: dict[str, Simulator] = {}
-        for simulator in simulators(names or ()):
-            state = simulator.open(shop, limits=limits)
-            running[stack.enter_context(served(state.sandbox))] = simulator
-        urls = {simulator.name: url for url, simulator in running.items()}
+        running = simulators(names or ())
+        urls = {one.name: stack.enter_context(one.running(shop, limits=limits, folder=home())) for one in running}
         register().write_text(json.dumps(urls), "utf-8")
         for name, url in urls.items():
             typer.echo(json.dumps({"name": name, "base_url": url}))
-        _live(list(running.values()), shop, life, feeds, stopped)
+        _live(running, shop, life, feeds, stopped)
 
 
 def _live(simulators_: list[Simulator], shop, life: float, feeds: str | None, stopped: threading.Event) -> None:  # type: ignore[no-untyped-def]
     """Waits for the end; meanwhile, if there is to be life, buyers buy and vendors fetch their feeds."""
-    pulses = [simulator.pulse(shop, feeds) for simulator in simulators_] if life and shop else []
+    pulses = [simulator.pulse(shop, feeds, home()) for simulator in simulators_] if life and shop else []
     while not stopped.wait(life or None):
         for pulse in pulses:
             pulse()
