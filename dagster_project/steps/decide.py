@@ -94,11 +94,10 @@ def _decided(case: Case) -> Planned:
         verdict = judge(db, case)
         if not verdict.rows.num_rows:
             return Planned()
-        currency = case.hub.entry.currency
-        items.put(db, case.queue, verdict.rows, variants=case.about_variants, currency=currency, now=case.now)
+        to_send = items.put(db, case.queue, verdict.rows, variants=case.about_variants, now=case.now)
         if not verdict.sends:
             return Planned()
-        frozen = freeze(db, case.queue, items.TO_SEND, now=case.now, held=verdict.held)
+        frozen = freeze(db, case.queue, to_send, now=case.now, held=verdict.held)
     return Planned(frozen.plan, frozen.rows, frozen.held)
 
 

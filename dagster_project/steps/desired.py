@@ -79,7 +79,7 @@ def _quantities(values: Floats, points: dict[str, str], sink: Sink) -> pa.Array:
 
 
 def _withdrawal(available: Floats, points: dict[str, str], sink: Sink) -> pa.Array:
-    """Nothing to sell, for a product that belongs no more. A file need not say so: what is not in it is gone."""
+    """Nothing to sell, for a product that belongs no more. In a file its stock goes when the file is made."""
     if sink.mode == "snapshot":
         return pa.nulls(len(available), pa.string())
     return _quantities(np.where(np.isnan(available), np.nan, 0), points, sink)

@@ -10,7 +10,7 @@ from dagster_project.connections import Connection
 from mappings.pricing.guard import Words, price_guard
 from mappings.stock.policy import stock_guard
 from mappings.sync.plan import FEW
-from mappings.sync.values import total
+from mappings.sync.values import totals
 
 
 def guarded(rows: pa.Table, connection: Connection, capability: str, shown: int) -> Words:
@@ -28,14 +28,14 @@ def guarded(rows: pa.Table, connection: Connection, capability: str, shown: int)
 def _stock(rows: pa.Table, connection: Connection, shown: int) -> Words:
     guards, own_step = connection.guards, connection.entry.guards.step
     many = max(FEW, guards.share * shown) if guards.zero and guards.share is not None else np.inf
-    was, becomes = rows["was"].to_pylist(), rows["becomes"].to_pylist()
+    was, becomes = rows["was"].combine_chunks(), rows["becomes"].combine_chunks()
     return stock_guard(
         was, becomes, rows["fresh"].to_numpy(), step=None if own_step is None else float(own_step), zeros_allowed=many
     )
 
 
 def _price(rows: pa.Table, connection: Connection) -> Words:
-    was, becomes = (np.array([total(text) for text in rows[name].to_pylist()]) for name in ("was", "becomes"))
+    was, becomes = (totals(rows[name].combine_chunks()) for name in ("was", "becomes"))
     floor, ceiling = (pc.fill_null(rows[name], np.nan).to_numpy() for name in ("floor", "ceiling"))
     step = connection.guards.step
     return price_guard(was, becomes, floor, ceiling, None if step is None else float(step))

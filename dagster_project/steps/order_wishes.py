@@ -1,11 +1,14 @@
 """Orders to decide about: what each should show at its origin, and what its copies elsewhere should say."""
 
 import json
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
+from sqlalchemy import Connection as Database
 from sqlalchemy import Row, text
 
 from dagster_project.connections import Connection, Hub
@@ -22,7 +25,7 @@ DESIRED = pa.schema(
         for name in ("subject", "value", "excluded", "hold", "withdrawal", "external_id", "because", "about")
     ]
 )
-ITEM = ("subject", "state", "reason", "desired", "acknowledged", "outbox")
+ORDER_KEYS = {"connections": "connection", "ids": "external_id"}
 NEVER_MIND = ("cancelled", "returning", "returned")
 
 # Orders that were over before they were ever ours to move have no row in the ledger.
@@ -84,33 +87,26 @@ where o.connection = any(:origins) and {_CONCERNED}
 
 def statuses(hub: Hub, connection: Connection, queue: Queue, slice: Slice) -> Faced:
     """The connection's own orders. What they show counts as confirmed, as far as it goes beyond what they were told."""
-    items = {item["subject"]: item for item in slice.items(queue).to_pylist()}
+    items = slice.confirmed(queue)
+    told = dict(zip(*(items[name].to_pylist() for name in ("subject", "acknowledged")), strict=True))
     keeper = keeper_of(hub, connection)
     with slice.engine.connect() as db:
         orders = db.execute(_STANDING, _asked(queue, slice, connection.name) | {"keeper": keeper}).all()
     desired, shown = [], {}
     for order in orders:
         subject = f"{connection.name}:{order.external_id}"
-        wish = _wish(order, items.get(subject), keeper)
+        wish = _wish(order, told.get(subject), keeper)
         shown[subject] = as_json({"status": wish.shown})
         desired.append(
             {"subject": subject, "value": None if wish.hold else as_json({"status": wish.status}), "hold": wish.hold,
              "external_id": order.external_id, "because": wish.because}
         )  # fmt: skip
-    return _faced(desired, [_shown(item, shown) for item in items.values()], shown)
+    return Faced(_table(desired), items, slice.restless(queue), _values(shown))
 
 
-def _wish(order: Row[Any], item: Mapping[str, Any] | None, keeper: str | None) -> Wish:
-    told = json.loads(item["acknowledged"])["status"] if item and item["acknowledged"] else None
-    standing = Standing(order.status, told, order.number, order.promised, order.short or (), order.copied, keeper)
-    return wished(standing)
-
-
-def _shown(item: Mapping[str, Any], shown: Mapping[str, str]) -> dict[str, Any]:
-    """The ledger's row as if the channel had confirmed what it shows."""
-    last = item["desired"] or (item["acknowledged"] if item["state"] is None else None)
-    return {**item, "state": item["state"] or "in_sync", "desired": last,
-            "acknowledged": shown.get(item["subject"], item["acknowledged"])}  # fmt: skip
+def _wish(order: Row[Any], told: str | None, keeper: str | None) -> Wish:
+    said = told and json.loads(told)["status"]
+    return wished(Standing(order.status, said, order.number, order.promised, order.short or (), order.copied, keeper))
 
 
 # ── copies elsewhere ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -139,26 +135,31 @@ order by l.connection, l.external_id, l.line
 def copies(hub: Hub, connection: Connection, queue: Queue, slice: Slice) -> Faced:
     """Orders of every channel whose copies the connection keeps. A copy that it made by itself counts as confirmed."""
     origins = [one.name for one in hub.connections.values() if keeper_of(hub, one) == connection.name]
-    items = slice.items(queue).to_pylist()
-    known = {item["subject"] for item in items}
+    items = slice.confirmed(queue)
+    known = set(items["subject"].to_pylist())
+    told = set(items.filter(pc.is_valid(items["acknowledged"]))["subject"].to_pylist())
     with slice.engine.connect() as db:
         orders = db.execute(_ORDERS, _asked(queue, slice, *origins)).mappings().all()
-        keys = {"connections": [one["connection"] for one in orders], "ids": [one["external_id"] for one in orders]}
-        lines = db.execute(_LINES, {**keys, "queue": queue.connection}).mappings().all()
-    by_order: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for line in lines:
-        by_order.setdefault((line["connection"], line["external_id"]), []).append(line)
+        lines = _lines_of(db, queue, orders)
     desired, made = [], {}
     for order in orders:
-        row = _copy(order, by_order.get((order["connection"], order["external_id"]), []))
-        desired.append(row)
-        if order["copied_as"] and row["subject"] not in known:
-            made[row["subject"]] = row["value"]
-    confirmed = {item["subject"] for item in items if item["acknowledged"]}
-    for row in desired:
-        if row["status"] in NEVER_MIND and row["subject"] not in confirmed | made.keys():
-            row["excluded"] = f"{row['status']} before it was copied"
-    return _faced(desired, items, made)
+        copy = _copy(order, lines[order["connection"], order["external_id"]])
+        if order["copied_as"] and copy["subject"] not in known:
+            made[copy["subject"]] = copy["value"]
+        elif order["status"] in NEVER_MIND and copy["subject"] not in told:
+            copy["excluded"] = f"{order['status']} before it was copied"
+        desired.append(copy)
+    return Faced(_table(desired), items, slice.restless(queue), _values(made))
+
+
+def _lines_of(
+    db: Database, queue: Queue, orders: Sequence[Mapping[str, Any]]
+) -> Mapping[tuple[str, str], list[Mapping[str, Any]]]:
+    keys = {name: [order[column] for order in orders] for name, column in ORDER_KEYS.items()}
+    found = defaultdict(list)
+    for line in db.execute(_LINES, {**keys, "queue": queue.connection}).mappings():
+        found[line["connection"], line["external_id"]].append(line)
+    return found
 
 
 def _copy(order: Mapping[str, Any], lines: list[Mapping[str, Any]]) -> dict[str, Any]:
@@ -170,13 +171,12 @@ def _copy(order: Mapping[str, Any], lines: list[Mapping[str, Any]]) -> dict[str,
         "external_id": order["copied_as"],
         "because": f"{order['connection']}: order {order['number']} is {order['status']}",
         "about": as_json({"variants": bound}),
-        "status": order["status"],
     }
 
 
-def _faced(desired: list[dict[str, Any]], items: list[dict[str, Any]], observed: Mapping[str, str]) -> Faced:
-    return Faced(
-        pa.table({name: [row.get(name) for row in desired] for name in DESIRED.names}, schema=DESIRED),
-        pa.table({name: pa.array([item[name] for item in items], pa.string()) for name in ITEM}),
-        pa.table({"subject": pa.array(observed, pa.string()), "value": pa.array(observed.values(), pa.string())}),
-    )
+def _table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    return pa.table({name: [row.get(name) for row in rows] for name in DESIRED.names}, schema=DESIRED)
+
+
+def _values(observed: Mapping[str, str]) -> pa.Table:
+    return pa.table({"subject": pa.array(observed, pa.string()), "value": pa.array(observed.values(), pa.string())})

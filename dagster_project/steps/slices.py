@@ -45,13 +45,14 @@ where l.connection = :connection and l.deleted_at is null and {column} is not nu
   and {these}
 group by l.sku
 """
-_ITEMS = """
-select i.subject, nullif(i.state, 'in_sync') as state,
-       case when i.state not in ('in_sync', 'pending') then i.reason end as reason,
-       case when i.state <> 'in_sync' or i.desired is distinct from i.acknowledged then i.desired::text end as desired,
-       i.acknowledged::text as acknowledged, o.state as outbox
-from ledger.item i left join ledger.outbox o using (connection, capability, subject)
+_CONFIRMED = """
+select i.subject, i.acknowledged::text as acknowledged from ledger.item i
 where i.connection = :connection and i.capability = :capability and {these}
+"""
+_RESTLESS = """
+select i.subject, i.state, i.reason, i.desired::text as desired, o.state as outbox
+from ledger.item i left join ledger.outbox o using (connection, capability, subject)
+where i.connection = :connection and i.capability = :capability and i.state <> 'in_sync' and {these}
 """
 _TRANSIT = "select location from canonical.location where kind = 'transit'"
 """Goods on the road are sold by nobody."""
@@ -118,9 +119,13 @@ class Slice:
         """subject, value (JSON text): what the channel is seen to show of subjects that it never confirmed."""
         return self.rows(_OBSERVED.replace("{column}", _SHOWN[queue.capability]), "l.sku", **queue._asdict())
 
-    def items(self, queue: Queue) -> pa.Table:
-        """The ledger's rows, as `mappings.sync.diff` wants them. Read inside `planning`."""
-        return self.rows(_ITEMS, "i.subject", **queue._asdict())
+    def confirmed(self, queue: Queue) -> pa.Table:
+        """subject, acknowledged of every row in the ledger. Read inside `planning`."""
+        return self.rows(_CONFIRMED, "i.subject", **queue._asdict())
+
+    def restless(self, queue: Queue) -> pa.Table:
+        """subject, state, reason, desired, outbox of the rows that are not in sync. Read inside `planning`."""
+        return self.rows(_RESTLESS, "i.subject", **queue._asdict())
 
     def places_of(self, skus: pa.ChunkedArray) -> pa.ChunkedArray:
         """The row of each sku among the products, null where there is none."""

@@ -8,8 +8,8 @@ from sqlalchemy import Connection, text
 from dagster_project.store.ledger import Queue
 from dagster_project.store.transfer import copy_in
 
-TO_SEND = "(select subject, external_id, was, becomes, because, guard, about from moved where to_send)"
-"""The source of a plan (`ledger.freeze`) after `put`."""
+SMALL = 5_000
+"""Up to so many rows PostgreSQL plans well without being told how many there are."""
 COLUMNS = ["subject", "action", "external_id", "was", "becomes", "desired", "why", "because", "guard", "about"]
 
 _STAGE = text("""
@@ -23,29 +23,35 @@ create temporary table moved (
 """)
 
 # A listing says how the channel calls the variant, else a binding does; a channel that knows only skus is told the sku.
-_VARIANTS = text("""
-update moved m set
-  external_id = coalesce(
-    (select min(l.external_id) from canonical.listing l
-     where l.connection = :connection and l.sku = m.subject and l.deleted_at is null),
-    (select min(b.external_id) from hub.binding b
-     where b.connection = :connection and b.entity = 'variant' and b.our_id = m.subject),
-    m.subject),
-  about = p.attributes || jsonb_strip_nulls(jsonb_build_object(
-    'name', p.name, 'name_kk', p.name_kk, 'brand', p.brand, 'category', p.category, 'barcodes', p.barcodes,
-    'unit', p.unit, 'parent_sku', p.parent_sku, 'currency', cast(:currency as text)))
-from canonical.product p where p.sku = m.subject and m.action in ('send', 'withdraw', 'settle')
-""")
+_CALLED = """coalesce(
+  (select min(l.external_id) from canonical.listing l
+   where l.connection = :connection and l.sku = m.subject and l.deleted_at is null),
+  (select min(b.external_id) from hub.binding b
+   where b.connection = :connection and b.entity = 'variant' and b.our_id = m.subject),
+  m.subject)"""
+_TO_SEND = """(
+  select m.subject, coalesce(m.external_id, i.external_id) as external_id, m.was, m.becomes, m.because, m.guard, m.about
+  from moved m join ledger.item i
+    on i.connection = :connection and i.capability = :capability and i.subject = m.subject
+  where m.to_send)"""
+_VARIANTS_TO_SEND = """(
+  select m.subject, i.external_id, m.was, m.becomes, m.because, m.guard,
+         p.attributes || jsonb_strip_nulls(jsonb_build_object(
+           'name', p.name, 'name_kk', p.name_kk, 'brand', p.brand, 'category', p.category, 'barcodes', p.barcodes,
+           'unit', p.unit, 'parent_sku', p.parent_sku)) || m.about as about
+  from moved m join canonical.product p on p.sku = m.subject join ledger.item i
+    on i.connection = :connection and i.capability = :capability and i.subject = m.subject
+  where m.to_send)"""
 
 # The version counts what is desired, and every decision to send it again: a new intent has a new key.
-_ITEMS = text("""
-merge into ledger.item i using moved m
+_ITEMS = """
+merge into ledger.item i using (select m.*, {called} as called from moved m) m
 on i.connection = :connection and i.capability = :capability and i.subject = m.subject
 when matched and m.action = 'wait' then update set
   desired = m.desired, desired_at = :now,
   version = i.version + case when i.desired is distinct from m.desired then 1 else 0 end
 when matched then update set
-  external_id = coalesce(m.external_id, i.external_id), state = m.state, reason = m.why,
+  external_id = coalesce(m.called, i.external_id), state = m.state, reason = m.why,
   desired = m.desired,
   desired_at = case when i.desired is distinct from m.desired then :now else i.desired_at end,
   version = i.version + case when m.to_send or i.desired is distinct from m.desired then 1 else 0 end,
@@ -56,9 +62,9 @@ when not matched then insert
   (connection, capability, subject, external_id, state, reason, desired, desired_at, acknowledged, acknowledged_at,
    version)
 values
-  (:connection, :capability, m.subject, m.external_id, m.state, m.why, m.desired, :now, m.was,
+  (:connection, :capability, m.subject, m.called, m.state, m.why, m.desired, :now, m.was,
    case when m.was is not null then cast(:now as timestamptz) end, 1)
-""")
+"""
 
 _DROPPED = text("""
 with gone as (
@@ -90,20 +96,20 @@ where p.plan = any(:plans) and p.state = 'held' and not exists (
 """)
 
 
-def put(db: Connection, queue: Queue, moved: pa.Table, *, variants: bool, currency: str, now: datetime) -> None:
+def put(db: Connection, queue: Queue, moved: pa.Table, *, variants: bool, now: datetime) -> str:
     """Makes the items say what was decided, and takes from the outbox what is not wanted any more.
 
-    `moved`: columns of the temporary table of that name, in which it stays until the transaction ends. `variants`: the
-    subjects are skus, of which the catalogue knows what the channel calls them. Call it inside `planning`.
+    `moved`: COLUMNS. `variants`: the subjects are skus, of which the catalogue knows what the channel calls them. Gives
+    the source of the plan of what is to go, for `ledger.freeze` in the same transaction. Call it inside `planning`.
     """
     names = {"connection": queue.connection, "capability": queue.capability, "now": now}
     db.execute(_STAGE)
     copy_in(db, "moved", moved.select(COLUMNS))
-    db.execute(text("analyze moved"))
-    if variants:
-        db.execute(_VARIANTS, {"connection": queue.connection, "currency": currency})
-    db.execute(_ITEMS, names)
+    if moved.num_rows > SMALL:
+        db.execute(text("analyze moved"))
+    db.execute(text(_ITEMS.format(called=_CALLED if variants else "m.external_id")), names)
     plans = list(db.execute(_DROPPED, names).scalars())
     if plans:
         db.execute(_EMPTIED, {"plans": plans})
     db.execute(_MISSING, names)
+    return _VARIANTS_TO_SEND if variants else _TO_SEND

@@ -4,10 +4,11 @@ from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+
+from mappings.relations import select
 
 Cents = NDArray[np.int64]
 NO_CEILING = np.iinfo(np.int64).max
@@ -27,9 +28,7 @@ def in_force(prices: pa.Table, now: datetime) -> pa.Table:
     The strongest source wins; of its prices the one whose window opened last, so a promotion covers the lasting price
     while it runs.
     """
-    with duckdb.connect() as db:
-        db.register("prices", prices)
-        return db.sql(_IN_FORCE, params={"now": now}).to_arrow_table()
+    return select(_IN_FORCE, {"now": now}, prices=prices)
 
 
 def channel_price(base: Cents, markup: Decimal, to: Decimal, floor: Cents, ceiling: Cents) -> Cents:

@@ -5,12 +5,13 @@ gives back a unit that somebody may have sold meanwhile.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
+import pyarrow as pa
 
 from mappings.pricing.guard import Floats, Mask, Words, first_of, leaps
-from mappings.sync.values import total
+from mappings.sync.values import totals
 
 
 def fresh(counted_at: Floats, now: float, patience: float) -> Mask:
@@ -20,8 +21,8 @@ def fresh(counted_at: Floats, now: float, patience: float) -> Mask:
 
 
 def stock_guard(
-    was: Sequence[str | None],
-    becomes: Sequence[str],
+    was: pa.Array,
+    becomes: pa.Array,
     fresh: Mask,
     *,
     step: float | None,
@@ -32,10 +33,11 @@ def stock_guard(
     stale: a rise without fresh evidence. zero: more rows than `zeros_allowed` fall to zero at once. step: only where
     the merchant asks for it, since a delivery may multiply a count. `was` and `becomes` are JSON texts.
     """
-    before, after = np.array([total(text) for text in was]), np.array([total(text) for text in becomes])
+    before, after = totals(was), totals(becomes)
     falls = (before > 0) & (after == 0)
-    rows = zip(fresh, was, becomes, strict=True)
-    rises: Mask = np.array([not young and _rises(old, new) for young, old, new in rows], dtype=np.bool_)
+    rises = np.zeros(len(fresh), dtype=np.bool_)
+    for row in np.flatnonzero(~fresh):
+        rises[row] = _rises(was[row].as_py(), becomes[row].as_py())
     many = falls & (falls.sum() > zeros_allowed)
     return first_of({"stale": rises, "zero": many, "step": leaps(before, after, step)})
 

@@ -1,7 +1,8 @@
 """Counts and what happened since → what is there and what is promised, per variant and location."""
 
-import duckdb
 import pyarrow as pa
+
+from mappings.relations import select
 
 _POSITIONS = """
 with moved as (
@@ -33,10 +34,7 @@ def positions(counts: pa.Table, moves: pa.Table, promises: pa.Table) -> pa.Table
     `promises`: our active reservations: sku, location, quantity, known_to. The counting system's own reserves are
     subtracted beside ours, less those it keeps for its copies of our orders: every promise counts once.
     """
-    with duckdb.connect() as db:
-        for name, frame in (("counts", counts), ("moves", moves), ("promises", promises)):
-            db.register(name, frame)
-        return db.sql(_POSITIONS).to_arrow_table()
+    return select(_POSITIONS, counts=counts, moves=moves, promises=promises)
 
 
 _CHANGED = """
@@ -48,7 +46,4 @@ where s.sku is null or (n.on_hand, n.reserved, n.as_of, n.connection)
 
 def changed(recounted: pa.Table, stored: pa.Table) -> pa.Table:
     """The positions that differ from those stored."""
-    with duckdb.connect() as db:
-        db.register("recounted", recounted)
-        db.register("stored", stored)
-        return db.sql(_CHANGED).to_arrow_table()
+    return select(_CHANGED, recounted=recounted, stored=stored)

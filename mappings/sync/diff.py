@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-import duckdb
 import pyarrow as pa
 
+from mappings.relations import select
 from mappings.sync.offers import NOT_LISTED
 
 NOBODY = pa.schema({"subject": pa.string(), "value": pa.string()}).empty_table()
@@ -15,12 +15,13 @@ ROW_GUARDS = ("zero", "floor", "ceiling", "step", "stale")
 # What a channel does not list it does not show either, whatever it once confirmed.
 _MOVED = f"""
 with seen as (
-  select d.*, i.reason, i.outbox,
-         case when i.subject is not null then coalesce(i.state, 'in_sync') end as state,
-         case when d.excluded is distinct from '{NOT_LISTED}' then coalesce(i.acknowledged, o.value) end as was,
-         coalesce(i.desired, case when i.state is null then i.acknowledged end) as last
+  select d.*, r.reason, r.outbox,
+         case when i.subject is not null then coalesce(r.state, 'in_sync') end as state,
+         case when d.excluded is distinct from '{NOT_LISTED}' then coalesce(o.value, i.acknowledged) end as was,
+         case when r.subject is null then i.acknowledged else r.desired end as last
   from desired d
   left join items i on i.subject = d.subject
+  left join restless r on r.subject = d.subject
   left join observed o on o.subject = d.subject
 ), judged as (
   select *, case when excluded is not null and withdrawal is not null and was <> withdrawal then 'withdraw'
@@ -53,13 +54,14 @@ class Faced:
 
     `desired`: subject, value (JSON text), excluded (the rule by which the subject does not belong), hold (why there is
     no value to show), withdrawal (what to show instead of what belongs no more), and any columns besides.
-    `items`: subject, state, reason, desired, acknowledged, outbox (state of its row there); state and desired are null
-    where the item is in sync with what was acknowledged. `observed`: subject, value: what the channel is seen to show,
-    for subjects it never acknowledged.
+    `items`: subject, acknowledged, of all rows. `restless`: subject, state, reason, desired, outbox (state of the row
+    there) of those that are not in sync; the others desire what was acknowledged. `observed`: subject, value: what the
+    channel is seen to show, where that is known better than what it acknowledged.
     """
 
     desired: pa.Table
     items: pa.Table
+    restless: pa.Table
     observed: pa.Table | None = None
 
 
@@ -70,8 +72,5 @@ def moved(faced: Faced) -> pa.Table:
     and `action`: send (to the outbox), withdraw (likewise, what belongs no more), settle (shown already), hold (there
     is nothing to send), exclude, wait (a request is on its way: only what is desired changes now).
     """
-    with duckdb.connect() as db:
-        db.register("desired", faced.desired)
-        db.register("items", faced.items)
-        db.register("observed", NOBODY if faced.observed is None else faced.observed)
-        return db.sql(_MOVED).to_arrow_table()
+    observed = NOBODY if faced.observed is None else faced.observed
+    return select(_MOVED, desired=faced.desired, items=faced.items, restless=faced.restless, observed=observed)
