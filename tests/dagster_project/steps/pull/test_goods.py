@@ -316,6 +316,16 @@ def test_a_product_of_a_weaker_system_is_joined_by_a_barcode_that_only_one_has(a
     assert bound == [("s1", "A", "barcode"), ("s2", "OTHER-B", "sku")]
 
 
+def test_a_barcode_joins_nothing_within_one_system_and_no_stronger_product_to_a_weaker_one(a_shop):
+    shop = a_shop("first: {connector: first}\nsecond: {connector: second}")
+    shop["second"].says("goods", a_product("s1", "WEAK", barcodes=["2000000000015"]))
+    shop.reads("second", "goods")
+    for product in (a_product("f1", "A", barcodes=["2000000000015"]), a_product("f2", "B", barcodes=["2000000000015"])):
+        shop["first"].says("goods", product)
+        shop.reads("first", "goods")
+    assert sorted(products(shop)) == ["A", "B", "WEAK"]
+
+
 def test_only_the_owner_of_a_place_counts_there(shop):
     shop["erp"].says("goods", a_product("p1", "A"))
     shop["erp"].says("counts", a_count("p1", 7), a_count("p1", 9, place="Almaty-1"))
