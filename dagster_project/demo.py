@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,9 +21,11 @@ from dagster_project.home import home
 from dagster_project.simulators import Simulator, simulators
 from dagster_project.steps.status import conservation
 from dagster_project.steps.sync import Report, sync
+from dagster_project.store.database import stop as stop_store
 
 MARK = "# written by keruen up --demo; it is rewritten each time"
 SEED = 1
+LEFT_BEHIND = ("postgres", "archive", "dlt", "dagster", "feeds", "inbox", "logs")
 SECONDS_BETWEEN_SALES = 4
 
 
@@ -67,6 +70,18 @@ def refuse_foreign_home(path: Path) -> None:
         raise ConfigError("the demo writes its own connections.yaml: unset KERUEN_CONNECTIONS first.")
     if path.exists() and not path.read_text("utf-8").startswith(MARK):
         raise ConfigError(f"{path} was not written by the demo; name an empty folder in KERUEN_HOME to try it.")
+
+
+def clean_slate() -> None:
+    """A demo begins anew: the invented shop lives up to this very moment, so yesterday's does not fit today's sandboxes.
+
+    Raises ConfigError when the home is not the demo's. A home without a demo's connections.yaml is left as it is.
+    """
+    refuse_foreign_home(connections_file())
+    if connections_file().exists():
+        stop_store()
+        for name in LEFT_BEHIND:
+            shutil.rmtree(home() / name, ignore_errors=True)
 
 
 def _announced(child: "subprocess.Popen[str]") -> dict[str, str]:

@@ -45,6 +45,8 @@ def up(
             require_free(port, "--port")
         require_free(feed_port, "--feed-port")
         try:
+            if demo:
+                demonstration.clean_slate()
             with running_store() as engine, demonstration.stage(demo, feed_port) as stage:
                 migrate(engine)
                 if demo:
