@@ -91,7 +91,7 @@ class Dagster:
         self._log.mkdir(exist_ok=True)
         self._code = self._start_code()
         modules = {
-            "daemon": ["dagster", "daemon", "run", "-w", str(workspace)],
+            "daemon": ["dagster._daemon", "run", "-w", str(workspace)],
             "web": ["dagster_webserver", "-h", "127.0.0.1", "-p", str(port), "-w", str(workspace)],
         }
         self._others = {name: self._start(name, *arguments) for name, arguments in modules.items()}

@@ -47,7 +47,7 @@ def up(
         try:
             if demo:
                 demonstration.clean_slate()
-            with running_store() as engine, demonstration.stage(demo, feed_port) as stage:
+            with demonstration.stage(demo, feed_port) as stage, running_store() as engine:
                 migrate(engine)
                 if demo:
                     report = demonstration.first_sync(engine)
