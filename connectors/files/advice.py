@@ -21,7 +21,8 @@ ENCODINGS = ("utf-8", "utf-16", "utf-16-le", "windows-1251", "cp866", "koi8-r")
 DELIMITERS = (",", ";", "\t", "|")
 THOUSANDS = (None, " ", ",", ".", "'")
 DATE_FORMATS = (
-    None, "dd.MM.yyyy", "dd/MM/yyyy", "MM/dd/yyyy", "yyyy/MM/dd", "yyyy.MM.dd", "dd-MM-yyyy", "yyyyMMdd", "dd.MM.yy", "dd/MM/yy",
+    None, "dd.MM.yyyy", "dd/MM/yyyy", "MM/dd/yyyy", "yyyy/MM/dd", "yyyy.MM.dd", "dd-MM-yyyy", "yyyyMMdd", "dd.MM.yy",
+    "dd/MM/yy",
     "MM/dd/yy", "yyyyMMddHHmmss", "yyyyMMddTHHmmss",
 )  # fmt: skip
 SHORT_DATES = ("d.M.yyyy", "d/M/yyyy", "M/d/yyyy")
@@ -36,7 +37,7 @@ def misread(config: FilesConfig, found: FoundFile, problems: Iterable[str]) -> C
 
 
 def misfit(config: FilesConfig, found: FoundFile, table: pa.Table) -> ConfigError | None:
-    """Whether another notation of numbers or moments explains more cells than the stated one; then the error that says so."""
+    """The error that names another notation of numbers or moments, where one reads more cells than the stated one."""
     layout = LAYOUTS[config.layout]
     numbers, moments = _texts(table, layout.numbers), _texts(table, layout.moments)
     better = {**_notation(config, numbers), **_dates(config, moments)}
@@ -68,7 +69,7 @@ def _is_text(found: FoundFile) -> bool:
 
 
 def _shape(config: FilesConfig, found: FoundFile) -> dict[str, Any]:
-    """Encoding, delimiter and header row under which the columns are found, with the notation of the first rows then."""
+    """Encoding, delimiter and header row under which the columns are found, and the notation of the rows then."""
     stated = (config.encoding or "utf-8", config.delimiter or ",", config.header_row)
     for encoding in sorted(ENCODINGS, key=lambda name: name != stated[0]):
         for delimiter in sorted(DELIMITERS, key=lambda sign: sign != stated[1]):

@@ -67,7 +67,8 @@ def _text(config: FilesConfig, cell: Any, moment: bool = False) -> str:
     if isinstance(cell, datetime):
         return rendered(cell, config.date_format)
     if isinstance(cell, date):
-        return rendered(datetime(cell.year, cell.month, cell.day), config.date_format).removesuffix(" 00:00:00")
+        midnight = datetime(cell.year, cell.month, cell.day)  # noqa: DTZ001 as the cell has it, its zone is a setting
+        return rendered(midnight, config.date_format).removesuffix(" 00:00:00")
     if isinstance(cell, time):
         return f"{cell:%H:%M:%S}"
     if isinstance(cell, timedelta):

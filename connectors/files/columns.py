@@ -14,7 +14,7 @@ DEEPEST_HEADER = 50
 
 @dataclass(frozen=True)
 class Columns:
-    """`places`: target → columns whose texts are joined by a blank. `problems`: what stands in the way, for the merchant."""
+    """`places`: target → columns whose texts are joined by a blank. `problems`: what stands in the way, in words."""
 
     header: tuple[str, ...]
     places: Mapping[str, tuple[int, ...]]
@@ -27,7 +27,8 @@ class Columns:
 
 
 def find_header(config: FilesConfig, rows: Sequence[Sequence[str]]) -> tuple[int, Columns]:
-    """The first row in which every needed column is found, and they; else the row that comes closest, with its problems.
+    """The first row in which every needed column is found, and they; else the row that comes closest, with its
+    problems.
 
     `header_row` counts lines, so `rows` holds one entry per line, blank ones included.
     """
@@ -100,7 +101,7 @@ def _known(
 
 
 def _matching(layout: Layout, target: str, known: Names, names: Sequence[str]) -> list[int]:
-    """Columns of these names. A document's path counts by its end, the shortest first, except for what its lines tell."""
+    """Columns of these names. A document's path counts by its end, the shortest first, but not for what lines tell."""
     exact = [at for at, name in enumerate(names) if name in known]
     if exact or target in layout.lines:
         return exact

@@ -44,12 +44,12 @@ class FilesConfig(ConnectionConfig):
     )
     footer: int | str | None = Setting(
         None,
-        description="How the total row at the end begins (Итого), or how many such rows there are. Set, it must be there.",
+        description="How the total row at the end begins (Итого), or how many such rows; set, it must be there.",
     )
     sheet: str | None = Setting(None, description="Sheet of a workbook; the first with the columns unless set.")
     whole: Literal["newline", "fields", "marker"] = Setting(
         "newline",
-        description="What proves a text file whole: its last line ends, its last line has every field, or a .done, .md5 or "
+        description="What proves a text whole: its last line ends, its last line has every field, or a .done, .md5 or "
         ".sha256 file beside it.",
     )
     partition: Partition = Setting(

@@ -31,7 +31,7 @@ LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+$")
 
 @dataclass(frozen=True)
 class Ending:
-    """`size` and `lines`: what is left when the total rows are taken away, the last of which is `total`, at line `last`."""
+    """`size` and `lines`: what is left without the total rows, the last of which is `total`, at line `last`."""
 
     size: int
     lines: int
@@ -161,7 +161,7 @@ def _blank(table: pa.Table) -> NDArray[np.bool_]:
 
 
 def _holds_lines(column: pa.ChunkedArray, shape: Shape) -> bool:
-    """Whether a cell holds what look like whole lines: two stray quotation marks, and the receipts between them gone."""
+    """Whether a cell holds what look like whole lines: two stray quotation marks, and all between them is gone."""
     texts = column.unify_dictionaries().chunk(0).dictionary
     texts = texts.filter(pc.match_substring(texts, "\n"))
     return bool(pc.any(pc.greater_equal(pc.count_substring(texts, shape.delimiter), shape.width - 1)).as_py())
@@ -171,6 +171,11 @@ def _arrow(
     found: FoundFile, seen: Survey, shape: Shape, ending: Ending, wanted: Sequence[int]
 ) -> tuple[pa.Table, list[Any]]:
     ragged: list[Any] = []
+
+    def keep_apart(row: Any) -> str:
+        ragged.append(row)
+        return "skip"
+
     names = [str(at) for at in range(shape.width)]
     after = ("" if ending.ended else "\n") + SENTINEL + shape.delimiter * (shape.width - 1) + "\n"
     with found.bytes_at.open("rb") as file:
@@ -180,10 +185,11 @@ def _arrow(
                 arrow_csv.ReadOptions(use_threads=False, block_size=BLOCK, skip_rows=shape.skip, column_names=names),
                 arrow_csv.ParseOptions(
                     delimiter=shape.delimiter, newlines_in_values=seen.quoted, ignore_empty_lines=False,
-                    invalid_row_handler=lambda row: ragged.append(row) or "skip",
+                    invalid_row_handler=keep_apart,
                 ),
                 arrow_csv.ConvertOptions(
-                    include_columns=[str(at) for at in wanted], column_types={str(at): ENCODED for at in wanted}, check_utf8=False
+                    include_columns=[str(at) for at in wanted], column_types={str(at): ENCODED for at in wanted},
+                    check_utf8=False
                 ),
             )  # fmt: skip
         except pa.ArrowInvalid:
@@ -195,7 +201,7 @@ def _arrow(
 
 
 def _open_quote(found: FoundFile, seen: Survey, shape: Shape) -> RejectedError:
-    """Finds the record a quotation mark has torn: the first over several lines that is too wide or too narrow, else the last."""
+    """Finds the record a quotation mark has torn: the first over several lines of another width, else the last."""
     limit, begins = csv.field_size_limit(sys.maxsize), 1
     try:
         with found.bytes_at.open(encoding=seen.encoding, newline="") as file:

@@ -1,7 +1,7 @@
 """JSON and JSON lines → cells. A record may hold lines: a receipt with its positions becomes a row per position.
 
-Columns are named by their paths: `sku` of a line, `receipts.id` of the record around it, `store_code` of the whole. Numbers
-are texts all the way, so that no amount passes through a binary float.
+Columns are named by their paths: `sku` of a line, `receipts.id` of the record around it, `store_code` of the whole.
+Numbers are texts all the way, so that no amount passes through a binary float.
 """
 
 import json
@@ -56,7 +56,7 @@ def _document(config: FilesConfig, found: FoundFile, document: Any) -> Cells:
         lists = {name: value for name, value in document.items() if _objects(value)}
         if len(lists) != 1:
             raise Misread(
-                f"it has {'no' if not lists else 'more than one'} list of records ({', '.join(lists) or ', '.join(document)})"
+                f"it has {'more than one' if lists else 'no'} list of records ({', '.join(lists or document)})"
             )
         name, records = next(iter(lists.items()))
         around = {key: value for key, value in document.items() if key != name}
@@ -89,7 +89,7 @@ def _table(
 
 
 def _rows(record: Record, name: str, nested: str | None) -> Iterator[dict[str, str]]:
-    """A record's own leaves under the name of its list, and with them each of its lines; a record without lines is a row."""
+    """A record's own leaves under the name of its list, with each of its lines; one without lines is a row too."""
     own = _leaves({key: value for key, value in record.items() if key != nested})
     if nested is None:
         yield dict(own)

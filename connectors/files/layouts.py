@@ -21,7 +21,8 @@ NAME: Names = (
     "атауы",
 )
 PLACE: Names = (
-    "магазин", "торговая точка", "точка продаж", "филиал", "склад", "store", "store code", "store id", "shop", "location",
+    "магазин", "торговая точка", "точка продаж", "филиал", "склад", "store", "store code", "store id", "shop",
+    "location",
     "outlet", "warehouse", "дүкен", "қойма",
 )  # fmt: skip
 LOYALTY: Names = (
@@ -36,9 +37,11 @@ LOYALTY: Names = (
 
 @dataclass(frozen=True)
 class Layout:
-    """`targets` → known names. `required`: of each group at least one. `lines`: targets told by a nested line of a document.
+    """`targets` → known names. `required`: of each group at least one. `lines`: targets told by a nested line of a
+    document.
 
-    `sums`: targets that a total row adds up. `parts`: a target told by several columns, joined. `prefix`: begins targets that a merchant makes up.
+    `sums`: targets that a total row adds up. `parts`: a target told by several columns, joined. `prefix`: begins
+    targets that a merchant makes up.
     """
 
     entity: str
@@ -56,14 +59,17 @@ class Layout:
 RECEIPTS = Layout(
     "order",
     {
-        "receipt": ("чек №", "№ чека", "номер чека", "чек", "receipt", "receipt no", "receipt number", "receipt id", "check number",
+        "receipt": ("чек №", "№ чека", "номер чека", "чек", "receipt", "receipt no", "receipt number", "receipt id",
+        "check number",
                     "checknumber", "receipts.id", "чек нөмірі", "түбіртек", "түбіртек нөмірі"),
         "line": ("№ строки", "номер строки", "line", "line no", "lines.n", "n"),
         "location": PLACE,
         "till": ("касса", "№ кассы", "номер кассы", "till", "cashbox", "pos", "register", "касса нөмірі"),
-        "placed_at": ("дата и время", "дата/время", "дата чека", "datetime", "date time", "timestamp", "placed at", "sold at",
+        "placed_at": ("дата и время", "дата/время", "дата чека", "datetime", "date time", "timestamp", "placed at",
+        "sold at",
                       "күні мен уақыты"),
-        "kind": ("тип", "тип операции", "вид операции", "операция", "тип чека", "type", "operation", "operation type", "түрі"),
+        "kind": ("тип", "тип операции", "вид операции", "операция", "тип чека", "type", "operation", "operation type",
+        "түрі"),
         "sku": SKU, "barcode": BARCODE, "name": NAME,
         "quantity": ("кол-во", "кол", "количество", "quantity", "qty", "саны"),
         "unit_price": ("цена", "цена за ед", "price", "unit price", "бағасы"),
@@ -90,8 +96,10 @@ PRODUCTS = Layout(
     {
         "sku": (*SKU, "код", "id"), "parent_sku": ("артикул модели", "модель", "parent sku", "parent id"), "name": NAME,
         "brand": ("бренд", "марка", "торговая марка", "производитель", "brand", "vendor"),
-        "category": ("категория", "группа", "группа товаров", "category", "санаты", "тобы"), "barcode": (*BARCODE, "barcodes", "штрихкоды"),
-        "unit": ("ед", "ед изм", "единица", "единица измерения", "unit", "өлшем бірлігі"), "status": ("статус", "активен", "status", "мәртебесі"),
+        "category": ("категория", "группа", "группа товаров", "category", "санаты", "тобы"), "barcode": (*BARCODE,
+        "barcodes", "штрихкоды"),
+        "unit": ("ед", "ед изм", "единица", "единица измерения", "unit", "өлшем бірлігі"), "status": ("статус",
+        "активен", "status", "мәртебесі"),
     },
     required=(("sku",),),
 )  # fmt: skip
@@ -100,7 +108,8 @@ STOCK = Layout(
     "stock_level",
     {
         "sku": (*SKU, "код"), "location": PLACE,
-        "on_hand": ("остаток", "остатки", "кол-во", "количество", "в наличии", "qty", "quantity", "stock", "on hand", "қалдық", "саны"),
+        "on_hand": ("остаток", "остатки", "кол-во", "количество", "в наличии", "qty", "quantity", "stock", "on hand",
+        "қалдық", "саны"),
         "as_of": ("дата", "дата остатка", "на дату", "обновлено", "updated at", "as of", "date", "күні"),
     },
     required=(("sku",), ("location",), ("on_hand",)),
@@ -114,7 +123,8 @@ PRICES = Layout(
     {
         "sku": (*SKU, "код"), "price_type": ("тип цены", "вид цены", "прайс", "price type", "баға түрі"),
         "amount": ("цена", "price", "amount", "сумма", "бағасы"),
-        "valid_from": ("действует с", "дата начала", "valid from", "from"), "valid_to": ("действует до", "действует по", "дата окончания", "valid to", "to"),
+        "valid_from": ("действует с", "дата начала", "valid from", "from"), "valid_to": ("действует до",
+        "действует по", "дата окончания", "valid to", "to"),
     },
     required=(("sku",), ("price_type",), ("amount",)),
     numbers=frozenset({"amount"}),
@@ -129,9 +139,11 @@ CUSTOMERS = Layout(
         "name": ("фио", "имя и фамилия", "клиент", "покупатель", "name", "full name", "аты-жөні"),
         "last_name": ("фамилия", "last name", "surname", "тегі"), "first_name": ("имя", "first name", "аты"),
         "middle_name": ("отчество", "middle name", "patronymic", "әкесінің аты"),
-        "phone": ("телефон", "мобильный телефон", "phone", "mobile", "телефоны"), "phone2": ("телефон 2", "доп телефон", "phone2", "phone 2"),
+        "phone": ("телефон", "мобильный телефон", "phone", "mobile", "телефоны"), "phone2": ("телефон 2",
+        "доп телефон", "phone2", "phone 2"),
         "email": ("e-mail", "email", "эл почта", "электронная почта", "почта"),
-        "birth_date": ("дата рождения", "день рождения", "birth date", "birthday", "туған күні"), "gender": ("пол", "gender", "sex", "жынысы"),
+        "birth_date": ("дата рождения", "день рождения", "birth date", "birthday", "туған күні"), "gender": ("пол",
+        "gender", "sex", "жынысы"),
         "city": ("город", "city", "қала"), "address": ("адрес", "address", "мекенжай"),
         "loyalty_id": (*LOYALTY, "номер карты"), "account_id": ("аккаунт", "account id", "account"),
         "created_at": ("дата регистрации", "создан", "created at", "registered at", "тіркелген күні"),

@@ -6,6 +6,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import pydantic
+
 from connectors.files.columns import Columns, normal
 from connectors.files.config import FilesConfig
 from mappings.canonical import Customer, Price, Product, StockLevel
@@ -17,32 +19,36 @@ from mappings.tables.receipts import ReceiptLine
 Cells = Mapping[str, str | None]
 KINDS = {
     **dict.fromkeys(("продажа", "розничная продажа", "приход", "sale", "sell", "сату", "2"), False),
-    **dict.fromkeys(("возврат", "возврат продажи", "возврат прихода", "возврат от покупателя", "return", "refund", "sale return",
+    **dict.fromkeys(("возврат", "возврат продажи", "возврат прихода", "возврат от покупателя", "return", "refund",
+    "sale return",
                      "қайтару", "3"), True),
 }  # fmt: skip
 """Numbers are the operation types of Kazakh cash registers (contract pos 5)."""
 WAYS = {
     **dict.fromkeys(("наличные", "наличными", "нал", "cash", "қолма-қол"), "cash"),
     **dict.fromkeys(("карта", "картой", "банковская карта", "безнал", "безналичные", "card", "карточка"), "card"),
-    **dict.fromkeys(("мобильный", "мобильный платеж", "qr", "mobile"), "mobile"), **dict.fromkeys(("бонусы", "bonus"), "bonus"),
+    **dict.fromkeys(("мобильный", "мобильный платеж", "qr", "mobile"), "mobile"), **dict.fromkeys(("бонусы", "bonus"),
+    "bonus"),
 }  # fmt: skip
 STATES = {
     **dict.fromkeys(("active", "активен", "активный", "да", "1", "true", "белсенді"), "active"),
     **dict.fromkeys(("archived", "архив", "архивный", "неактивен", "нет", "0", "false", "мұрағат"), "archived"),
 }  # fmt: skip
 PRICE_TYPES = {
-    "розничная": "retail", "розничная цена": "retail", "розница": "retail", "бөлшек": "retail", "оптовая": "wholesale", "опт": "wholesale",
+    "розничная": "retail", "розничная цена": "retail", "розница": "retail", "бөлшек": "retail",
+    "оптовая": "wholesale", "опт": "wholesale",
     "закупочная": "purchase", "закупка": "purchase", "минимальная": "minimum", "рекомендованная": "recommended",
 }  # fmt: skip
 GENDERS = {
-    **dict.fromkeys(("м", "муж", "мужской", "male", "m", "ер"), "male"), **dict.fromkeys(("ж", "жен", "женский", "female", "f", "әйел"), "female"),
+    **dict.fromkeys(("м", "муж", "мужской", "male", "m", "ер"), "male"), **dict.fromkeys(("ж", "жен", "женский",
+    "female", "f", "әйел"), "female"),
 }  # fmt: skip
 
 
 class FileCustomer(Customer):
     """`refs`: connection → this customer's external id there, from columns `ref.<connection>`."""
 
-    refs: dict[str, str] = {}
+    refs: dict[str, str] = pydantic.Field(default_factory=dict)
 
 
 def told(field_map: FieldMap, columns: Columns) -> FieldMap:
@@ -71,7 +77,8 @@ def receipt_lines(config: FilesConfig, columns: Columns) -> FieldMap:
             "location": Field("location", identifier), "till": Field("till", identifier),
             "placed_at": Field("placed_at", moments), "day": Field("placed_at", lambda text: moments.local(text).day),
             "clock_change": Field("placed_at", lambda text: moments.local(text).clock_change),
-            "external_id": Derived(whole_id, ("receipt", "location", "till", "placed_at")) if restarts else Field("receipt", identifier),
+            "external_id": Derived(whole_id, ("receipt", "location", "till",
+            "placed_at")) if restarts else Field("receipt", identifier),
             "returned": Field("kind", _known(KINDS)), "sku": Field("sku", identifier),
             "barcode": Derived(_barcode, ("barcode", "sku")), "name": Field("name", convert.text),
             "quantity": Field("quantity", numbers.quantity), "unit_price": Field("unit_price", numbers.amount),
@@ -101,10 +108,13 @@ def products(config: FilesConfig) -> FieldMap:
     return FieldMap(
         Product,
         {
-            "sku": Field("sku", identifier), "external_id": Field("sku", identifier), "parent_sku": Field("parent_sku", identifier),
-            "name": Derived(lambda cells, _: convert.text(at(cells, "name") or at(cells, "sku") or ""), ("sku", "name")),
+            "sku": Field("sku", identifier), "external_id": Field("sku", identifier),
+            "parent_sku": Field("parent_sku", identifier),
+            "name": Derived(lambda cells, _: convert.text(at(cells, "name") or at(cells, "sku") or ""), ("sku",
+            "name")),
             "brand": Field("brand", convert.text), "category": Field("category", convert.text),
-            "barcodes": Field("barcode", _barcodes), "unit": Field("unit", convert.text), "status": Field("status", _known(STATES)),
+            "barcodes": Field("barcode", _barcodes), "unit": Field("unit", convert.text), "status": Field("status",
+            _known(STATES)),
         },
     )  # fmt: skip
 
@@ -114,7 +124,8 @@ def stock(config: FilesConfig) -> FieldMap:
     return FieldMap(
         StockLevel,
         {
-            "sku": Derived(lambda cells, _: identifier(_there(cells, "sku")), ("sku",)), "location": Field("location", identifier),
+            "sku": Derived(lambda cells, _: identifier(_there(cells, "sku")), ("sku",)), "location": Field("location",
+            identifier),
             "on_hand": Field("on_hand", _numbers(config).quantity), "as_of": Field("as_of", _moments(config)),
         },
     )  # fmt: skip
@@ -145,10 +156,12 @@ def customers(config: FilesConfig, columns: Columns) -> FieldMap:
             "external_id": Field("external_id", identifier), **{name: Field(name, convert.text) for name in texts},
             "phones": Derived(_phones, ("phone", "phone2")), "emails": Field("email", _emails),
             "birth_date": Field("birth_date", moments.date), "gender": Field("gender", _known(GENDERS)),
-            "loyalty_ids": Field("loyalty_id", lambda text: (identifier(text),)), "account_id": Field("account_id", identifier),
+            "loyalty_ids": Field("loyalty_id", lambda text: (identifier(text),)), "account_id": Field("account_id",
+            identifier),
             "created_at": Field("created_at", moments),
             "masked": Constant(config.masked),
-            "refs": Derived(lambda cells, _: {ref.removeprefix("ref."): identifier(text) for ref in refs if (text := cells.get(ref))}, refs),
+            "refs": Derived(lambda cells,
+            _: {ref.removeprefix("ref."): identifier(text) for ref in refs if (text := cells.get(ref))}, refs),
         },
     )  # fmt: skip
 

@@ -40,7 +40,7 @@ SCOPES = {"stock": ("location",), "prices": ("price_type",)}
 
 
 def find(config: FilesConfig) -> Iterator[FoundFile]:
-    """Files of the folder, oldest first. Markers, hidden files and those that a transfer still names otherwise are none."""
+    """Files of the folder, oldest first; no markers, no hidden files, none that a transfer still names otherwise."""
     folder = Path(glob.escape(config.path) if not glob.has_magic(config.path) else config.path).parent
     while glob.has_magic(str(folder)):
         folder = folder.parent
@@ -101,10 +101,9 @@ def read(config: FilesConfig, found: FoundFile) -> FileFrames:
         raise advice.misread(config, found, error.problems) from None
     field_map = mapping.told(_map(config, cells), cells.columns)
     framed = map_frame(field_map, cells.table)
-    if set(NOTATION) & set(framed.rows["rule"].unique().to_pylist()) and (
-        error := advice.misfit(config, found, cells.table)
-    ):
-        raise error
+    odd = set(NOTATION) & set(framed.rows["rule"].unique().to_pylist())
+    if odd and (better := advice.misfit(config, found, cells.table)):
+        raise better
     if cells.control:
         check_control(config, found, cells.control, framed.rows)
     framed = with_problems(framed, {row: Quarantined("ragged_line", why) for row, why in cells.broken.items()})
@@ -136,9 +135,7 @@ def _receipts(config: FilesConfig, found: FoundFile, cells: Cells, framed: Frame
         raise advice.misread(
             config,
             found,
-            [
-                "its receipt numbers repeat on several days or places: name in columns.receipt all that tell them apart, e.g. [Магазин, Дата, Чек №]"
-            ],
+            ["its receipt numbers repeat on several days or places (columns.receipt: [Магазин, Дата, Чек №])"],
         )
     orders = frames.orders
     fixed = {"channel": "store", "status": "completed", "currency": config.currency}
@@ -182,7 +179,8 @@ def _flat(config: FilesConfig, cells: Cells, framed: Framed, told: tuple[str, ..
     good = rows.filter(pc.is_null(rows["rule"])).select(["row", "key", *dict.fromkeys((*keys, *told))])
     bad = rows.filter(pc.is_valid(rows["rule"]))
     set_aside = pa.table({
-        "key": bad["key"], "line": bad["row"], "lines": pa.repeat(1, bad.num_rows), "rule": bad["rule"], "reason": bad["reason"],
+        "key": bad["key"], "line": bad["row"], "lines": pa.repeat(1, bad.num_rows), "rule": bad["rule"],
+        "reason": bad["reason"],
     })  # fmt: skip
     entity = LAYOUTS[config.layout].entity
     notes = {f"unread_{name}": count for name, count in framed.unread.items()}

@@ -34,7 +34,7 @@ class Survey:
 
 
 def encoding_of(config: FilesConfig, start: bytes) -> str:
-    """The stated encoding, else the one a byte order mark states, else UTF-8. Raises Misread when mark and setting differ."""
+    """The stated encoding, else that of a byte order mark, else UTF-8. Raises Misread when mark and setting differ."""
     marked = next((name for mark, name in MARKS.items() if start.startswith(mark)), None)
     stated = codecs.lookup(config.encoding).name if config.encoding else marked or "utf-8"
     if stated in {"utf-8", "utf-8-sig"} and marked in {None, "utf-8-sig"}:

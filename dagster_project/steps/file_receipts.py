@@ -1,4 +1,4 @@
-"""The receipts of one file on their way into canonical.order: named by our places and skus, replacing what they replace."""
+"""The receipts of one file on their way into canonical.order: by our places and skus, replacing what they replace."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ REUSED = "receipt_reused"
 
 
 def put_receipts(work: Pass, arrival: Arrival, frames: FileFrames) -> Stored:
-    """Raises TooMuchGone where receipts would vanish, ConfigError where the numbers are no ids; then nothing is to be kept."""
+    """Raises TooMuchGone where receipts would vanish, ConfigError where numbers are no ids; then nothing is kept."""
     orders, lines = frames.frames["order"], frames.frames["order_line"]
     orders = orders.set_column(orders.column_names.index("location"), "location", placed(work, orders["location"]))
     replaced = replacement(
@@ -63,7 +63,7 @@ def _reused(work: Pass, orders: pa.Table, lines: pa.Table, ids: pa.ChunkedArray)
     """Receipts whose number stands on another day or place: whoever came first keeps it."""
     if len(ids) > orders.num_rows / 2:
         raise ConfigError(
-            f"{work.connection.name}: most receipt numbers are already used by receipts of other days or places, e.g. {ids[0]}. "
+            f"{work.connection.name}: most receipt numbers belong to other days or places already, e.g. {ids[0]}. "
             "Name in columns.receipt all that tells them apart, e.g. [Магазин, Дата, Чек №], or map the till."
         )
     counted = _only(lines, ids).group_by("external_id").aggregate([("line", "count")])
@@ -152,7 +152,7 @@ where connection <> :connection and deleted_at is null and location = any(:place
 
 
 def _mark(work: Pass, orders: pa.Table, touched: list[str]) -> None:
-    """Sales later than somebody else's count move stock; older ones are in the count. What changed may have moved it."""
+    """Sales later than somebody else's count move stock, older ones are in it; what changed may have moved it."""
     ids = pa.chunked_array([pa.array(touched, pa.string())])
     places: list[Any] = orders["location"].unique().to_pylist()
     oldest = work.db.execute(_OLDEST, {**work.values, "places": places}).scalar()

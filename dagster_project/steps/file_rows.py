@@ -24,7 +24,8 @@ from dagster_project.store.transfer import copy_in, read
 from mappings.tables.replacement import replacement
 
 ASIDE = pa.schema({
-    "key": pa.string(), "line": pa.int64(), "lines": pa.int64(), "rule": pa.string(), "reason": pa.string(), "waits_for": pa.string(),
+    "key": pa.string(), "line": pa.int64(), "lines": pa.int64(), "rule": pa.string(), "reason": pa.string(),
+    "waits_for": pa.string(),
 })  # fmt: skip
 """What is set aside: `waits_for` is what would make it usable, as JSON."""
 
@@ -35,7 +36,7 @@ class TooMuchGone(Exception):
 
 @dataclass(frozen=True)
 class Arrival:
-    """A file that came: its claim's `id`, its hash, the time of its bytes. `shrink`: the guard, None once a person agreed."""
+    """A file that came: its claim's `id`, its hash, its time. `shrink`: the guard, None once a person agreed."""
 
     id: int
     hash: str
@@ -51,7 +52,7 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Stored:
-    """What became of a file: lines `aside` with why (ASIDE), `unbound` lines whose sku no product has, worth a `note`."""
+    """What became of a file: lines `aside` (ASIDE), `unbound` lines whose sku no product has, `notes` by rule."""
 
     aside: pa.Table
     unbound: int = 0
@@ -111,7 +112,8 @@ _PLACES = text("""
 with told as (select * from unnest(cast(:told as text[]), cast(:ours as text[])) as t(external_id, location)),
 bound as (
   insert into hub.binding (connection, entity, external_id, our_id, how, since)
-  select :connection, 'location', external_id, location, 'settings', cast(:now as timestamptz) from told on conflict do nothing
+  select :connection, 'location', external_id, location, 'settings', cast(:now as timestamptz) from told
+  on conflict do nothing
 )
 insert into canonical.location (location, name, kind, connection, external_id, source)
 select distinct on (location) location, external_id, 'store', :connection, external_id, cast(:source as jsonb)
@@ -172,7 +174,7 @@ def _put_products(work: Pass) -> Put:
 
 
 def _counts(work: Pass, arrival: Arrival, rows: pa.Table) -> dict[str, int]:
-    """Counts of places where the connection has a say; below zero becomes 0, the line of the file keeps what was counted."""
+    """Counts of places where the connection has a say; below zero becomes 0, the file keeps what was counted."""
     rows = rows.set_column(rows.column_names.index("location"), "location", placed(work, rows["location"]))
     speaks = {
         ours: strength(work.hub, work.connection.name, "on_hand", ours)
@@ -234,7 +236,8 @@ def _agreed(work: Pass, arrival: Arrival, frames: FileFrames) -> None:
     )
     there = read(
         work.db,
-        f"select distinct sku, {part} from canonical.{frames.entity} where connection = :connection and deleted_at is null",
+        f"select distinct sku, {part} from canonical.{frames.entity} "
+        "where connection = :connection and deleted_at is null",
         work.values,
     )
     found = replacement(come, there, keys=["sku", part], scope=[part], shrink=arrival.shrink or 0)
@@ -242,8 +245,9 @@ def _agreed(work: Pass, arrival: Arrival, frames: FileFrames) -> None:
 
 
 def _remove_absent(work: Pass, arrival: Arrival, frames: FileFrames) -> int:
-    """Rows of the file's places (or price types) that it lacks. A line that cannot be read may be about any of them: then
-    those it names stay, and all where it names none."""
+    """Rows of the file's places (or price types) that it lacks. A line that cannot be read may be about any of them:
+    then those it names stay, and all where it names none.
+    """
     keys = frames.set_aside["key"]
     if keys.null_count:
         return 0

@@ -1,7 +1,8 @@
 """Files: claimed once by content, archived, read whole or not at all, and stored in one transaction.
 
 The claim is written in the transaction that stores the rows, so a crash leaves a file unclaimed and it is simply read
-again. What a person has to decide waits as `held`; what cannot be read is `refused` until the file or a setting changes.
+again. What a person has to decide waits as `held`; what cannot be read is `refused` until the file or a setting
+changes.
 """
 
 import hashlib
@@ -40,7 +41,8 @@ class FileReport:
     """What became of one file. Source lines: `read` = `stored` + `quarantined` + `held`; those of a file that is known
     already are `unchanged`. `unbound`: stored lines whose sku no product has. `notes`: rule → lines worth a remark.
 
-    `state`: loaded, unchanged, waiting (somebody still writes it), held, refused or dropped; `error` says why it is refused.
+    `state`: loaded, unchanged, waiting (somebody still writes it), held, refused or dropped; `error` says why it is
+    refused.
     """
 
     name: str
@@ -67,8 +69,8 @@ class FileReport:
 def ingest_files(engine: Engine, connection: Connection, *, now: datetime, hub: Hub | None = None) -> list[FileReport]:
     """Reads what is new in the connection's folder, oldest first. A file that cannot be taken does not stop the others.
 
-    `hub`: whose authority and settings count; the connection's own when left out. Raises ConfigError where the folder or
-    the settings as such are wrong.
+    `hub`: whose authority and settings count; the connection's own when left out. Raises ConfigError where the folder
+    or the settings as such are wrong.
     """
     work = _Folder(
         engine, hub or Hub({connection.name: connection}, connection.hub, connection.folder), connection, now
@@ -133,7 +135,7 @@ class _Folder:
         return digest if archive.kept(digest).exists() else archive.keep(found.path)
 
     def _again(self, claim: Claim, found: FoundFile) -> bool:
-        """Whether a known content is to be read once more: refused under other settings, or sent anew after another count."""
+        """Whether a known content is read once more: refused under other settings, or sent anew after another count."""
         if claim.state == REFUSED:
             return claim.settings != self.settings
         newest = max(
@@ -206,7 +208,8 @@ class _Folder:
         self, found: FoundFile, digest: str, state: str, frames: FileFrames | None, reason: str | None = None
     ) -> dict[str, Any]:
         return {
-            "hash": digest, "name": found.name, "size": found.size, "state": state, "reason": reason, "settings": self.settings,
+            "hash": digest, "name": found.name, "size": found.size, "state": state, "reason": reason,
+            "settings": self.settings,
             "entity": frames.entity if frames else None, "rows": frames.read if frames else None,
             "modified_at": found.modified_at, "landed_at": self.now,
         }  # fmt: skip
@@ -283,8 +286,9 @@ def held_files(engine: Engine, hub: Hub) -> list[tuple[str, Claim]]:
 
 
 def approve_file(engine: Engine, hub: Hub, digest: str, *, who: str, now: datetime) -> FileReport:
-    """Loads a held file although it removes much. `digest` may be the beginning of the hash. Raises ConfigError where none
-    waits, or where a newer file has spoken for the same since."""
+    """Loads a held file although it removes much. `digest` may be the beginning of the hash. Raises ConfigError where
+    none waits, or where a newer file has spoken for the same since.
+    """
     name, claim = _waiting(engine, hub, digest)
     work = _Folder(engine, hub, hub[name], now)
     with alone(engine, f"files:{name}", patience=PATIENCE):
@@ -293,7 +297,7 @@ def approve_file(engine: Engine, hub: Hub, digest: str, *, who: str, now: dateti
         later = [one.name for one in work.known.values() if one.state == LOADED and one.landed_at > claim.landed_at]
         if later and claim.entity in REPLACED:
             raise ConfigError(
-                f"{claim.name} is older than {later[-1]}, which was loaded since; reject it: keruen reject file:{digest}"
+                f"{claim.name} is older than {later[-1]}, loaded since; reject it: keruen reject file:{digest}"
             )
         found = FoundFile(Path(claim.name), claim.size, claim.modified_at, archived=archive.kept(claim.hash))
         report = work._load(found, claim.hash, agreed=True)

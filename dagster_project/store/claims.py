@@ -16,7 +16,7 @@ LOADED, HELD, REFUSED, DROPPED = "loaded", "held", "refused", "dropped"
 
 @dataclass(frozen=True)
 class Claim:
-    """A file content that is known. `rows` are its source lines; `settings` tells the settings under which it was read."""
+    """A file content that is known. `rows`: its source lines; `settings`: a word for those under which it was read."""
 
     id: int
     hash: str
@@ -35,11 +35,13 @@ _TABLE = """
 create schema if not exists {schema};
 create table if not exists {table} (
   id bigint generated always as identity primary key, hash text not null unique, name text not null,
-  size bigint not null, entity text, rows bigint, stored bigint, quarantined bigint, unbound bigint, state text not null,
+  size bigint not null, entity text, rows bigint, stored bigint, quarantined bigint, unbound bigint,
+  state text not null,
   reason text, notes jsonb not null default '{{}}', settings text not null, modified_at timestamptz not null,
   landed_at timestamptz not null, decided_by text, decided_at timestamptz, payload jsonb
 );
-comment on table {table} is 'Files by content. state: loaded, held (a person decides), refused, dropped. payload: none, the file is in the archive.';
+comment on table {table} is 'Files by content. state: loaded, held (a person decides), refused, dropped. '
+  'payload: none, the file is in the archive.';
 """
 _COLUMNS = "id, hash, name, size, entity, rows, state, reason, settings, modified_at, landed_at"
 
@@ -79,5 +81,6 @@ update {Raw(connection, FILES).table} set stored = :stored, quarantined = :quara
 
 def decide(db: Connection, connection: str, digest: str, state: str, by: str, at: datetime) -> None:
     """A person's word on a held file."""
-    statement = f"update {Raw(connection, FILES).table} set state = :state, decided_by = :by, decided_at = :at where hash = :hash"
+    table = Raw(connection, FILES).table
+    statement = f"update {table} set state = :state, decided_by = :by, decided_at = :at where hash = :hash"
     db.execute(text(statement), {"state": state, "by": by, "at": at, "hash": digest})

@@ -1,4 +1,4 @@
-"""Lines of files in the quarantine: the key is the receipt (or article) they speak of, so a corrected file closes them."""
+"""Lines of files in the quarantine, keyed by the receipt or article they speak of: a corrected file closes them."""
 
 from datetime import datetime
 
@@ -11,7 +11,8 @@ from dagster_project.store.claims import FILES
 from dagster_project.store.quarantine import UNBOUND
 from dagster_project.store.transfer import copy_in
 
-_STAGE = "create temp table file_aside (key text, line int, lines int, rule text, reason text, waits_for jsonb) on commit drop"
+_STAGE = """
+create temp table file_aside (key text, line int, lines int, rule text, reason text, waits_for jsonb) on commit drop"""
 _OPEN = text("""
 insert into ledger.quarantine as q
   (connection, resource, entity, key, line, lines, rule, reason, state, at, raw_id, waits_for)

@@ -14,6 +14,8 @@ UNSAID = ("connection", "external_id", "source", "person_id", "deleted_at", "upd
 """Of an order: what a file does not say of it. A file that says the same again changes nothing."""
 _SAID = [f'"{column.name}"' for column in order.columns if column.name not in UNSAID]
 _LINE = [f'"{column.name}"' for column in order_line.columns if column.name != "connection"]
+_THERE, _COME = (", ".join(f"{table}.{column}" for column in _SAID) for table in "os")
+_GIVEN, _STORED = ", ".join(_LINE), ", ".join(f"l.{column}" for column in _LINE)
 
 
 def standing(db: Connection, connection: str, come: pa.Table) -> pa.Table:
@@ -24,7 +26,8 @@ def standing(db: Connection, connection: str, come: pa.Table) -> pa.Table:
     mine = 'from canonical."order" o where o.connection = :connection and o.deleted_at is null'
     if not db.execute(text(f"select exists (select {mine})"), asked).scalar():
         return read(db, f"select {columns} {mine} and false", asked)
-    query = f"select {columns} {mine} and o.day between :first and :last union select {columns} {mine} and o.external_id = any(:ids)"
+    in_days, of_ids = "o.day between :first and :last", "o.external_id = any(:ids)"
+    query = f"select {columns} {mine} and {in_days} union select {columns} {mine} and {of_ids}"
     return read(db, query, {**asked, "ids": come["external_id"].to_pylist()})
 
 
@@ -39,14 +42,14 @@ insert into touched
 select s.external_id, true from stage_order s
 left join canonical."order" o on o.connection = s.connection and o.external_id = s.external_id
 where o.external_id is null or o.deleted_at is not null
-   or row({", ".join(f"o.{column}" for column in _SAID)}) is distinct from row({", ".join(f"s.{column}" for column in _SAID)})
+   or row({_THERE}) is distinct from row({_COME})
 union
 select external_id, true from (
-  (select {", ".join(_LINE)} from stage_line except
-   select {", ".join(f"l.{column}" for column in _LINE)} from canonical.order_line l join stage_order using (connection, external_id))
+  (select {_GIVEN} from stage_line except
+   select {_STORED} from canonical.order_line l join stage_order using (connection, external_id))
   union all
-  (select {", ".join(f"l.{column}" for column in _LINE)} from canonical.order_line l join stage_order using (connection, external_id)
-   except select {", ".join(_LINE)} from stage_line)
+  (select {_STORED} from canonical.order_line l join stage_order using (connection, external_id)
+   except select {_GIVEN} from stage_line)
 ) d
 """
 # who bought does not change because the till sent its day again
@@ -57,7 +60,8 @@ where o.connection = s.connection and o.external_id = s.external_id and o.custom
 _DELETE = """
 delete from canonical.{table} t using touched x where t.connection = :connection and t.external_id = x.external_id
 """
-_INSERT = "insert into canonical.{table} select s.* from {stage} s join touched using (external_id) where comes order by {keys}"
+_INSERT = """
+insert into canonical.{table} select s.* from {stage} s join touched using (external_id) where comes order by {keys}"""
 
 
 def replace(db: Connection, connection: str, orders: pa.Table, lines: pa.Table, removed: Sequence[str]) -> list[str]:

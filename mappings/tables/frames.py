@@ -1,8 +1,9 @@
 """The bulk road of a mapping: Arrow in, Arrow out, by the very same table that maps single records.
 
-Files repeat themselves: a year of receipts has a few thousand different amounts. So each *distinct* cell (or combination
-of cells that a `Derived` reads) goes through the field's own converter and the model's own check, once; what comes out is
-spread over the rows again. No rule is written twice, and a million lines cost about as many calls as there are values.
+Files repeat themselves: a year of receipts has a few thousand different amounts. So each *distinct* cell (or
+combination of cells that a `Derived` reads) goes through the field's own converter and the model's own check, once;
+what comes out is spread over the rows again. No rule is written twice, and a million lines cost about as many calls
+as there are values.
 """
 
 import json
@@ -30,13 +31,15 @@ Codes = NDArray[np.int64]
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, ArithmeticError)
 ARROW: dict[Any, pa.DataType] = {
     str: pa.string(), Literal: pa.string(), bool: pa.bool_(), int: pa.int64(),
-    datetime: pa.timestamp("us", "UTC"), AwareDatetime: pa.timestamp("us", "UTC"), date: pa.date32(), tuple: pa.list_(pa.string()), dict: pa.string(), Decimal: pa.decimal128(18, 2),
+    datetime: pa.timestamp("us", "UTC"), AwareDatetime: pa.timestamp("us", "UTC"), date: pa.date32(),
+    tuple: pa.list_(pa.string()), dict: pa.string(), Decimal: pa.decimal128(18, 2),
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Framed:
-    """`rows`: one per source row, a column per field of the model, then `rule` and `reason`, null where the row is good.
+    """`rows`: one per source row, a column per field of the model, then `rule` and `reason`, null where the row is
+    good.
 
     A row that is set aside keeps the cells that could be read. `unread`: field → cells that held something which the
     converter chose to read as nothing (a phone that is none): no reason to set the row aside, but counted.
@@ -105,7 +108,7 @@ def with_problems(framed: Framed, problems: Mapping[int, Quarantined]) -> Framed
 
 
 def repeated(framed: Framed, keys: Sequence[str], cells: pa.Table) -> dict[int, Quarantined]:
-    """Good rows whose key another row has too. Of rows alike in every cell the first stands; else nobody knows which is right."""
+    """Good rows whose key another row has. Of rows quite alike the first stands; else nobody knows which is right."""
     good = pc.is_null(framed.rows["rule"]).to_numpy(zero_copy_only=False)
     same = cells.to_pandas()[good].duplicated()
     key = framed.rows.select(list(keys)).to_pandas()[good]
@@ -184,7 +187,8 @@ def _unread(
     first = field.reads[0]
     places = [
         place for place, value in enumerate(values)
-        if value is None and place not in problems and (found[place] if isinstance(field, Field) else found[place][first]) is not None
+        if value is None and place not in problems and (found[place] if isinstance(field,
+        Field) else found[place][first]) is not None
     ]  # fmt: skip
     return int(np.isin(codes, places).sum()) if places else 0
 

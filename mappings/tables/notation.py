@@ -140,7 +140,7 @@ class Moments:
         return Local(early.astimezone(UTC), day, early.utcoffset() != late.utcoffset())
 
     def _steady(self, day: date) -> timedelta | None:
-        """The zone's offset on a day that begins and ends with the same; None where clocks change, or no zone is stated."""
+        """The zone's offset on a day that begins and ends with it; None where clocks change, or no zone is stated."""
         if day not in self._offsets and self._zone:
             midnight = datetime(day.year, day.month, day.day, tzinfo=self._zone)
             begins, ends = midnight.utcoffset(), (midnight + timedelta(days=1)).replace(fold=1).utcoffset()
@@ -159,7 +159,7 @@ def _moment(part: dict[str, str]) -> datetime:
     hour = int(part.get("hour", part.get("half", 0)))
     if "am" in part:
         hour = hour % 12 + (12 if part["am"] in "Pp" else 0)
-    naive = datetime(
+    naive = datetime(  # noqa: DTZ001 the offset or the zone comes after
         year, int(part["month"]), int(part["day"]), hour, int(part.get("minute", 0)), int(part.get("second", 0))
     )
     exact = naive.replace(microsecond=int(part.get("fraction", "0")[:6].ljust(6, "0")))
@@ -189,7 +189,8 @@ def rendered(moment: datetime, date_format: str | None) -> str:
     """A typed moment as a text cell of the same file would have it: the date as `date_format`, then the time of day."""
     letters = _letters(date_format or ISO)
     values = {
-        "yyyy": f"{moment:%Y}", "yy": f"{moment:%y}", "MM": f"{moment:%m}", "M": str(moment.month), "dd": f"{moment:%d}",
+        "yyyy": f"{moment:%Y}", "yy": f"{moment:%y}", "MM": f"{moment:%m}", "M": str(moment.month),
+        "dd": f"{moment:%d}",
         "d": str(moment.day), "HH": f"{moment:%H}", "H": str(moment.hour), "hh": f"{moment:%I}", "mm": f"{moment:%M}",
         "ss": f"{moment:%S}", "a": f"{moment:%p}",
     }  # fmt: skip
@@ -208,4 +209,4 @@ def identifier(text: str) -> str | None:
 
 def excel_serial(days: float) -> datetime:
     """Days since 1899-12-30, as spreadsheets keep moments, to the second."""
-    return datetime(1899, 12, 30) + timedelta(seconds=round(days * 86400))
+    return datetime(1899, 12, 30) + timedelta(seconds=round(days * 86400))  # noqa: DTZ001 as the cell has it

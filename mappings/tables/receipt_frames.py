@@ -1,7 +1,7 @@
 """Till lines → receipts in bulk: `receipts.to_orders` said in sets, for DuckDB. A property test holds the two equal.
 
-Sets and not records, because a year of receipts is a million lines: two seconds here, half a minute one by one. Receipts
-are grouped and sorted by numbers (`code`), not by their ids, which takes half the time.
+Sets and not records, because a year of receipts is a million lines: two seconds here, half a minute one by one.
+Receipts are grouped and sorted by numbers (`code`), not by their ids, which takes half the time.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,10 @@
-"""Till lines → receipts: the same rules for one receipt at hand (`to_orders`) and for a year of them (`receipt_frames`).
+"""Till lines → receipts: the same rules for one receipt at hand (`to_orders`) and for a year of them
+(`receipt_frames`).
 
-A receipt is an order of channel `store`, complete on arrival. Amounts of an order are non-negative and `kind` gives the
-sign; tills say it in several ways (contract pos 8.3): a kind column, a negative quantity, negative sums alone. A receipt
-that sells and takes back becomes two orders, `<id>` and `<id>/return`: neither money nor goods are netted away.
+A receipt is an order of channel `store`, complete on arrival. Amounts of an order are non-negative and `kind` gives
+the sign; tills say it in several ways (contract pos 8.3): a kind column, a negative quantity, negative sums alone. A
+receipt that sells and takes back becomes two orders, `<id>` and `<id>/return`: neither money nor goods are netted
+away.
 """
 
 from collections.abc import Iterable, Sequence
@@ -104,7 +106,8 @@ def _order(
         placed_at=min(line.placed_at for line in lines), total=sign * _sum(part), currency=currency,
         location=first.location, till=first.till, payment={"method": ways} if ways else {},
         customer=_said(line.customer for line in lines), loyalty_id=_said(line.loyalty_id for line in lines),
-        fiscal_sign=_said(line.fiscal_sign for line in lines), lines=tuple(_line(place, line, sign) for place, line in part),
+        fiscal_sign=_said(line.fiscal_sign for line in lines), lines=tuple(_line(place, line, sign) for place,
+        line in part),
     )  # fmt: skip
 
 

@@ -8,7 +8,8 @@ import pyarrow as pa
 
 STANDING = """
 create temp table standing as
-    select there.*, come.usable is not null as comes, coalesce(come.usable, false) as usable, part.inside is not null as inside
+    select there.*, come.usable is not null as comes, coalesce(come.usable, false) as usable,
+        part.inside is not null as inside
     from there
     left join come on {same_key}
     left join (select distinct {scope}, true as inside from come where usable) part on {same_scope}
@@ -17,9 +18,9 @@ create temp table standing as
 
 @dataclass(frozen=True)
 class Replacement:
-    """`removed`: keys that stand in the scope and do not come again. `kept_apart`: keys that come and stand outside of the
-    scope: two things go by one key. `compared`: keys that come into parts of the scope where something stands; the others are
-    new. `shrunk`: parts that lose more than allowed, the worst first, as (name, standing, removed).
+    """`removed`: keys that stand in the scope and do not come again. `kept_apart`: keys that come and stand outside
+    of the scope: two things go by one key. `compared`: keys that come into parts of the scope where something stands;
+    the others are new. `shrunk`: parts that lose more than allowed, the worst first, as (name, standing, removed).
     """
 
     removed: pa.Table
@@ -31,8 +32,9 @@ class Replacement:
 def replacement(
     come: pa.Table, there: pa.Table, *, keys: Sequence[str], scope: Sequence[str], shrink: float
 ) -> Replacement:
-    """`come`: keys, scope and `usable` of a file's rows; `there`: keys and scope of what stands. Without a `scope` every
-    row speaks for itself alone and nothing is removed. A row that comes but is not usable keeps what stands under its key.
+    """`come`: keys, scope and `usable` of a file's rows; `there`: keys and scope of what stands. Without a `scope`
+    every row speaks for itself alone and nothing is removed. A row that comes but is not usable keeps what stands
+    under its key.
     """
     scope = scope or keys
     with duckdb.connect() as db:
@@ -47,12 +49,12 @@ def replacement(
             removed=db.sql(f"select {listed} from standing where inside and not comes").to_arrow_table(),
             kept_apart=db.sql(f"select {listed} from standing where usable and not inside").to_arrow_table(),
             compared=db.sql(
-                f"select {', '.join(f'come.{key}' for key in keys)} from come semi join (from standing where inside) part "
+                f"select {listed} from come semi join (from standing where inside) part "
                 f"on come.usable and {_same('part', scope, 'come')}"
             ).to_arrow_table(),
             shrunk=db.execute(
-                f"select {name}, count(*), count(*) filter (not comes) as gone from standing where inside group by {parts} "
-                "having gone > ? * count(*) order by gone desc, 1 limit 3",
+                f"select {name}, count(*), count(*) filter (not comes) as gone from standing where inside "
+                f"group by {parts} having gone > ? * count(*) order by gone desc, 1 limit 3",
                 [shrink],
             ).fetchall(),
         )

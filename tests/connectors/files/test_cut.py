@@ -1,4 +1,4 @@
-"""A file cut at any byte is refused whole, or the cut is one that nobody could see: after a line of a text without a total."""
+"""A file cut at any byte is refused whole, unless nobody could see the cut: after a line of a text without a total."""
 
 import io
 import zipfile
@@ -35,8 +35,7 @@ def survivors(reads: Reads, content: bytes, **settings: object) -> dict[int, Fil
         try:
             found[length] = reads(content[:length], **settings)
         except RejectedError as error:
-            assert "file" in str(error)
-            assert "line" in str(error)
+            assert "breaks at line" in str(error)  # noqa: PT017 the rest of the loop counts what is not refused
     return found
 
 
@@ -79,7 +78,10 @@ def test_json_is_whole_when_its_last_bracket_stands(reads: Reads):
 
 
 def test_json_lines_are_whole_line_by_line(reads: Reads):
-    lines = [b'{"receipt": "%d", "sku": "tea", "quantity": 1, "total": 5.25, "placed_at": "2026-03-02"}' % n for n in range(3)]
+    lines = [
+        b'{"receipt": "%d", "sku": "tea", "quantity": 1, "total": 5.25, "placed_at": "2026-03-02"}' % n
+        for n in range(3)
+    ]
     content = b"\n".join(lines)
     ends = {len(b"\n".join(lines[:count])) + extra for count in (1, 2) for extra in (0, 1)}
     assert survivors(reads, content, name="file.jsonl").keys() == ends
@@ -107,11 +109,14 @@ def workbook(method: int = zipfile.ZIP_DEFLATED) -> bytes:
     main = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
     office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
     package = "http://schemas.openxmlformats.org/package/2006"
+    rels = f'<Relationships xmlns="{package}/relationships"><Relationship Id="r1" Type="{office}/{{}}" Target="{{}}"/>'
+    types = f'<Types xmlns="{package}/content-types"><Default Extension="xml" ContentType="application/xml"/></Types>'
+    sheet = '<sheets><sheet name="S" sheetId="1" r:id="r1"/></sheets>'
     parts = {
-        "[Content_Types].xml": f'<Types xmlns="{package}/content-types"><Default Extension="xml" ContentType="application/xml"/></Types>',
-        "_rels/.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="r1" Type="{office}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
-        "xl/workbook.xml": f'<workbook {main} xmlns:r="{office}"><sheets><sheet name="S" sheetId="1" r:id="r1"/></sheets></workbook>',
-        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="r1" Type="{office}/worksheet" Target="worksheets/s.xml"/></Relationships>',
+        "[Content_Types].xml": types,
+        "_rels/.rels": rels.format("officeDocument", "xl/workbook.xml") + "</Relationships>",
+        "xl/workbook.xml": f'<workbook {main} xmlns:r="{office}">{sheet}</workbook>',
+        "xl/_rels/workbook.xml.rels": rels.format("worksheet", "worksheets/s.xml") + "</Relationships>",
         "xl/worksheets/s.xml": f"<worksheet {main}><sheetData>{cells}</sheetData></worksheet>",
     }
     made = io.BytesIO()
@@ -132,7 +137,9 @@ def dropped(tmp_path: Path) -> Path:
 
 
 def config(path: Path, **settings: object) -> FilesConfig:
-    return FilesConfig(path=str(path.parent / "*"), layout="receipts", currency="KZT", timezone="Asia/Almaty", **settings)  # type: ignore[arg-type]
+    return FilesConfig(
+        path=str(path.parent / "*"), layout="receipts", currency="KZT", timezone="Asia/Almaty", **settings
+    )  # type: ignore[arg-type]
 
 
 def test_a_marker_beside_the_file_proves_it_whole(dropped: Path):

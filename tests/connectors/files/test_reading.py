@@ -1,4 +1,4 @@
-"""What tills and offices really send: title rows, totals, returns in five spellings, quotation marks, half-empty cells."""
+"""What tills and offices really send: title rows, totals, returns in many spellings, quotation marks, empty cells."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -35,7 +35,12 @@ def aside(frames: FileFrames) -> list[tuple[str | None, int, int, str]]:
 
 def test_titles_above_blank_lines_between_and_a_total_below_are_no_receipts(reads: Reads):
     content = "Отчёт по продажам;;\nПериод: 02.03.2026;;\n\n" + csv(
-        "1;Чай;1;5,50;02.03.2026 10:00", "", "2;Чай;1;4,50;02.03.2026 11:00", "Итого;;2;10,00;", "", header="№ чека;Товар;Кол-во;Сумма;Дата и время"
+        "1;Чай;1;5,50;02.03.2026 10:00",
+        "",
+        "2;Чай;1;4,50;02.03.2026 11:00",
+        "Итого;;2;10,00;",
+        "",
+        header="№ чека;Товар;Кол-во;Сумма;Дата и время",
     )
     frames = reads(content, delimiter=";", decimal=",", date_format="dd.MM.yyyy")
     assert orders(frames) == {"1": ("sale", Decimal("5.50")), "2": ("sale", Decimal("4.50"))}
@@ -83,7 +88,9 @@ def test_a_line_of_another_width_sets_its_receipt_aside(reads: Reads):
 
 def test_line_ends_and_quotation_marks_inside_cells_are_text(reads: Reads):
     header = HEADER + ",name"
-    frames = reads(csv('1,tea,1,5,2026-03-02,"Чай ""Асыл"", 250 г\nчёрный"', '2,tea,1,5,2026-03-02,Гвоздь 5"', header=header))
+    frames = reads(
+        csv('1,tea,1,5,2026-03-02,"Чай ""Асыл"", 250 г\nчёрный"', '2,tea,1,5,2026-03-02,Гвоздь 5"', header=header)
+    )
     assert lines(frames, "name") == [('Чай "Асыл", 250 г чёрный',), ('Гвоздь 5"',)]
 
 
@@ -116,13 +123,18 @@ def test_tables_of_every_delimiter(reads: Reads, name: str, delimiter: str):
     ("utf-16-le", "utf-16-le"), ("utf-16-be", "utf-16-be"), ("windows-1251", "windows-1251"), ("cp866", "cp866"),
 ])  # fmt: skip
 def test_letters_survive_every_encoding(reads: Reads, encoding: str, stated: str | None):
-    frames = reads(csv("1,Чай чёрный,1,5,2026-03-02", header="receipt,name,quantity,total,placed_at").encode(encoding), encoding=stated)
+    frames = reads(
+        csv("1,Чай чёрный,1,5,2026-03-02", header="receipt,name,quantity,total,placed_at").encode(encoding),
+        encoding=stated,
+    )
     assert lines(frames, "name") == [("Чай чёрный",)]
 
 
 def test_kazakh_letters_survive(reads: Reads):
     name = "Әжем: қаймақ, ңғүұқөһі"
-    assert lines(reads(csv(f'1,"{name}",1,5,2026-03-02', header="receipt,name,quantity,total,placed_at")), "name") == [(name,)]
+    assert lines(reads(csv(f'1,"{name}",1,5,2026-03-02', header="receipt,name,quantity,total,placed_at")), "name") == [
+        (name,)
+    ]
 
 
 # ── columns ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -132,13 +144,21 @@ def test_a_target_may_be_joined_from_columns_or_be_a_constant(reads: Reads):
     columns = {"placed_at": ["day", "hour"], "receipt": ["shift", "no"], "location": "=Алматы"}
     frames = reads(csv("7,2,tea,1,5,2026-03-02,9:05", header="shift,no,sku,quantity,total,day,hour"), columns=columns)
     (order,) = frames.frames["order"].to_pylist()
-    assert (order["external_id"], order["location"], order["placed_at"].isoformat()) == ("7 2", "Алматы", "2026-03-02T04:05:00+00:00")
+    assert (order["external_id"], order["location"], order["placed_at"].isoformat()) == (
+        "7 2",
+        "Алматы",
+        "2026-03-02T04:05:00+00:00",
+    )
 
 
 def test_numbers_of_tills_restart_so_their_ids_say_till_and_day(reads: Reads):
     rows = ("1,tea,1,5,2026-03-02,K1", "1,tea,1,6,2026-03-02,K2", "1,tea,1,7,2026-03-03,K1")
     frames = reads(csv(*rows, header=HEADER + ",till"))
-    assert {key: total for key, (_, total) in orders(frames).items()} == {"K1/2026-03-02/1": 5, "K2/2026-03-02/1": 6, "K1/2026-03-03/1": 7}
+    assert {key: total for key, (_, total) in orders(frames).items()} == {
+        "K1/2026-03-02/1": 5,
+        "K2/2026-03-02/1": 6,
+        "K1/2026-03-03/1": 7,
+    }
     alone = reads(csv(rows[0], header=HEADER + ",till"), partition="receipt")
     assert list(orders(alone)) == ["1"]
 
@@ -200,7 +220,9 @@ def test_a_kind_that_nobody_foresaw_is_not_guessed(reads: Reads):
 
 def test_a_receipt_that_does_not_add_up_is_set_aside_with_both_sums(reads: Reads):
     header = HEADER + ",Сумма чека"
-    frames = reads(csv("1,tea,1,10,2026-03-02,15", "1,milk,1,4,2026-03-02,15", "2,tea,1,10,2026-03-02,10", header=header))
+    frames = reads(
+        csv("1,tea,1,10,2026-03-02,15", "1,milk,1,4,2026-03-02,15", "2,tea,1,10,2026-03-02,10", header=header)
+    )
     assert list(orders(frames)) == ["2"]
     assert frames.set_aside["reason"].to_pylist() == ["its lines give 14.00, the receipt says 15.00"]
 
@@ -218,7 +240,9 @@ def test_a_number_on_two_days_is_two_receipts_and_neither_is_taken_for_both(read
 
 def test_a_line_number_that_comes_twice_sets_the_receipt_aside(reads: Reads):
     header = HEADER + ",line"
-    assert aside(reads(csv("1,tea,1,5,2026-03-02,1", "1,milk,1,5,2026-03-02,1", header=header))) == [("1", 2, 2, "duplicate_line")]
+    assert aside(reads(csv("1,tea,1,5,2026-03-02,1", "1,milk,1,5,2026-03-02,1", header=header))) == [
+        ("1", 2, 2, "duplicate_line")
+    ]
 
 
 def test_a_code_that_a_spreadsheet_rounded_is_no_code(reads: Reads):
@@ -233,7 +257,9 @@ def test_a_code_that_a_spreadsheet_rounded_is_no_code(reads: Reads):
 
 
 def test_a_count_said_twice_is_kept_once_and_one_said_otherwise_not_at_all(reads: Reads):
-    frames = reads(csv("tea,A,5", "tea,A,5", "milk,A,1", "milk,A,2", "milk,B,3", header="sku,location,on_hand"), layout="stock")
+    frames = reads(
+        csv("tea,A,5", "tea,A,5", "milk,A,1", "milk,A,2", "milk,B,3", header="sku,location,on_hand"), layout="stock"
+    )
     kept = frames.frames["stock_level"].select(["sku", "location", "on_hand"]).to_pylist()
     assert kept == [{"sku": "tea", "location": "A", "on_hand": 5}, {"sku": "milk", "location": "B", "on_hand": 3}]
     assert aside(frames) == [
@@ -251,9 +277,15 @@ def test_price_types_have_the_hub_s_names_and_windows_are_local(reads: Reads):
 
 
 def test_products_come_with_their_codes_and_state(reads: Reads):
-    content = csv("2001,Чай,Асыл,4870000000043 4870000000050,шт,Архив", header="Артикул,Наименование,Бренд,Штрихкод,Ед.,Статус")
+    content = csv(
+        "2001,Чай,Асыл,4870000000043 4870000000050,шт,Архив", header="Артикул,Наименование,Бренд,Штрихкод,Ед.,Статус"
+    )
     (product,) = reads(content, layout="products").frames["product"].to_pylist()
-    assert (product["barcodes"], product["unit"], product["status"]) == (["4870000000043", "4870000000050"], "шт", "archived")
+    assert (product["barcodes"], product["unit"], product["status"]) == (
+        ["4870000000043", "4870000000050"],
+        "шт",
+        "archived",
+    )
 
 
 def test_what_a_file_does_not_tell_is_not_in_its_frame(reads: Reads):

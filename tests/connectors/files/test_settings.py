@@ -50,7 +50,9 @@ WRONG: list[tuple[dict[str, Any], str, list[str]]] = [
 
 
 @pytest.mark.parametrize(("wrong", "encoding", "named"), WRONG)
-def test_a_wrong_setting_is_named_with_the_right_one(reads: Reads, wrong: dict[str, Any], encoding: str, named: list[str]):
+def test_a_wrong_setting_is_named_with_the_right_one(
+    reads: Reads, wrong: dict[str, Any], encoding: str, named: list[str]
+):
     with pytest.raises(ConfigError) as refused:
         reads(SALES.encode(encoding), **{**FITTING, **wrong})
     said = str(refused.value)
@@ -68,7 +70,7 @@ def test_all_that_is_wrong_is_named_at_once(reads: Reads):
 
 def test_what_could_be_read_in_two_ways_is_left_to_the_merchant(reads: Reads):
     with pytest.raises(ConfigError) as refused:
-        reads("receipt,sku,quantity,total,placed_at\n1,tea,1,\"1,250\",03/02/2026\n")
+        reads('receipt,sku,quantity,total,placed_at\n1,tea,1,"1,250",03/02/2026\n')
     assert 'decimal: ","' in str(refused.value) or "thousands" in str(refused.value)
     assert 'date_format: "dd/MM/yyyy" or "MM/dd/yyyy"' in str(refused.value)
 
@@ -81,7 +83,9 @@ def test_an_amount_in_another_currency_is_named(reads: Reads):
 
 def test_one_odd_cell_among_many_sets_its_receipt_aside_and_no_more(reads: Reads):
     rows = "".join(f"{number},tea,1,{number}.50,2026-03-02\n" for number in range(50))
-    frames = reads("receipt,sku,quantity,total,placed_at\n" + rows + '50,tea,1,"12,50",2026-03-02\n51,tea,1,5.50,02.03.2026\n')
+    frames = reads(
+        "receipt,sku,quantity,total,placed_at\n" + rows + '50,tea,1,"12,50",2026-03-02\n51,tea,1,5.50,02.03.2026\n'
+    )
     assert frames.set_aside.select(["key", "rule"]).to_pylist() == [
         {"key": "50", "rule": "not_a_number"}, {"key": "51", "rule": "not_a_moment"},
     ]  # fmt: skip

@@ -127,9 +127,14 @@ def test_the_same_file_is_read_once_whatever_its_name(shop: Shop):
 
 def test_a_crash_leaves_the_file_unclaimed_and_the_next_run_takes_it(shop: Shop, monkeypatch: pytest.MonkeyPatch):
     shop.drops("tills", "monday.csv", RECEIPTS, line(1))
-    with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
-        broken.setattr(claims, "settle", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        shop.reads()
+
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(claims, "settle", dies)
+        with pytest.raises(KeyboardInterrupt):
+            shop.reads()
     assert shop.receipts == {}
     assert [report.state for report in shop.reads()] == ["loaded"]
 
@@ -568,7 +573,8 @@ def test_customers_come_with_clean_contacts_and_their_ids_elsewhere(shop: Shop):
     (report,) = shop.reads("people")
     assert report.stored == 2
     found = shop.asks(
-        "select name, phones, emails, masked, birth_date::text, source -> 'refs' from canonical.customer order by external_id"
+        "select name, phones, emails, masked, birth_date::text, source -> 'refs' "
+        "from canonical.customer order by external_id"
     )
     assert found == [
         ("Айгүл С.", ["+77000000001"], ["aigul@example.kz"], ["email"], "1990-05-01", {"crm": "c-1"}),

@@ -19,11 +19,13 @@ NUMBERS, MOMENTS = Numbers(), Moments(timezone="Asia/Almaty")
 LINE = FieldMap(
     ReceiptLine,
     {
-        "external_id": Field("receipt", identifier), "receipt": Field("receipt", identifier), "line": Field("line", identifier),
+        "external_id": Field("receipt", identifier), "receipt": Field("receipt", identifier), "line": Field("line",
+        identifier),
         "location": Field("location", identifier), "till": Field("till", identifier),
         "placed_at": Field("placed_at", MOMENTS), "day": Field("placed_at", lambda text: MOMENTS.local(text).day),
         "clock_change": Field("placed_at", lambda text: MOMENTS.local(text).clock_change),
-        "returned": Field("kind", KINDS.__getitem__), "sku": Field("sku", identifier), "quantity": Field("quantity", NUMBERS.quantity),
+        "returned": Field("kind", KINDS.__getitem__), "sku": Field("sku", identifier), "quantity": Field("quantity",
+        NUMBERS.quantity),
         "unit_price": Field("unit_price", NUMBERS.amount), "discount": Field("discount", NUMBERS.amount),
         "total": Field("total", NUMBERS.amount), "receipt_total": Field("receipt_total", NUMBERS.amount),
         "payment": Field("payment"), "customer": Field("customer", identifier),
@@ -33,12 +35,14 @@ COLUMNS = sorted(LINE.covered)
 SALE = {"receipt": "1", "location": "A", "placed_at": "2026-03-02 10:00", "sku": "tea", "quantity": "1", "total": "10"}
 
 often = {
-    "receipt": ["1", "2", "3"], "location": ["A"], "till": [None], "placed_at": ["2026-03-02 10:00"], "sku": ["tea", "milk"],
+    "receipt": ["1", "2", "3"], "location": ["A"], "till": [None], "placed_at": ["2026-03-02 10:00"], "sku": ["tea",
+    "milk"],
     "quantity": ["1", "2", "0.333"], "total": ["10", "3.33"], "kind": [None], "line": [None], "discount": [None],
     "unit_price": [None], "receipt_total": [None], "payment": ["cash"], "customer": [None],
 }  # fmt: skip
 seldom = {
-    "receipt": [None], "location": ["B", None], "till": ["2"], "placed_at": ["2026-03-02 23:50", "2026-03-03 00:10", "soon", None],
+    "receipt": [None], "location": ["B", None], "till": ["2"], "placed_at": ["2026-03-02 23:50", "2026-03-03 00:10",
+    "soon", None],
     "sku": [None], "quantity": ["-1", "0", "many", None], "total": ["-10", "0", "nothing", None, "0.005"],
     "kind": ["Продажа", "Возврат", "Обмен"], "line": ["1", "2"], "discount": ["1.11", "-2"], "unit_price": ["5"],
     "receipt_total": ["10", "20"], "payment": ["card", None], "customer": ["ann", "bob"],
