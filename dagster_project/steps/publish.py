@@ -52,7 +52,7 @@ def publish(engine: Engine, hub: Hub, connection: Connection, sink: Sink, *, now
     A guard's refusal is a result, not an error: the old version stays, the rows get the reason. Raises ConfigError
     where the file cannot be rendered for want of a setting.
     """
-    feed = Feed(connection.name, tuple(name for name in sink.capabilities if name in connection.capabilities))
+    feed = _feed(connection, sink)
     with alone(engine, f"feed:{connection.name}", patience=PATIENCE):
         settled = settle(engine, feed)
         if not _due(engine, feed):
@@ -69,6 +69,24 @@ def publish(engine: Engine, hub: Hub, connection: Connection, sink: Sink, *, now
             feeds.not_published(engine, feed, f"not published: {error}")
             raise
     return Published(changed, settled, version)
+
+
+def settle_fetches(engine: Engine, connection: Connection) -> int:
+    """Accepts what the channel fetched since we last looked. Before a decision: it compares with what was confirmed.
+
+    Raises TransientError while another process publishes for long; that one settles too.
+    """
+    sinks = connection.spec.sinks if connection.spec else ()
+    snapshots = [_feed(connection, sink) for sink in sinks if sink.mode == "snapshot"]
+    settled = 0
+    for feed in filter(lambda one: one.capabilities, snapshots):
+        with alone(engine, f"feed:{connection.name}", patience=PATIENCE):
+            settled += settle(engine, feed)
+    return settled
+
+
+def _feed(connection: Connection, sink: Sink) -> Feed:
+    return Feed(connection.name, tuple(name for name in sink.capabilities if name in connection.capabilities))
 
 
 def settle(engine: Engine, feed: Feed) -> int:

@@ -1,18 +1,20 @@
 """One pass of the whole hub in this process: extract → canonical → decide → plan → deliver."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Engine
 
-from connectors.sdk.errors import HubError
+from connectors.sdk.errors import HubError, TransientError
 from dagster_project.connections import Connection, Hub
 from dagster_project.steps.canonical import map_new
 from dagster_project.steps.deliver import deliver
 from dagster_project.steps.files import ingest_files
 from dagster_project.steps.land import land
+from dagster_project.steps.publish import settle_fetches
 from dagster_project.steps.rules import decide_due
 
 Clock = Callable[[], datetime]
@@ -143,6 +145,9 @@ def push(
 ) -> Iterator[Pushed]:
     """Decides what is dirty, then delivers everything that may go to `connections`."""
     progress("hub", "deciding")
+    for connection in connections:
+        with suppress(TransientError):
+            settle_fetches(engine, connection)
     planned = decide_due(engine, hub, now=clock())
     for connection in connections:
         for capability in connection.capabilities:

@@ -18,12 +18,14 @@ import yaml
 from sqlalchemy import Engine, text
 
 from connectors.satu.sandbox import TOKEN, Satu, sandbox
+from connectors.sdk.registry import discover
 from connectors.sdk.runtime import LocalBucket, Runtime, using
 from connectors.sdk.testing.sandbox import served
 from dagster_project.connections import load
 from dagster_project.home import home
 from dagster_project.steps.deliver import Delivered, deliver
 from dagster_project.store.ledger import Frozen, Queue, freeze, planning
+from tests.scenarios.town import Town
 
 WORKER = Path(__file__).parent / "worker.py"
 
@@ -135,7 +137,12 @@ class Worker:
     waiting: bool = field(default=False)
 
     def starts(
-        self, stall: Stall, capability: str = "stock.push", *, batch: int | None = None, die: int | None = None
+        self,
+        stall: Stall,
+        capability: str = "stock.push",
+        *,
+        batch: int | None = None,
+        die: tuple[str, int] | None = None,
     ) -> None:
         order = {"connection": stall.name, "capability": capability, "now": stall.clock().isoformat(),
                  "batch": batch, "die": die}  # fmt: skip
@@ -203,3 +210,10 @@ def a_worker(store: Engine) -> Iterator[Callable[[], Worker]]:
             return Worker(process)
 
         yield start
+
+
+@pytest.fixture
+def town(store: Engine, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Town]:
+    """Waits are not waited."""
+    with ExitStack() as opened, using(Runtime(bucket=LocalBucket(), sleep=lambda seconds: None)):
+        yield Town(store, clock, opened, monkeypatch.setenv, discover().specs)
