@@ -45,7 +45,10 @@ def require_free(port: int, option: str) -> None:
 
 
 def dagster_settings() -> dict[str, Any]:
-    """dagster.yaml: everything in our PostgreSQL, threads for sensors, one run at a time per connection."""
+    """dagster.yaml: everything in our PostgreSQL, threads for sensors, one run at a time per connection.
+
+    Events of runs are in the store and the UI; the log files of processes that live for months are spared them.
+    """
     folder = home() / "dagster"
     return {
         "storage": {"postgres": {"postgres_url": {"env": "KERUEN_DAGSTER_URL"}, "should_autocreate_tables": True}},
@@ -59,6 +62,7 @@ def dagster_settings() -> dict[str, Any]:
             "class": "LocalComputeLogManager",
             "config": {"base_dir": str(folder / "logs")},
         },
+        "python_logs": {"python_log_level": "INFO"},
         "sensors": {"use_threads": True, "num_workers": 4},
         "schedules": {"use_threads": True, "num_workers": 2},
         "run_monitoring": {"enabled": True, "free_slots_after_run_end_seconds": 60},
@@ -91,7 +95,7 @@ class Dagster:
         self._log.mkdir(exist_ok=True)
         self._code = self._start_code()
         modules = {
-            "daemon": ["dagster._daemon", "run", "-w", str(workspace)],
+            "daemon": ["dagster._daemon", "run", "-w", str(workspace), "--log-level", "warning"],
             "web": ["dagster_webserver", "-h", "127.0.0.1", "-p", str(port), "-w", str(workspace)],
         }
         self._others = {name: self._start(name, *arguments) for name, arguments in modules.items()}
