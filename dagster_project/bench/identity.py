@@ -134,6 +134,8 @@ def _quality(name: str, size: int, difficulty: Difficulty, seed: int) -> Iterato
     precision, recall = GOALS[name]
     holds = found.precision >= precision and found.recall >= recall and found.largest <= 10
     goal = f"{name}: ≥ {precision}, recall ≥ {recall}, largest ≤ 10"
+    if difficulty is MEDIUM:
+        holds, goal = holds and found.between_households <= 0.002, goal + ", between households ≤ 0.2 %"
     note = (
         f"{name}, {size:,} records: recall of reachable pairs {found.recall:.4f}, largest {found.largest} persons, "
         f"false pairs between households {found.between_households:.2%}"

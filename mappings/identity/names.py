@@ -96,8 +96,8 @@ def token(word: str) -> Token:
 
 def town(name: str) -> str | None:
     """Key of a town: `г. Алматы`, `Almaty` and the names it had before are one."""
-    words = [sound(word) for word in re.findall(r"[^\W\d_]+", name)]
-    key = "".join(word for word in words if word not in _TOWN_WORDS)
+    words = [word for word in re.findall(r"[^\W\d_]+", name) if sound(word) not in _TOWN_WORDS]
+    key = sound("".join(words))
     return _RENAMED.get(key, key) or None
 
 

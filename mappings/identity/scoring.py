@@ -53,6 +53,14 @@ def _last_names(rules: RuleVersion) -> str:
         when jaro_winkler_similarity(l.last, r.last) >= {rules.alike} then 'close' else 'different' end"""
 
 
+def _crosswise(rules: RuleVersion) -> str:
+    """Columns that somebody mixed up: `same` or `close` where each name is the other's counterpart, else null."""
+    return f"""case when l.first = r.last and l.last = r.first and length(l.first) > 1 then 'same'
+        when jaro_winkler_similarity(l.first, r.last) >= {rules.alike}
+         and jaro_winkler_similarity(l.last, r.first) >= {rules.alike}
+         and jaro_winkler_similarity(l.first, r.first) < {rules.alike} then 'close' end"""
+
+
 _BIRTHS = """case when l.birth is null or r.birth is null then null
         when l.birth = r.birth then 'same'
         when strftime(l.birth, '%m%d') = strftime(r.birth, '%m%d') or year(l.birth) = year(r.birth)
@@ -66,8 +74,8 @@ def _agree() -> str:
 
 
 def _bits(outcome: str, bits: Bits) -> str:
-    return f"""case {outcome} when 'same' then {bits.same} when 'close' then {bits.close}
-        when 'partial' then {bits.partial} when 'different' then {bits.different} end"""
+    return f"""case {outcome} when 'same' then {bits.same}::double when 'close' then {bits.close}::double
+        when 'partial' then {bits.partial}::double when 'different' then {bits.different}::double end"""
 
 
 def _rare(population: Population, rules: RuleVersion) -> str:
@@ -83,9 +91,9 @@ def _scored(population: Population, rules: RuleVersion) -> str:
     return f"""
     with compared as (
       select p.*, not (phone or email or loyalty or reference or account) as by_name,
-             coalesce(l.first = r.last and l.last = r.first and length(l.first) > 1, false) as swapped,
-             if(swapped, 'same', {first_names("l", "r", rules)}) as firsts, if(swapped, 'same', {_last_names(rules)})
-             as lasts,
+             {_crosswise(rules)} as crossed,
+             coalesce(crossed, {first_names("l", "r", rules)}) as firsts,
+             coalesce(crossed, {_last_names(rules)}) as lasts,
              {_agree()} as agree, {_BIRTHS} as births, {_rare(population, rules)} as namesake,
              case when l.city = r.city then 'same' when l.city <> r.city then 'different' end as cities
       from pairs p join features l on l.record = p.a join features r on r.record = p.b

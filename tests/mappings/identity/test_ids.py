@@ -1,0 +1,71 @@
+"""Ids that follow records through merges and splits."""
+
+import itertools
+import uuid
+from datetime import UTC, datetime
+
+import pyarrow as pa
+import pytest
+
+from mappings.identity.clusters import CLUSTERS
+from mappings.identity.ids import MEMBERSHIP, PERSONS, identify, uuid7s
+
+
+def named(clusters, held, former=(), ages=()):
+    """What becomes of persons `held` = {id: records} when records fall into `clusters`; fresh ids are N1, N2, …."""
+    fresh = itertools.count(1)
+    born = dict(ages) or {person: place for place, person in enumerate(sorted(held), start=1)}
+    result = identify(
+        pa.table([[r for c in clusters for r in c], [min(c) for c in clusters for _ in c]], schema=CLUSTERS),
+        _membership(held),
+        pa.table([list(born), [datetime(2020, 1, day, tzinfo=UTC) for day in born.values()]], schema=PERSONS),
+        _membership(dict(former)),
+        lambda count: [f"N{next(fresh)}" for _ in range(count)],
+    )
+    ids = dict(zip(*(result.membership[name].to_pylist() for name in MEMBERSHIP.names), strict=True))
+    events = {(event["kind"], event["person_id"], event["other_id"]) for event in result.events.to_pylist()}
+    return [ids[min(cluster)] for cluster in clusters], events
+
+
+def _membership(people):
+    return pa.table(
+        [[r for rs in people.values() for r in rs], [p for p, rs in people.items() for _ in rs]], schema=MEMBERSHIP
+    )
+
+
+def test_in_a_merge_the_larger_person_goes_on():
+    assert named([{1, 2, 3}], {"A": [1], "B": [2, 3]}) == (["B"], {("merged", "A", "B")})
+
+
+def test_in_a_merge_of_equals_the_older_goes_on():
+    assert named([{1, 2}], {"A": [1], "B": [2]}, ages={"A": 9, "B": 3}) == (["B"], {("merged", "A", "B")})
+
+
+def test_in_a_split_the_largest_part_keeps_the_id():
+    assert named([{1}, {2, 3}], {"A": [1, 2, 3]}) == (["N1", "A"], {("split", "N1", "A")})
+
+
+def test_a_record_that_changes_sides_moves_and_both_go_on():
+    assert named([{1, 2}, {3, 4, 5}], {"A": [1, 2, 3], "B": [4, 5]}) == (["A", "B"], {("moved", "A", "B")})
+
+
+def test_a_newcomer_changes_nobodys_id():
+    assert named([{1, 2, 7}, {8}], {"A": [1, 2]}) == (["A", "N1"], {("created", "N1", None)})
+
+
+def test_a_merge_taken_back_gives_the_id_back_to_those_who_had_it():
+    ids, events = named([{1, 2, 3}, {4, 5}], {"A": [1, 2, 3, 4, 5]}, former={"B": [4, 5]})
+    assert (ids, events) == (["A", "B"], {("split", "B", "A")})
+
+
+def test_a_former_id_is_not_given_to_those_who_only_brush_it():
+    ids, _ = named([{1, 2, 3}, {4, 5, 6}], {"A": [1, 2, 3, 4, 5, 6]}, former={"B": [4, 7, 8, 9]})
+    assert ids == ["A", "N1"]
+
+
+def test_an_id_is_a_uuid_of_its_time():
+    first, second = uuid7s(2, 1_772_323_200_000, bytes(range(32)))
+    assert (uuid.UUID(first).version, uuid.UUID(first).int >> 80) == (7, 1_772_323_200_000)
+    assert first != second
+    with pytest.raises(ValueError, match="32 random bytes"):
+        uuid7s(2, 1_772_323_200_000, bytes(31))
