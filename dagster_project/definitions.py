@@ -25,7 +25,7 @@ def build(hub: Hub) -> Definitions:
         asset_checks=checks(hub),
         jobs=jobs.all,
         schedules=schedules(hub, jobs),
-        sensors=[*sensors(hub, jobs), *hot_sensors(hub, jobs)],
+        sensors=[*sensors(hub, jobs), *hot_sensors(hub)],
     )
 
 

@@ -73,7 +73,7 @@ def refuse_foreign_home(path: Path) -> None:
 
 
 def clean_slate() -> None:
-    """A demo begins anew: the invented shop lives up to this very moment, so yesterday's does not fit today's sandboxes.
+    """A demo begins anew: the invented shop lives up to this moment, so yesterday's does not fit today's sandboxes.
 
     Raises ConfigError when the home is not the demo's. A home without a demo's connections.yaml is left as it is.
     """

@@ -68,6 +68,7 @@ def dagster_settings() -> dict[str, Any]:
         "run_monitoring": {"enabled": True, "free_slots_after_run_end_seconds": 60},
         "concurrency": {"runs": {"max_concurrent_runs": 2}, "pools": {"default_limit": 1, "granularity": "op"}},
         "telemetry": {"enabled": False},
+        "nux": {"enabled": False},
     }
 
 

@@ -44,8 +44,8 @@ def test_the_canonical_model_knows_nothing_but_itself():
 
 def test_deciding_is_pure_it_opens_no_socket_file_or_clock():
     forbidden = (
-        "connectors", "dagster_project", "dagster", "dlt", "requests", "sqlalchemy", "psycopg", "socket", "pathlib", "os",
-        "time", "random", "subprocess", "tempfile",
+        "connectors", "dagster_project", "dagster", "dlt", "requests", "sqlalchemy", "psycopg", "socket", "pathlib",
+        "os", "time", "random", "subprocess", "tempfile",
     )  # fmt: skip
     assert offending(sources("mappings"), forbidden) == []
 

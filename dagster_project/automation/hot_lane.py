@@ -3,7 +3,6 @@
 from dagster import (
     AssetMaterialization,
     DefaultSensorStatus,
-    RunRequest,
     SensorDefinition,
     SensorEvaluationContext,
     SensorResult,
@@ -12,28 +11,29 @@ from dagster import (
 )
 
 from dagster_project import clock
-from dagster_project.automation.jobs import Jobs
 from dagster_project.connections import Connection, Hub
 from dagster_project.factories import keys
 from dagster_project.steps.hot import Tick, tick
 from dagster_project.store.database import engine
 
 
-def hot_sensors(hub: Hub, jobs: Jobs) -> list[SensorDefinition]:
+def hot_sensors(hub: Hub) -> list[SensorDefinition]:
     """One per connection that has a hot resource."""
     return [
-        hot_sensor(hub, connection, jobs)
+        hot_sensor(hub, connection)
         for connection in hub.connections.values()
         if connection.spec and any(resource.hot for resource in connection.spec.resources)
     ]
 
 
-def hot_sensor(hub: Hub, connection: Connection, jobs: Jobs) -> SensorDefinition:
-    """Polls hot resources every five seconds. The ledger is committed before Dagster hears: events are a display."""
+def hot_sensor(hub: Hub, connection: Connection) -> SensorDefinition:
+    """Polls hot resources every five seconds. The ledger is committed before Dagster hears: events are a display.
+
+    What does not fit a tick stays dirty, or in the outbox, where the sensors `dirty` and `outbox` find it.
+    """
 
     @sensor(
         name=f"hot_{connection.name}",
-        job=jobs.decide,
         minimum_interval_seconds=5,
         default_status=DefaultSensorStatus.RUNNING,
     )
@@ -43,12 +43,9 @@ def hot_sensor(hub: Hub, connection: Connection, jobs: Jobs) -> SensorDefinition
             return SkipReason("the previous tick is still at work")
         for error in done.errors:
             context.log.warning(error)
-        if not done.moved and not done.left_over:
-            return SkipReason("; ".join(done.errors) or "nothing new")
-        rest = [RunRequest(run_key=f"rest-{context.cursor or 0}")] if done.left_over else []
-        return SensorResult(
-            asset_events=events(connection, done), run_requests=rest, cursor=str(int(context.cursor or 0) + 1)
-        )
+        if not done.moved:
+            return SkipReason("; ".join(done.errors) or ("the rest is for a run" if done.left_over else "nothing new"))
+        return SensorResult(asset_events=events(connection, done))
 
     return hot
 

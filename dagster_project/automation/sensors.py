@@ -154,6 +154,8 @@ def file_sensor(connection: Connection, jobs: Jobs) -> SensorDefinition:
             return SkipReason(str(error))
         if not whole:
             return SkipReason("no whole file")
+        if in_progress(context.instance, job.name):
+            return SkipReason("a run that reads the folder is in progress")
         lies_there = sorted(f"{found.name}:{found.size}:{found.modified_at.timestamp()}" for found in whole)
         return RunRequest(run_key=hashlib.blake2b("|".join(lies_there).encode(), digest_size=16).hexdigest())
 

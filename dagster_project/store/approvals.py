@@ -34,7 +34,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Decided:
-    """`rows` as decided. `moved`: dropped, since their items changed meanwhile. `still_held`: by guards of their own."""
+    """`rows` as decided. `moved`: dropped, as their items changed meanwhile. `still_held`: by guards of their own."""
 
     rows: int
     moved: int = 0
