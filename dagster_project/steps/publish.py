@@ -1,7 +1,7 @@
 """Publish: the whole desired state of a channel as one file that the channel fetches, and what its fetches confirm.
 
-In a snapshot what is absent is delisted, so a version is made only from fresh inputs, never empty, and never much
-smaller than the one before unless a person says so.
+In a snapshot what is absent is delisted, so a version is never empty, and never much smaller than the one before unless
+a person says so. From stale inputs it is made only to take stock away: sales go on while a source is silent.
 """
 
 import hashlib
@@ -126,21 +126,29 @@ def _new_version(
     engine: Engine, hub: Hub, connection: Connection, sink: Sink, feed: Feed, now: datetime
 ) -> tuple[str, int]:
     """The file, then the ledger, then the link: whatever is served was on record before anyone could see it."""
-    stale = stale_inputs(engine, hub, feed.capabilities, connection.guards.fresh, now=now)
-    if stale:
-        raise _Held(f"stale: {', '.join(stale)} not read to the end within {connection.guards.fresh}")
     before = feeds.current(engine, feed.connection)
+    stale = _stale(engine, hub, connection, feed, now)
+    if stale and not (before and feeds.takes_away(engine, feed)):
+        raise _Held(stale)
     version = feed_files.version_at(now, before.version if before else None)
     moment = feed_files.moment_of(version)
     with engine.begin() as db:
-        rows = feeds.freeze_shown(db, feed)
+        rows = feeds.freeze_shown(db, feed, only_less=stale is not None)
         _guard_size(engine, feed, connection, rows, before)
         body = _rendered(db, hub, connection, sink, Snapshot(version, moment, []))
         file: FeedFile = feed_files.write(feed.connection, version, body)
         digest = hashlib.sha256(body).hexdigest()
         changed = feeds.published(db, feed, version=version, rows=rows, sha256=digest, moment=moment)
     feed_files.serve(feed.connection, file)
+    if stale:
+        feeds.not_published(engine, feed, f"not published: {stale}")
     return version, changed
+
+
+def _stale(engine: Engine, hub: Hub, connection: Connection, feed: Feed, now: datetime) -> str | None:
+    limit = connection.guards.fresh
+    found = stale_inputs(engine, hub, feed.capabilities, limit, now=now)
+    return f"stale: {', '.join(found)} not read to the end within {limit}" if found else None
 
 
 def _guard_size(engine: Engine, feed: Feed, connection: Connection, rows: int, before: feeds.Current | None) -> None:

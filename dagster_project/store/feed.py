@@ -84,15 +84,23 @@ def differs(engine: Engine, feed: Feed, *, unconfirmed: bool) -> bool:
 
 
 # Held and rejected rows keep what was confirmed last; excluded ones are switched off.
-_SHOWN = text("""
-create temporary table shown on commit drop as
-select i.capability, i.subject, i.external_id, off,
-       case when not off then coalesce(o.becomes, i.acknowledged, i.sent) end as value
+_ITEMS = """
 from ledger.item i left join ledger.outbox o
   on o.connection = i.connection and o.capability = i.capability and o.subject = i.subject and o.state = 'ready'
-cross join lateral (select i.state = 'excluded' and i.capability = :switch as off) switch
+cross join lateral (select i.state = 'excluded' and i.capability = :switch as off,
+                           coalesce(o.becomes, i.acknowledged, i.sent) as wanted) w
 where i.connection = :connection and i.capability = any(:capabilities)
-""")
+"""
+_SHOWN = """
+create temporary table shown on commit drop as
+select i.capability, i.subject, i.external_id, off, case when not off then {value} end as value
+"""
+# Units moved from one point to another raise the one, so nothing of that row counts as a fall.
+_FALLS = """(i.capability = :switch and i.sent is not null and case jsonb_typeof(wanted)
+  when 'object' then not exists (select from jsonb_each(wanted) point
+                                 where point.value > coalesce(i.sent -> point.key, to_jsonb(0)))
+  else wanted <= i.sent end)"""
+_NEVER_MORE = f"case when {_FALLS} then wanted else i.sent end"
 
 _INCOMPLETE = text("""
 create temporary table incomplete on commit drop as
@@ -100,13 +108,22 @@ select subject from shown group by subject having count(value) + count(*) filter
 """)
 
 
-def freeze_shown(db: Connection, feed: Feed) -> int:
+def takes_away(engine: Engine, feed: Feed) -> bool:
+    """Whether anything on sale should be shown with fewer units than the published version has."""
+    fewer = f"i.sent is not null and (off or wanted is distinct from i.sent and {_FALLS})"
+    with engine.connect() as db:
+        return bool(db.execute(text(f"select exists (select {_ITEMS} and {fewer})"), feed.names).scalar_one())
+
+
+def freeze_shown(db: Connection, feed: Feed, *, only_less: bool = False) -> int:
     """Fixes for this transaction what is to be shown, in the temporary table `shown`; how many SKUs that puts on sale.
 
     A SKU is on sale when it has a value for every capability of the feed: the channel would make up the other half. One
-    that was shown and is switched off stays without stock, and does not count.
+    that was shown and is switched off stays without stock, and does not count. `only_less`: all stays as published but
+    the stock that falls.
     """
-    db.execute(_SHOWN, feed.names)
+    value = _NEVER_MORE if only_less else "wanted"
+    db.execute(text(_SHOWN.format(value=value) + _ITEMS), feed.names)
     db.execute(_INCOMPLETE, {"wanted": len(feed.capabilities)})
     db.execute(text("delete from shown where value is null"))
     db.execute(text("analyze shown"))

@@ -268,6 +268,29 @@ def test_a_feed_is_not_made_from_stale_inputs(gazette, clock):
     assert gazette.file["TEA"]["price.push"] == "1250"
 
 
+def test_from_stale_inputs_a_feed_only_takes_stock_away(gazette, clock):
+    gazette.plan({sku: (1000, {"A": 5, "B": 5}) for sku in fifty()})
+    hub_with(gazette, Product, Price, StockLevel)
+    read_at(gazette, clock())
+    gazette.publish()
+    clock.passes(hours=3)
+    fewer, moved = (1300, {"A": 4, "B": 0}), (None, {"A": 1, "B": 6})
+    gazette.plan({"SKU-00": fewer, "SKU-01": moved, "NEW": (100, {"A": 1, "B": 1})})
+    gazette.excludes("SKU-02")
+    assert gazette.publish().held is None
+    assert gazette.file["SKU-00"] == {"price.push": "1000", "stock.push": {"A": 4, "B": 0}}
+    assert gazette.file["SKU-01"] == {"price.push": "1000", "stock.push": {"A": 5, "B": 5}}
+    assert gazette.file["SKU-02"] == {"price.push": "1000"}
+    assert "NEW" not in gazette.file
+    assert gazette.publish().version is None
+    assert gazette.item("NEW").reason.startswith("not published: stale")
+    read_at(gazette, clock())
+    gazette.publish()
+    assert gazette.file["SKU-00"]["price.push"] == "1300"
+    assert gazette.file["SKU-01"]["stock.push"] == {"A": 1, "B": 6}
+    assert gazette.file["NEW"] == {"price.push": "100", "stock.push": {"A": 1, "B": 1}}
+
+
 def test_an_input_that_was_never_read_is_stale(gazette):
     gazette.plan({"TEA": (1250, 5)})
     hub_with(gazette, StockLevel)
@@ -298,7 +321,8 @@ def hub_with(gazette: Gazette, *models: Any, authority: str = "") -> None:
 
 def read_at(gazette: Gazette, moment: Any) -> None:
     with gazette.channels["price.push"].store.begin() as db:
-        query = "insert into hub.cursor (connection, resource, fresh_at) values ('erp', 'facts', :at)"
+        query = """insert into hub.cursor (connection, resource, fresh_at) values ('erp', 'facts', :at)
+            on conflict (connection, resource) do update set fresh_at = excluded.fresh_at"""
         db.execute(text(query), {"at": moment})
 
 
