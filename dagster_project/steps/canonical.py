@@ -19,8 +19,10 @@ from connectors.sdk.spec import CAPABILITIES, Resource
 from dagster_project import collector
 from dagster_project.connections import Connection, Hub
 from dagster_project.steps import bindings, goods, orders
+from dagster_project.steps.file_lines import replay_lines
 from dagster_project.steps.mapping import Found, Pass, Rows, Said, Selected, mapped, read
 from dagster_project.store import deletions, explicit, quarantine, raw
+from dagster_project.store.claims import FILES
 from dagster_project.store.goods import Put
 from dagster_project.store.incoming import Incoming
 from dagster_project.store.locks import in_turn
@@ -234,6 +236,9 @@ def replay(
     for (name, resource), group in by_resource.items():
         if spoken := _resource(hub, name, resource):
             done += _replay(engine, hub, hub[name], spoken, group, now)
+        elif resource == FILES and name in hub.connections:
+            stored, aside = replay_lines(engine, hub, hub[name], [record.id for record in group], now=now)
+            done += Mapped(mapped=stored + aside, stored=stored, quarantined=aside)
         elif resource in CAPABILITIES:
             with engine.begin() as db:
                 done += Mapped(dirty=quarantine.send_again(db, name, resource, group))
@@ -241,7 +246,7 @@ def replay(
 
 
 def _resource(hub: Hub, connection: str, resource: str) -> Resource | None:
-    """None for what is no resource: a refused change, a line of bindings.csv, a file."""
+    """None for what is no resource: a refused change, a line of bindings.csv, a line of a file."""
     spec = hub.connections[connection].spec if connection in hub.connections else None
     return next((one for one in spec.resources if one.name == resource), None) if spec else None
 

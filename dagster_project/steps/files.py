@@ -7,13 +7,11 @@ changes.
 
 import hashlib
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection as Db
 from sqlalchemy import Engine, text
@@ -22,6 +20,7 @@ from connectors.sdk.errors import ConfigError, HubBug, RejectedError
 from connectors.sdk.files import FileFrames, FoundFile
 from connectors.sdk.spec import FileDrop
 from dagster_project.connections import Connection, Hub
+from dagster_project.steps.file_lines import replay_lines
 from dagster_project.steps.file_receipts import put_receipts
 from dagster_project.steps.file_rows import Arrival, Stored, TooMuchGone, put_rows
 from dagster_project.steps.mapping import Pass
@@ -79,7 +78,9 @@ def ingest_files(engine: Engine, connection: Connection, *, now: datetime, hub: 
         with engine.begin() as db:
             claims.prepare(db, connection.name)
             work.known = claims.known(db, connection.name)
-        work.return_to_known_goods()
+        with engine.connect() as db:
+            ready = quarantine_files.ready(db, connection.name)
+        replay_lines(engine, work.hub, connection, ready, now=now)
         reports = [work.take(found) for found in work.drop.find(work.config)]
         _remember_run(engine, connection, reports, now)
     return reports
@@ -172,29 +173,9 @@ class _Folder:
             counts = {"stored": report.stored, "quarantined": report.quarantined, "unbound": report.unbound}
             claims.settle(db, name, number, counts, report.notes)
             named = {"connection": name, "entity": frames.entity, "hash": digest[:12], "raw_id": number}
-            quarantine_files.settle(db, named, _keys(frames), stored.aside, self.now)
+            quarantine_files.settle(db, named, quarantine_files.keys_of(frames), stored.aside, self.now)
             _fresh(db, name, self.now)
         return report
-
-    def return_to_known_goods(self) -> None:
-        """Lines whose goods were unknown when their file came are stored once a product is there."""
-        with self.engine.connect() as db:
-            ready = quarantine_files.ready(db, self.connection.name)
-        by_id = {claim.id: claim for claim in self.known.values()}
-        for number, lines in ready:
-            claim = by_id[number]
-            found = FoundFile(Path(claim.name), claim.size, claim.modified_at, archived=archive.kept(claim.hash))
-            with suppress(ConfigError, RejectedError):  # it came under other settings: its lines go on waiting
-                self._store_lines(claim, _only(self.drop.read(self.config, found), lines))
-
-    def _store_lines(self, claim: Claim, frames: FileFrames) -> None:
-        name = self.connection.name
-        with self.engine.begin() as db:
-            in_turn(db, f"map:{name}.{FILES}")
-            work = Pass(db, self.hub, self.connection, self.drop, self.now)  # type: ignore[arg-type]
-            stored = put_rows(work, Arrival(claim.id, claim.hash, claim.modified_at, None), frames)
-            named = {"connection": name, "entity": frames.entity, "hash": claim.hash[:12], "raw_id": claim.id}
-            quarantine_files.settle(db, named, _keys(frames), stored.aside, self.now)
 
     def _claimed(
         self, found: FoundFile, digest: str, state: str, reason: str, frames: FileFrames | None = None
@@ -213,19 +194,6 @@ class _Folder:
             "entity": frames.entity if frames else None, "rows": frames.read if frames else None,
             "modified_at": found.modified_at, "landed_at": self.now,
         }  # fmt: skip
-
-
-def _only(frames: FileFrames, lines: list[int]) -> FileFrames:
-    """All that the file says of the goods on these lines. It speaks for no scope: that was settled when it came."""
-    rows = frames.frames[frames.entity]
-    skus = pc.cast(rows["sku"], pa.string())
-    chosen = rows.filter(pc.is_in(skus, skus.filter(pc.is_in(rows["row"], pa.array(lines))).combine_chunks()))
-    return FileFrames(frames.entity, {frames.entity: chosen}, frames.set_aside.slice(0, 0), chosen.num_rows)
-
-
-def _keys(frames: FileFrames) -> pa.ChunkedArray:
-    """What the file's good rows are about, as the quarantine names it."""
-    return frames.frames[frames.entity]["external_id" if frames.entity == "order" else "key"]
 
 
 def _known(claim: Claim, found: FoundFile) -> FileReport:

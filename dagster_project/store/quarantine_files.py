@@ -1,11 +1,13 @@
 """Lines of files in the quarantine, keyed by the receipt or article they speak of: a corrected file closes them."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection, text
 
+from connectors.sdk.files import FileFrames
 from connectors.sdk.redact import redacted
 from dagster_project.store.claims import FILES
 from dagster_project.store.quarantine import UNBOUND
@@ -49,15 +51,28 @@ def settle(db: Connection, values: dict[str, object], spoken: pa.ChunkedArray, a
 
 
 _READY = text(f"""
-select q.raw_id, array_agg(q.line) from ledger.quarantine q
+select q.id from ledger.quarantine q
 where q.connection = :connection and q.resource = :resource and q.state = 'open' and q.rule = '{UNBOUND}' and (
   exists (select from canonical.product p where p.sku = q.waits_for ->> 'sku')
   or exists (select from hub.binding b where b.connection = q.connection and b.entity = 'variant'
              and b.external_id = q.waits_for ->> 'sku'))
-group by q.raw_id order by q.raw_id
+""")
+_BY_FILE = text("""
+select raw_id, array_agg(distinct key) from ledger.quarantine where id = any(:ids) and raw_id is not null
+group by raw_id order by raw_id
 """)
 
 
-def ready(db: Connection, connection: str) -> list[tuple[int, list[int]]]:
-    """(file's id, lines) whose goods were unknown when the file came, and are known by now."""
-    return [(row[0], row[1]) for row in db.execute(_READY, {"connection": connection, "resource": FILES})]
+def ready(db: Connection, connection: str) -> list[int]:
+    """Rows about goods that were unknown when their file came, and are known by now."""
+    return list(db.execute(_READY, {"connection": connection, "resource": FILES}).scalars())
+
+
+def by_file(db: Connection, ids: Collection[int]) -> list[tuple[int, list[str]]]:
+    """(file's id, keys) of these rows, the oldest file first."""
+    return [(row[0], row[1]) for row in db.execute(_BY_FILE, {"ids": list(ids)})]
+
+
+def keys_of(frames: FileFrames) -> pa.ChunkedArray:
+    """What a file's good rows are about, as the quarantine names it."""
+    return frames.frames[frames.entity]["external_id" if frames.entity == "order" else "key"]

@@ -36,6 +36,9 @@ def replacement(
     every row speaks for itself alone and nothing is removed. A row that comes but is not usable keeps what stands
     under its key.
     """
+    if not there.num_rows:
+        nothing = come.select(list(keys)).slice(0, 0)
+        return Replacement(nothing, nothing, nothing, ())
     scope = scope or keys
     with duckdb.connect() as db:
         db.register("come", come)

@@ -13,9 +13,11 @@ import pytest
 from sqlalchemy import Engine, text
 
 from connectors.files import CONNECTOR
+from connectors.files.mapping import KINDS
 from connectors.sdk.errors import ConfigError
 from dagster_project.connections import Hub, parse
 from dagster_project.steps import files
+from dagster_project.steps.canonical import replay
 from dagster_project.steps.files import FileReport, approve_file, held_files, ingest_files, reject_file
 from dagster_project.store import archive, claims
 
@@ -360,6 +362,31 @@ def test_an_hour_that_comes_twice_is_flagged(shop: Shop):
     assert report.notes == {"clock_change": 1}
     flags = dict(shop.asks("""select external_id, source -> 'flags' from canonical."order" """))
     assert flags == {"1": ["clock_change"], "2": None}
+
+
+def test_a_receipt_set_aside_for_a_setting_comes_back_by_replay_and_newer_ones_stay(shop: Shop):
+    kinds = RECEIPTS + ",Тип"
+    shop.drops(
+        "tills", "first.csv", kinds, line(1) + ",Продажа", line(2) + ",Обмен", line(2, "milk", "-1", "-5.00") + ","
+    )
+    shop.reads()
+    shop.drops("tills", "second.csv", RECEIPTS, line(1, total="90.00"), line(3), minutes=5)
+    shop.settings["tills"]["partition"] = "receipt"
+    shop.reads()
+    with pytest.MonkeyPatch.context() as mended:
+        mended.setitem(KINDS, "обмен", False)
+        done = replay(shop.engine, shop.hub, now=MONDAY)
+    assert (done.stored, done.quarantined) == (2, 0)
+    assert shop.receipts == {"1": Decimal(90), "2": Decimal(100), "2/return": Decimal(5), "3": Decimal(100)}
+    assert shop.asks("select state from ledger.quarantine") == ["replayed"]
+
+
+def test_what_a_replay_still_cannot_read_stays_set_aside(shop: Shop):
+    shop.drops("tills", "first.csv", RECEIPTS, line(1), line(2, quantity="many"))
+    shop.reads()
+    done = replay(shop.engine, shop.hub, now=MONDAY)
+    assert (done.stored, done.quarantined) == (0, 1)
+    assert shop.asks("select key, line, state from ledger.quarantine") == [("2", 3, "open")]
 
 
 # ── which goods ───────────────────────────────────────────────────────────────────────────────────────────────────────
