@@ -15,6 +15,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from dagster_project.bench.people_names import CITIES, FIRST, SURNAMES, WAYS
+from mappings.identity.engine import query
 from mappings.identity.normalise import CUSTOMERS, numbered
 
 SYSTEMS = np.array(["crm", "till", "shop", "market", "letters", "courier"])
@@ -117,10 +118,9 @@ def people(records: int, seed: int, difficulty: Difficulty = MEDIUM) -> People:
     persons = _persons(max(records * 10 // 21, 4), difficulty, dice)
     who, system = _visits(records, len(persons.household), dice)
     customers = _records(persons, who, system, difficulty, dice)
-    record = numbered(customers.select(["connection", "external_id"]))
-    order = record.to_pandas().set_index(["connection", "external_id"])["record"]
-    keys = pd.MultiIndex.from_arrays([customers["connection"].to_pandas(), customers["external_id"].to_pandas()])
-    truth = pa.table({"record": order.reindex(keys).to_numpy(), "person": who, "household": persons.household[who]})
+    keys = numbered(customers.select(["connection", "external_id"]))
+    record = query("select record from keys order by external_id::bigint", keys=keys)["record"]
+    truth = pa.table({"record": record, "person": who, "household": persons.household[who]})
     return People(customers, truth)
 
 
