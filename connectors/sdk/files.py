@@ -38,13 +38,13 @@ KEY_PARTS = " @ "
 class FileFrames:
     """One whole file as canonical rows of one `entity`.
 
-    `frames`: table of schema canonical → rows with the columns that a file knows, under the names of that table; the hub
-    adds connection, source and what it resolves itself. `row` is the source line; `flags` (a list) goes to `source`; `key`
-    is what the quarantine calls the row (of an order: its external_id).
-    `set_aside`: `key` (null where a line names nothing), `line`, `lines`, `rule`, `reason`. `read`: source lines, which are
-    stored or set aside, none dropped. `notes`: rule → lines that were kept and are worth a remark.
-    `scope`: columns whose values in the file say what it replaces: what the hub has under the same values, and the file
-    lacks, is gone. Empty: nothing goes.
+    `frames`: table of schema canonical → rows with the columns that a file knows, under the names of that table; the
+    hub adds connection, source and what it resolves itself. `row` is the source line; `flags` (a list) goes to
+    `source`; `key` is what the quarantine calls the row (of an order: its external_id). `set_aside`: `key` (null
+    where a line names nothing), `line`, `lines`, `rule`, `reason`. `read`: source lines, which are stored or set
+    aside, none dropped. `notes`: rule → lines that were kept and are worth a remark. `scope`: columns whose values in
+    the file say what it replaces: what the hub has under the same values, and the file lacks, is gone. Empty: nothing
+    goes.
     """
 
     entity: str

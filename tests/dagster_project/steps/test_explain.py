@@ -32,7 +32,8 @@ ORDER = f"""
 insert into canonical."order" (connection, external_id, number, kind, channel, placed_at, updated_at, status,
     contact_name, contact_phone, contact_email, total, currency, source, delivery)
   values ('shop', '8817', 'A-8817', 'sale', 'market', '2026-03-02T04:00:00Z', '2026-03-02T04:10:00Z', 'placed',
-    '{BUYER}', '+77000000001', 'aigul@example.kz', 2500, 'KZT', '{SOURCE % ("orders", "8817")}', '{{"address": "Абай 10"}}');
+    '{BUYER}', '+77000000001', 'aigul@example.kz', 2500, 'KZT', '{SOURCE % ("orders", "8817")}',
+    '{{"address": "Абай 10"}}');
 insert into canonical.reservation (connection, external_id, line, sku, location, quantity, state, placed_at, changed_at)
   values ('shop', '8817', '1', 'TEA', 'Almaty-1', 2, 'active', '2026-03-02T04:00:00Z', '2026-03-02T04:01:00Z');
 insert into canonical.order_event (connection, external_id, at, status, status_raw, source)
@@ -138,7 +139,8 @@ def test_a_number_that_two_orders_bear_is_not_guessed(shop):
 
 
 ORDER_TWIN = """
-insert into canonical."order" (connection, external_id, number, kind, channel, placed_at, status, total, currency, source)
+insert into canonical."order"
+  (connection, external_id, number, kind, channel, placed_at, status, total, currency, source)
 values ('other', '8817', 'B-1', 'sale', 'site', '2026-03-02T04:00:00Z', 'placed', 1, 'KZT', '{}')
 """
 
