@@ -123,7 +123,14 @@ def _attempts_noted(engine: Engine, connection: Connection) -> Iterator[Runtime]
 
 # ── stage → raw ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
+# What waits for fresh evidence is decided anew when a source that was silent answers, though nothing there has changed.
 _ADVANCE = text("""
+with again as (
+  insert into hub.dirty (entity, subject, because)
+  select 'source', connection, resource || ' is read again' from hub.cursor
+  where connection = :connection and resource = :resource
+    and (error is not null or fresh_at < cast(:silent_since as timestamptz))
+)
 insert into hub.cursor as c (connection, resource, value, last_run_at, fresh_at, last_full_at)
 values (:connection, :resource, :value, :now, :now, :full_at)
 on conflict (connection, resource) do update set
@@ -143,7 +150,9 @@ def _append(engine: Engine, connection: Connection, resource: Resource, asked: S
             appended = raw.append(db, place, stage.load_id, complete=complete, now=asked.now)
         full_at = asked.now if asked.first else None
         values = {"connection": connection.name, "resource": resource.name, "value": cursor}
-        db.execute(_ADVANCE, {**values, "now": asked.now, "full_at": full_at})
+        patience = connection.guards.fresh
+        silent_since = asked.now - patience if patience else None
+        db.execute(_ADVANCE, {**values, "now": asked.now, "full_at": full_at, "silent_since": silent_since})
     return Landed(stage.rows, appended.changed, stage.rows - appended.changed, appended.deleted)
 
 

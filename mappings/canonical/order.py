@@ -65,6 +65,8 @@ class Order(Canonical):
     fiscal_sign: str | None = None
     loyalty_id: str | None = None
     returns: str | None = None
+    """The sale that a return gives back, as connection:external_id: it may have been sold anywhere. A bare id is of the
+    same connection, and is stored with its name."""
     copy_of: str | None = None
     lines: tuple[OrderLine, ...]
 

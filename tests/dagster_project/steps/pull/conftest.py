@@ -129,6 +129,7 @@ TO_ORDER = FieldMap(
         "currency": Constant("KZT"),
         "location": Field("place"),
         "copy_of": Field("copy_of"),
+        "returns": Field("returns"),
         "lines": Derived(lines),
     },
     when=lambda order, config: not order.get("draft"),

@@ -159,6 +159,13 @@ def test_a_copy_knows_its_origin_by_what_it_carries_or_by_our_receipt(shop):
     assert bound == [("doc-1", "market:1", "reference"), ("doc-2", "market:2", "receipt")]
 
 
+def test_a_return_names_its_sale_and_where_it_was_sold(shop):
+    shop["market"].says("sales", an_order("1", returns="7"), an_order("2", returns="erp:7"), an_order("3"))
+    shop.reads("market", "sales")
+    found = shop.rows("select external_id, returns from canonical.order order by 1")
+    assert found == [("1", "market:7"), ("2", "erp:7"), ("3", None)]
+
+
 def test_an_order_that_is_a_draft_again_is_gone(shop):
     shop["erp"].says("sales", an_order("1"), an_order("2", draft=True))
     assert shop.reads("erp", "sales").stored == 2
