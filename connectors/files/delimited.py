@@ -63,9 +63,8 @@ def read(config: FilesConfig, found: FoundFile) -> Cells:
     table, lines, ragged = _parse(found, seen, shape, ending)
     told = {target: _joined(table, places) for target, places in shape.columns.places.items()}
     told |= {target: pa.repeat(value, table.num_rows) for target, value in shape.columns.constants.items()}
-    control = (
-        control_of(config, shape.columns, ending.last, _record(ending.total, shape.delimiter)) if ending.total else None
-    )
+    total = ending.total and _record(ending.total, shape.delimiter)
+    control = control_of(config, shape.columns, ending.last, total) if total else None
     return _with_ragged(pa.table(told), lines, ragged, shape, control)
 
 
@@ -102,9 +101,21 @@ def _record(line: str, delimiter: str) -> list[str]:
 
 
 def _shape(config: FilesConfig, found: FoundFile, start: str) -> Shape:
-    delimiter = delimiter_of(config, found)
-    rows, after = list[list[str]](), list[list[str]]()  # one entry per line: `header_row` counts lines
-    reader = csv.reader(io.StringIO(start, newline=""), delimiter=delimiter)
+    """Finds the column names. Rows that end in a delimiter have an empty column more than these."""
+    delimiter, rows = delimiter_of(config, found), _top(config, found, start)
+    at, columns = find_header(config, rows)
+    if columns.problems:
+        raise Misread(*columns.problems)
+    skip = next((line for line in range(at + 1, len(rows)) if rows[line]), len(rows))
+    after, width = [cells for cells in rows[skip:] if cells], len(columns.header)
+    hanging = all(len(cells) == width + 1 and not cells[-1] for cells in after)
+    return Shape(delimiter, skip, width + (hanging and bool(after)), columns)
+
+
+def _top(config: FilesConfig, found: FoundFile, start: str) -> list[list[str]]:
+    """The first records, one entry per line, since `header_row` counts lines."""
+    rows: list[list[str]] = []
+    reader = csv.reader(io.StringIO(start, newline=""), delimiter=delimiter_of(config, found))
     try:
         for cells in reader:
             rows += [cells, *([] for _ in range(reader.line_num - len(rows) - 1))]
@@ -112,15 +123,7 @@ def _shape(config: FilesConfig, found: FoundFile, start: str) -> Shape:
                 break
     except csv.Error:
         raise broken(found, len(rows) + 1, "a quotation mark that opens there is never closed") from None
-    at, columns = find_header(config, rows)
-    if columns.problems:
-        raise Misread(*columns.problems)
-    skip = next((line for line in range(at + 1, len(rows)) if rows[line]), len(rows))
-    after, width = [cells for cells in rows[skip:] if cells], len(columns.header)
-    hanging = bool(after) and all(
-        len(cells) == width + 1 and not cells[-1] for cells in after
-    )  # rows end in a delimiter
-    return Shape(delimiter, skip, width + hanging, columns)
+    return rows
 
 
 def _parse(

@@ -17,32 +17,36 @@ from mappings.tables.notation import SCIENTIFIC, Moments, Numbers, identifier
 from mappings.tables.receipts import ReceiptLine
 
 Cells = Mapping[str, str | None]
-KINDS = {
-    **dict.fromkeys(("продажа", "розничная продажа", "приход", "sale", "sell", "сату", "2"), False),
-    **dict.fromkeys(("возврат", "возврат продажи", "возврат прихода", "возврат от покупателя", "return", "refund",
-    "sale return",
-                     "қайтару", "3"), True),
-}  # fmt: skip
+
+
+def _words(**meanings: str) -> dict[str, str]:
+    """Word → what it means, from meaning → words."""
+    return {word.strip(): meaning for meaning, words in meanings.items() for word in words.split(",")}
+
+
+KINDS = _words(
+    sale="продажа, розничная продажа, приход, sale, sell, сату, 2",
+    back="возврат, возврат продажи, возврат прихода, возврат от покупателя, return, refund, sale return, қайтару, 3",
+)
 """Numbers are the operation types of Kazakh cash registers (contract pos 5)."""
-WAYS = {
-    **dict.fromkeys(("наличные", "наличными", "нал", "cash", "қолма-қол"), "cash"),
-    **dict.fromkeys(("карта", "картой", "банковская карта", "безнал", "безналичные", "card", "карточка"), "card"),
-    **dict.fromkeys(("мобильный", "мобильный платеж", "qr", "mobile"), "mobile"), **dict.fromkeys(("бонусы", "bonus"),
-    "bonus"),
-}  # fmt: skip
-STATES = {
-    **dict.fromkeys(("active", "активен", "активный", "да", "1", "true", "белсенді"), "active"),
-    **dict.fromkeys(("archived", "архив", "архивный", "неактивен", "нет", "0", "false", "мұрағат"), "archived"),
-}  # fmt: skip
-PRICE_TYPES = {
-    "розничная": "retail", "розничная цена": "retail", "розница": "retail", "бөлшек": "retail",
-    "оптовая": "wholesale", "опт": "wholesale",
-    "закупочная": "purchase", "закупка": "purchase", "минимальная": "minimum", "рекомендованная": "recommended",
-}  # fmt: skip
-GENDERS = {
-    **dict.fromkeys(("м", "муж", "мужской", "male", "m", "ер"), "male"), **dict.fromkeys(("ж", "жен", "женский",
-    "female", "f", "әйел"), "female"),
-}  # fmt: skip
+WAYS = _words(
+    cash="наличные, наличными, нал, cash, қолма-қол",
+    card="карта, картой, банковская карта, безнал, безналичные, card, карточка",
+    mobile="мобильный, мобильный платеж, qr, mobile",
+    bonus="бонусы, bonus",
+)
+STATES = _words(
+    active="active, активен, активный, да, 1, true, белсенді",
+    archived="archived, архив, архивный, неактивен, нет, 0, false, мұрағат",
+)
+PRICE_TYPES = _words(
+    retail="розничная, розничная цена, розница, бөлшек",
+    wholesale="оптовая, опт",
+    purchase="закупочная, закупка",
+    minimum="минимальная",
+    recommended="рекомендованная",
+)
+GENDERS = _words(male="м, муж, мужской, male, m, ер", female="ж, жен, женский, female, f, әйел")
 
 
 class FileCustomer(Customer):
@@ -79,7 +83,7 @@ def receipt_lines(config: FilesConfig, columns: Columns) -> FieldMap:
             "clock_change": Field("placed_at", lambda text: moments.local(text).clock_change),
             "external_id": Derived(whole_id, ("receipt", "location", "till",
             "placed_at")) if restarts else Field("receipt", identifier),
-            "returned": Field("kind", _known(KINDS)), "sku": Field("sku", identifier),
+            "returned": Field("kind", lambda text: KINDS[normal(text)] == "back"), "sku": Field("sku", identifier),
             "barcode": Derived(_barcode, ("barcode", "sku")), "name": Field("name", convert.text),
             "quantity": Field("quantity", numbers.quantity), "unit_price": Field("unit_price", numbers.amount),
             "discount": Field("discount", numbers.amount), "total": _total(numbers, columns),

@@ -41,7 +41,7 @@ SCOPES = {"stock": ("location",), "prices": ("price_type",)}
 
 def find(config: FilesConfig) -> Iterator[FoundFile]:
     """Files of the folder, oldest first; no markers, no hidden files, none that a transfer still names otherwise."""
-    folder = Path(glob.escape(config.path) if not glob.has_magic(config.path) else config.path).parent
+    folder = Path(config.path).parent
     while glob.has_magic(str(folder)):
         folder = folder.parent
     if not folder.is_dir():
@@ -107,11 +107,9 @@ def read(config: FilesConfig, found: FoundFile) -> FileFrames:
     if cells.control:
         check_control(config, found, cells.control, framed.rows)
     framed = with_problems(framed, {row: Quarantined("ragged_line", why) for row, why in cells.broken.items()})
-    return (
-        _receipts(config, found, cells, framed)
-        if config.layout == "receipts"
-        else _flat(config, cells, framed, tuple(field_map.fields))
-    )
+    if config.layout == "receipts":
+        return _receipts(config, found, cells, framed)
+    return _flat(config, cells, framed, tuple(field_map.fields))
 
 
 def _map(config: FilesConfig, cells: Cells) -> FieldMap:
@@ -132,11 +130,8 @@ def _receipts(config: FilesConfig, found: FoundFile, cells: Cells, framed: Frame
     frames = receipt_frames(framed.rows, cells.lines)
     reused = pc.sum(pc.equal(frames.set_aside["rule"], "receipt_reused")).as_py() or 0
     if reused > frames.orders.num_rows:
-        raise advice.misread(
-            config,
-            found,
-            ["its receipt numbers repeat on several days or places (columns.receipt: [Магазин, Дата, Чек №])"],
-        )
+        said = "its receipt numbers repeat on several days or places (try columns.receipt: [Магазин, Дата, Чек №])"
+        raise advice.misread(config, found, [said])
     orders = frames.orders
     fixed = {"channel": "store", "status": "completed", "currency": config.currency}
     notes = {

@@ -38,8 +38,7 @@ ARROW: dict[Any, pa.DataType] = {
 
 @dataclass(frozen=True)
 class Framed:
-    """`rows`: one per source row, a column per field of the model, then `rule` and `reason`, null where the row is
-    good.
+    """`rows`: one per source row, a column per field of the model, then `rule` and `reason`, null in a good row.
 
     A row that is set aside keeps the cells that could be read. `unread`: field → cells that held something which the
     converter chose to read as nothing (a phone that is none): no reason to set the row aside, but counted.
@@ -47,14 +46,6 @@ class Framed:
 
     rows: pa.Table
     unread: Mapping[str, int]
-
-    @property
-    def good(self) -> pa.Table:
-        return self.rows.filter(pc.is_null(self.rows["rule"])).drop_columns(["rule", "reason"])
-
-    @property
-    def bad(self) -> pa.Table:
-        return self.rows.filter(pc.is_valid(self.rows["rule"]))
 
 
 Problems = dict[int, Quarantined]

@@ -374,7 +374,7 @@ def test_a_receipt_set_aside_for_a_setting_comes_back_by_replay_and_newer_ones_s
     shop.settings["tills"]["partition"] = "receipt"
     shop.reads()
     with pytest.MonkeyPatch.context() as mended:
-        mended.setitem(KINDS, "обмен", False)
+        mended.setitem(KINDS, "обмен", "sale")
         done = replay(shop.engine, shop.hub, now=MONDAY)
     assert (done.stored, done.quarantined) == (2, 0)
     assert shop.receipts == {"1": Decimal(90), "2": Decimal(100), "2/return": Decimal(5), "3": Decimal(100)}
