@@ -1,6 +1,6 @@
 """Jobs that schedules and sensors start. All run in process: their steps are small, and a process costs seconds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dagster import (
@@ -32,10 +32,12 @@ FULL = {"config": {"full": True}}
 class Jobs:
     """Every job of a hub, made once: schedules and sensors must name the very objects that the definitions hold.
 
-    `pulls`: connection → cron line → the job that reads the resources of that cadence and maps them.
+    `pulls`: connection → cron line → the job that reads the resources of that cadence and maps them. `nights`:
+    connection → the job that reads all of it; one vendor that is down at night is its own affair.
     """
 
     pulls: Mapping[str, Mapping[str, AssetJob]]
+    nights: Mapping[str, AssetJob]
     decide: AssetJob
     deliver: AssetJob
     nightly: AssetJob
@@ -44,13 +46,14 @@ class Jobs:
     @property
     def all(self) -> list[AssetJob | JobDefinition]:
         pulls = [job for by_cadence in self.pulls.values() for job in by_cadence.values()]
-        return [*pulls, self.decide, self.deliver, self.nightly, self.approve]
+        return [*pulls, *self.nights.values(), self.decide, self.deliver, self.nightly, self.approve]
 
 
 def jobs_of(hub: Hub) -> Jobs:
     """The jobs of a hub with at least one connection."""
     pulls = {name: pull_jobs(connection) for name, connection in hub.connections.items()}
-    return Jobs(pulls, decide_job(hub), deliver_job(hub), nightly_job(hub), approve_job(hub))
+    nights = {name: night_job(connection) for name, connection in hub.connections.items() if connection.spec}
+    return Jobs(pulls, nights, decide_job(hub), deliver_job(hub), nightly_job(hub), approve_job(hub))
 
 
 def decide_job(hub: Hub) -> AssetJob:
@@ -70,16 +73,29 @@ def pull_jobs(connection: Connection) -> Mapping[str, AssetJob]:
         cadences.setdefault(cadence(connection, name), []).append(name)
     jobs = {}
     for cron, names in cadences.items():
-        raw = [keys.raw(connection.name, name) for name in names]
-        entities = {entity for name in names for entity in keys.resources(connection)[name]}
-        chosen = AssetSelection.assets(*raw, *(keys.canonical(entity) for entity in sorted(entities)))
         jobs[cron] = define_asset_job(
             f"pull_{connection.name}_{'_'.join(names)}",
-            chosen,
+            _read_and_mapped(connection, names),
             executor_def=in_process_executor,
             description=f"Reads {', '.join(names)} of {connection.name}: {cron}",
         )
     return jobs
+
+
+def night_job(connection: Connection) -> AssetJob:
+    """Everything of a connection in full: all records read, deletions found."""
+    return define_asset_job(
+        f"nightly_{connection.name}",
+        _read_and_mapped(connection, list(keys.resources(connection))),
+        config={"ops": {f"raw_{connection.name}": FULL}},
+        executor_def=in_process_executor,
+    )
+
+
+def _read_and_mapped(connection: Connection, names: Sequence[str]) -> AssetSelection:
+    raw = [keys.raw(connection.name, name) for name in names]
+    entities = {entity for name in names for entity in keys.resources(connection)[name]}
+    return AssetSelection.assets(*raw, *(keys.canonical(entity) for entity in sorted(entities)))
 
 
 def cadence(connection: Connection, resource: str) -> str:
@@ -91,12 +107,12 @@ def cadence(connection: Connection, resource: str) -> str:
 
 
 def nightly_job(hub: Hub) -> AssetJob:
-    """Everything in full: all records read, deletions found, every subject decided anew, channels read back."""
-    config = {f"raw_{name}": FULL for name, one in hub.connections.items() if one.spec}
+    """Every subject decided anew, channels read back."""
     return define_asset_job(
         "nightly",
-        AssetSelection.all() - AssetSelection.groups(keys.DELIVERY),
-        config={"ops": {**config, "decide_channels": FULL}},
+        AssetSelection.groups(keys.POSITION, keys.DESIRED, keys.DRIFT)
+        | (AssetSelection.groups(keys.PLAN) - AssetSelection.assets(keys.HELD_PLAN)),
+        config={"ops": {"decide_channels": FULL}},
         executor_def=in_process_executor,
     )
 

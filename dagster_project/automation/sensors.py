@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 from dagster import (
     AddDynamicPartitionsRequest,
-    AssetKey,
     AssetObservation,
     AssetSpec,
     DagsterInstance,
@@ -35,7 +34,6 @@ from dagster_project.store.outbox import due
 
 BUSY = [DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.STARTED]
 HELD_PLANS = DynamicPartitionsDefinition(name="held_plan")
-HELD_PLAN = AssetKey("held_plan")
 
 
 def sensors(hub: Hub, jobs: Jobs) -> list[SensorDefinition]:
@@ -82,7 +80,7 @@ def outbox_sensor(hub: Hub, deliver: AssetJob) -> SensorDefinition:
 def held_plan_asset() -> AssetSpec:
     """Plans that wait for a person, one partition each."""
     return AssetSpec(
-        HELD_PLAN,
+        keys.HELD_PLAN,
         group_name=keys.PLAN,
         partitions_def=HELD_PLANS,
         description="Plans that wait for a person, with their first rows and the config for the job `approve`.",
@@ -123,7 +121,7 @@ def _observed(plan) -> AssetObservation:  # type: ignore[no-untyped-def]
         rows = connection.execute(text(rows_sql), {"plan": plan.plan}).fetchall()
     config = f"ops:\n  decision:\n    config:\n      plan: {plan.plan}\n      decision: approve\n      why: ''\n"
     return AssetObservation(
-        HELD_PLAN,
+        keys.HELD_PLAN,
         partition=str(plan.plan),
         metadata={
             "channel": f"{plan.connection} {plan.capability}",

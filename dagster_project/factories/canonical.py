@@ -1,14 +1,15 @@
 """One canonical asset per entity, fed by every resource that speaks of it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from dagster import AssetExecutionContext, AssetsDefinition, AssetSpec, MaterializeResult, multi_asset
 
+from connectors.sdk.errors import HubError
 from dagster_project import clock
 from dagster_project.connections import Hub
 from dagster_project.factories import keys
 from dagster_project.factories.preview import of_entity
-from dagster_project.steps.canonical import map_new
+from dagster_project.steps.canonical import Mapped, map_new
 from dagster_project.store.database import engine
 from dagster_project.store.tables import TABLES
 
@@ -22,7 +23,7 @@ def canonical_assets(hub: Hub) -> list[AssetsDefinition]:
     @multi_asset(name="canonical", specs=[_spec(entity, raw) for entity, raw in feeds.items()], can_subset=True)
     def canonical(context: AssetExecutionContext) -> Iterator[MaterializeResult]:
         chosen = {entity for entity in feeds if keys.canonical(entity) in context.selected_asset_keys}
-        counts = _map(hub, chosen)
+        counts = _map(hub, chosen, context.log.warning)
         for entity in sorted(chosen):
             yield MaterializeResult(
                 asset_key=keys.canonical(entity), metadata={**of_entity(engine(), entity), **counts}
@@ -42,12 +43,17 @@ def _spec(entity: str, raw: list) -> AssetSpec:  # type: ignore[type-arg]
     )
 
 
-def _map(hub: Hub, entities: set[str]) -> dict[str, int]:
-    """Maps what is new in every resource that feeds one of `entities`. A resource feeds all its entities at once."""
-    store, stored, quarantined = engine(), 0, 0
+def _map(hub: Hub, entities: set[str], warn: Callable[[str], None]) -> dict[str, int]:
+    """Maps what is new in every resource that feeds one of `entities`. A resource feeds all its entities at once.
+
+    A connection that cannot run (its secret is gone) holds up nobody else's records.
+    """
+    done = Mapped()
     for connection in hub.connections.values():
         for resource in connection.spec.resources if connection.spec else ():
             if entities & set(resource.maps):
-                done = map_new(store, hub, connection, resource, now=clock.now())
-                stored, quarantined = stored + done.stored, quarantined + done.quarantined
-    return {"stored": stored, "quarantined": quarantined}
+                try:
+                    done += map_new(engine(), hub, connection, resource, now=clock.now())
+                except HubError as error:
+                    warn(str(error))
+    return {"stored_by_this_run": done.stored, "set_aside_by_this_run": done.quarantined}

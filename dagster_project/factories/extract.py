@@ -49,20 +49,18 @@ def raw_assets(hub: Hub, connection: Connection) -> AssetsDefinition:
     )
     def extract(context: AssetExecutionContext, config: ExtractConfig) -> Iterator[Any]:
         failures = []
-        chosen = [
-            name
-            for name in keys.resources(connection)
-            if keys.raw(connection.name, name) in context.selected_asset_keys
-        ]
+        selected = {key.path[-1] for key in context.selected_asset_keys}
+        chosen = [name for name in keys.resources(connection) if name in selected]
         for name in chosen:
             try:
                 shown, problem = _read(hub, connection, name, config.full)
-                yield MaterializeResult(asset_key=keys.raw(connection.name, name), metadata=shown)
-                yield _checked(connection, name, problem)
             except HubError as error:
-                failures.append(str(error))
-                context.log.error(str(error))
-                yield _checked(connection, name, str(error))
+                # an output that is missing would keep the others from being mapped; the check tells what happened
+                shown, problem = {}, str(error)
+                failures.append(problem)
+                context.log.error(problem)
+            yield MaterializeResult(asset_key=keys.raw(connection.name, name), metadata=shown)
+            yield _checked(connection, name, problem)
         if failures and len(failures) == len(chosen):
             raise Failure(f"every resource of {connection.name} failed. {failures[0]}")
 

@@ -15,6 +15,7 @@ RAW, CANONICAL, POSITION, DESIRED, PLAN, DELIVERY, DRIFT = (
 )
 
 POSITION_STOCK = AssetKey(["position", "stock"])
+HELD_PLAN = AssetKey("held_plan")
 
 
 def raw(connection: str, resource: str) -> AssetKey:

@@ -17,9 +17,9 @@ from connectors.sdk.testing.sandbox import Seen, served
 from connectors.sdk.testing.shop import Shop, a_shop
 from dagster_project.connections import Hub, load
 from dagster_project.home import home
-from dagster_project.simulators import Simulator, simulators
+from dagster_project.simulators import simulators
 
-SYSTEMS = {"erp": "moysklad", "site": "satu", "market": "kaspi"}
+SYSTEMS = {"erp": "moysklad", "site": "satu", "outlet": "satu", "market": "kaspi"}
 """Connection → connector. Any ERP, shop and marketplace with a sandbox would do."""
 
 
@@ -36,20 +36,20 @@ class Street:
     store: Engine
     shop: Shop
     opened: ExitStack
-    vendors: dict[str, Simulator] = field(default_factory=dict)
+    vendors: dict[str, Any] = field(default_factory=dict)
     entries: dict[str, Any] = field(default_factory=dict)
     environment: Callable[[str, str], None] = lambda name, value: None
 
     def opens(self, name: str, **changed: Any) -> Any:
         """Serves the vendor and connects it as its DEMO says, but for what is `changed`; gives its state."""
         [vendor] = simulators([SYSTEMS[name]])
-        state = vendor.open(self.shop, limits="off")
         demo = vendor.demo
         assert demo is not None
+        state = vendor.module.sandbox(self.shop, limits="off")
         for secret, value in demo.secrets.items():
             self.environment(f"{name}_{secret}".upper(), value)
         base_url = self.opened.enter_context(served(state.sandbox))
-        self.vendors[name] = vendor
+        self.vendors[name] = state
         self.entries[name] = {
             "connector": vendor.name,
             "settings": {**demo.settings, **demo.unlimited, "base_url": base_url},
@@ -74,10 +74,10 @@ class Street:
         return path
 
     def stocks_shelves(self) -> None:
-        """Goods, retail prices and one count of ten each, from files: an ERP that answers at once."""
+        """Goods, retail prices and one count of fifty each, from files: an ERP that answers at once."""
         self.drops("goods", "products", [{"sku": one.sku, "name": one.name} for one in self.shop.variants])
         self.prices()
-        counts = [{"sku": one.sku, "location": "Almaty-1", "on_hand": 10} for one in self.shop.variants]
+        counts = [{"sku": one.sku, "location": "Almaty-1", "on_hand": 50} for one in self.shop.variants]
         self.drops("counts", "stock", counts)
 
     def prices(self, **changed: Any) -> None:
@@ -98,7 +98,7 @@ class Street:
 
     def __getitem__(self, name: str) -> Any:
         """The vendor's state."""
-        return self.vendors[name].state
+        return self.vendors[name]
 
     def writes(self, name: str) -> list[Seen]:
         """Requests that would change something at the vendor."""
