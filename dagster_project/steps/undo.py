@@ -29,8 +29,8 @@ def undo(
 
     Gives a row for each subject: plan (the inverse one, None where there is none), connection, capability, subject,
     was, becomes, because, guard, left_alone (why nothing is restored: it changed since, it had no earlier value).
-    What still waited is taken back and not sent. Until its value changes again, what was undone waits for a person before it goes
-    out a second time. Raises ConfigError for an unknown plan.
+    What still waited is taken back and not sent. Until its value changes again, what was undone waits for a person
+    before it goes out a second time. Raises ConfigError for an unknown plan.
     """
     with engine.connect() as db:
         found = inverse.plans(db, str(plan_or_run))

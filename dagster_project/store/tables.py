@@ -190,7 +190,8 @@ order = _table(
     Column("cashier", Text),
     Column("receipt_number", Text),
     Column("fiscal_sign", Text),
-    Column("loyalty_id", Text), Column("returns", Text),
+    Column("loyalty_id", Text),
+    Column("returns", Text),
     Column("copy_of", Text),
     Column("day", Date),
     _source(),
@@ -202,7 +203,7 @@ order = _table(
         postgresql_where=text("status not in ('completed','cancelled','returned')"),
     ),
     Index("order_partition", "connection", "location", "day"),
-    doc="Sales and returns of every channel. day: local business date of a receipt. copy_of: connection:id of the origin.",
+    doc="Sales and returns of every channel. day: local date of a receipt. copy_of: connection:id of the origin.",
 )
 
 order_line = _table(
@@ -268,7 +269,7 @@ stock = _table(
     Column("as_of", MOMENT, nullable=False),
     Column("connection", Text, nullable=False),
     Column("version", BigInteger, nullable=False, server_default="1"),
-    doc="Counts of a connection folded with orders. reserved: active reservations and its reserves that are not for us.",
+    doc="A connection's counts folded with orders. reserved: active reservations and its reserves that are not ours.",
 )
 
 # ── ledger: what we want, sent, were told and saw ─────────────────────────────────────────────────────────────────────
