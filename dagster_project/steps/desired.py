@@ -44,7 +44,9 @@ def stock(hub: Hub, connection: Connection, sink: Sink, slice: Slice, now: datet
             "subject": slice.products["sku"],
             "value": value,
             "excluded": _excluded(connection, sink, slice, now, counted=pc.is_valid(value)),
-            "hold": pc.if_else(pc.is_valid(value), None, UNCOUNTED if points or not sink.by_point else NO_POINTS),
+            "hold": pc.if_else(
+                pc.is_valid(value), None, UNCOUNTED if connection.entry.locations or not sink.by_point else NO_POINTS
+            ),
             "withdrawal": _withdrawal(available, points, sink),
             "fresh": fresh(counted.counted_at[:, columns], now.timestamp(), patience),
             "on_hand": together(on_hand)[:, 0],

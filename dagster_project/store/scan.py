@@ -4,7 +4,9 @@ Twice as fast as `transfer.read` for a million narrow rows (measured: 0.4 s agai
 connection of its own: it sees only what is committed, and hands numeric and jsonb out as text, so cast them.
 """
 
+import os
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import psycopg
@@ -17,10 +19,16 @@ from dagster_project.store.database import libpq_url
 
 def scan(engine: Engine, query: str, params: Mapping[str, Any]) -> pa.Table:
     """All rows of a query with `:name` parameters."""
-    with dbapi.connect(libpq_url()) as connection, connection.cursor() as cursor:
+    with _driver(libpq_url(), os.getpid()).adbc_clone() as connection, connection.cursor() as cursor:
         cursor.execute(_literal(engine, query, params))
         found = cursor.fetch_arrow_table()
     return found.cast(pa.schema([pa.field(field.name, field.type) for field in found.schema]))
+
+
+@cache
+def _driver(url: str, process: int) -> dbapi.Connection:
+    """What ADBC learns of the server's types, for 50 ms, every connection after the first takes over from this one."""
+    return dbapi.connect(url)
 
 
 def _literal(engine: Engine, query: str, params: Mapping[str, Any]) -> str:

@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from threading import Event
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -243,3 +245,20 @@ def at(now: datetime) -> Callable[[str], datetime]:
         return now.replace(hour=int(hour), minute=int(minute))
 
     return moment
+
+
+@pytest.fixture
+def somebody_waits(store: Engine) -> Callable[[int], None]:
+    """Returns once so many connections of this store wait for a lock that another one holds."""
+    blocked = text(
+        "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    )
+
+    def wait(processes: int) -> None:
+        give_up = monotonic() + 60
+        with store.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
+            while db.execute(blocked).scalar_one() < processes:
+                assert monotonic() < give_up, "nobody waits: did a process end before it reached the lock?"
+                Event().wait(0.01)
+
+    return wait
