@@ -13,6 +13,8 @@ from mappings.sync.values import plain
 
 FIRST_WAIT = timedelta(seconds=30)
 LONGEST_WAIT = timedelta(minutes=15)
+LEAST_WAIT = timedelta(seconds=1)
+_exactly = json.JSONDecoder(parse_float=Decimal).decode
 
 
 def back_off(rounds: int) -> timedelta:
@@ -37,16 +39,17 @@ def value_of(capability: str, stored: str | None) -> Any:
     """JSON text of the ledger → the value a connector sees. A price never passes through a binary float."""
     if stored is None:
         return None
-    value = json.loads(stored, parse_float=Decimal)
-    if capability == "price.push" and isinstance(value, int | Decimal):
-        return plain(Decimal(value))
-    return _plain(value)
+    is_price = capability == "price.push"
+    if stored.isdecimal():  # nearly all of them; a JSON number has no leading zeros
+        return stored if is_price else int(stored)
+    value = _exactly(stored)
+    return plain(value) if is_price and isinstance(value, Decimal) else _plain(value)
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {name: _plain(part) for name, part in value.items()}
     return [_plain(part) for part in value] if isinstance(value, list) else value
 
@@ -62,7 +65,7 @@ def told(outcome: Outcome, row: Row, at: datetime, batch: int | None) -> Told:
         case Unknown(why=why):
             return Told(subject, "unknown", why, at=at, batch=batch)
     wait = back_off(row.tries) if outcome.retry_after is None else timedelta(seconds=outcome.retry_after)
-    return Told(subject, "deferred", outcome.why, not_before=at + wait, at=at, batch=batch)
+    return Told(subject, "deferred", outcome.why, not_before=at + max(wait, LEAST_WAIT), at=at, batch=batch)
 
 
 def agree(same: Callable[[Any, Any], bool], wanted: Any, seen: Any) -> bool:

@@ -2,7 +2,8 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from secrets import randbits
@@ -20,7 +21,8 @@ from dagster_project.steps.publish import publish
 from dagster_project.steps.reconcile import RESENDABLE, read_back
 from dagster_project.store import outbox, rest
 from dagster_project.store.ledger import Queue
-from dagster_project.store.outbox import Row, Sent, Told
+from dagster_project.store.limits import lent
+from dagster_project.store.outbox import Claim, Row, Sent, Told
 
 Clock = Callable[[], datetime]
 CHUNK = 1000
@@ -86,7 +88,8 @@ def deliver(
         rest.begin(engine, queue, found)
         return Delivered(waiting=outbox.waiting(engine, queue))
     done = _Delivery(engine, connection, sink, queue, now, Pace(found.rounds))
-    done.run(limit)
+    with lent(engine):
+        done.run(limit)
     return Delivered(**done.counts, waiting=outbox.waiting(engine, queue))
 
 
@@ -102,6 +105,7 @@ class _Delivery:
     pace: Pace
     counts: Counter[str] = field(default_factory=Counter)
     worker: str = field(default_factory=outbox.new_worker)
+    recording: "Future[dict[str, int]] | None" = None
 
     def run(self, limit: int | None) -> None:
         try:
@@ -109,24 +113,40 @@ class _Delivery:
         except ConfigError as error:
             self.pace = self.pace.stopped(error, self.now())
         self._settle_unknown()
-        left = limit
-        while not self.pace.rest and not _out_of_time() and (size := self._chunk(left)):
-            until = self.now() + LEASE
-            claim = outbox.claim(self.engine, self.queue, self.worker, limit=size, now=self.now(), until=until)
-            self.counts["superseded"] += claim.superseded
-            if not claim.rows and not claim.superseded:
-                break
-            left = left and left - len(claim.rows)
-            self._send(claim.rows, until)
+        with ThreadPoolExecutor(1, "outbox") as store:
+            try:
+                for claim in self._claims(store, limit):
+                    self._send(store, claim)
+            finally:
+                store.submit(outbox.release, self.engine, self.queue, self.worker).result()
+                self._count_recorded()
         if self.counts["unknown"]:
             self._settle_unknown()
         self._take_pace()
 
-    def _chunk(self, left: int | None) -> int:
-        """Rows of the next claim. Where a crash leaves rows that nobody can read back, only what leaves at once."""
-        alone = self.pace.trying or (self.sink.read_back is None and self.queue.capability not in RESENDABLE)
-        size = self.sink.batch if alone else min(max(CHUNK, self.sink.batch), self.sink.batch * BATCHES)
-        return size if left is None else min(size, left)
+    def _claims(self, store: Executor, limit: int | None) -> Iterator[Claim]:
+        """Chunks to send. The store claims the next one and records the last while the requests of this one go out."""
+        left, ahead = limit, None
+        while claim := (ahead or store.submit(self._claim, left)).result():
+            left = left and left - len(claim.rows)
+            self.counts["superseded"] += claim.superseded
+            ahead = None if self._alone else store.submit(self._claim, left)
+            yield claim
+
+    def _claim(self, left: int | None) -> Claim | None:
+        """The next chunk, None when there is nothing to send or it is time to stop."""
+        if self.pace.rest or _out_of_time() or left == 0:
+            return None
+        size = self.sink.batch if self._alone else min(max(CHUNK, self.sink.batch), self.sink.batch * BATCHES)
+        now = self.now()
+        size = size if left is None else min(size, left)
+        claim = outbox.claim(self.engine, self.queue, self.worker, limit=size, now=now, until=now + LEASE)
+        return claim if claim.rows or claim.superseded else None
+
+    @property
+    def _alone(self) -> bool:
+        """Whether only what leaves at once is claimed: the channel is tried, or nobody could read back the rest."""
+        return self.pace.trying or (self.sink.read_back is None and self.queue.capability not in RESENDABLE)
 
     def _settle_unknown(self) -> None:
         """Reads back what may have arrived. After a rest this is the try: nothing follows its failure."""
@@ -141,28 +161,33 @@ class _Delivery:
         elif reading.asked:
             self.pace = self.pace.heard()
 
-    def _send(self, rows: Sequence[Row], until: datetime) -> None:
-        """A claimed chunk, batch by batch. Whatever ends it, outcomes are recorded and unsent rows given back."""
+    def _send(self, store: Executor, claim: Claim) -> None:
+        """A claimed chunk, batch by batch. Whatever ends it, its outcomes are recorded."""
         results: list[Told] = []
         requests: list[Sent] = []
         try:
-            for start in range(0, len(rows), self.sink.batch):
-                if self.pace.rest or _out_of_time():
+            for start in range(0, len(claim.rows), self.sink.batch):
+                if self.pace.rest or _out_of_time() or not self._outlasts(claim):
                     break
-                batch, until = self._still_mine(rows[start : start + self.sink.batch], until)
-                self._exchange(batch, results, requests)
+                self._exchange(claim.rows[start : start + self.sink.batch], results, requests)
         finally:
-            self.counts.update(outbox.record(self.engine, self.queue, self.worker, results, requests, now=self.now()))
-            if len(results) < len(rows):
-                outbox.release(self.engine, self.queue, self.worker)
+            self._count_recorded()
+            told = (self.engine, self.queue, self.worker, results, requests)
+            self.recording = store.submit(outbox.record, *told, now=self.now())
 
-    def _still_mine(self, batch: Sequence[Row], until: datetime) -> tuple[Sequence[Row], datetime]:
-        """The batch, once the claim is sure to outlast its request."""
-        if until - self.now() > LEASE / 2:
-            return batch, until
-        until = self.now() + LEASE
-        mine = outbox.renew(self.engine, self.queue, self.worker, until=until)
-        return [row for row in batch if row.subject in mine], until
+    def _count_recorded(self) -> None:
+        """Waits for the chunk that is being recorded; its failure ends the delivery."""
+        if self.recording:
+            self.counts.update(self.recording.result())
+            self.recording = None
+
+    def _outlasts(self, claim: Claim) -> bool:
+        """Whether the claim is sure to outlast its next request; it is prolonged in time, and lost if we slept."""
+        if claim.until - self.now() > LEASE / 2:
+            return True
+        claim.until = self.now() + LEASE
+        mine = outbox.renew(self.engine, self.queue, self.worker, until=claim.until)
+        return all(row.subject in mine for row in claim.rows)
 
     def _exchange(self, rows: Sequence[Row], results: list[Told], requests: list[Sent]) -> None:
         """One batch: its outcomes go to `results`, its requests to `requests`, also when it is interrupted."""

@@ -19,6 +19,7 @@ from dagster_project.connections import Connection, Hub
 from dagster_project.steps.changes import agree, as_change, back_off, value_of
 from dagster_project.store import drift, outbox
 from dagster_project.store.ledger import Queue
+from dagster_project.store.limits import lent
 from dagster_project.store.outbox import Row, Sent, Told
 
 RESENDABLE = frozenset({"stock.push", "price.push"})
@@ -60,12 +61,17 @@ def reconcile(engine: Engine, hub: Hub, connection: Connection, capability: str,
     """
     assert connection.spec is not None
     queue, sink = Queue(connection.name, capability), connection.spec.sink(capability)
+    with lent(engine):
+        return _reconciled(engine, connection, sink, queue, now)
+
+
+def _reconciled(engine: Engine, connection: Connection, sink: Sink, queue: Queue, now: datetime) -> Reconciled:
     reading = Reading()
     if sink.mode == "delta":
         outbox.expire(engine, queue, now=now)
         reading = read_back(engine, connection, sink, queue, outbox.new_worker(), now=lambda: now)
     settled = reading.counts.get("accepted", 0) + reading.counts.get("deferred", 0)
-    if capability not in RESENDABLE or reading.failed:
+    if queue.capability not in RESENDABLE or reading.failed:
         return Reconciled(settled)
     seen = drift.listed(engine, queue, grace=GRACE) if lists(connection) else _sampled(engine, connection, sink, queue)
     drifted = [one for one in seen if not _same(sink, queue, one)]
@@ -93,8 +99,8 @@ def read_back(
     while rows := outbox.claim_unknown(engine, queue, worker, limit=sink.batch, now=now(), until=now() + LEASE):
         shown, failed, requests = _shown(connection, sink, queue, rows)
         batch = requests[0].batch if requests else None
-        told = [replace(_verdict(sink, queue, row, shown, failed, now()), batch=batch) for row in rows]
-        counts.update(outbox.record(engine, queue, worker, told, requests, now=now()))
+        told = [_verdict(sink, queue, row, shown, failed, now())._replace(batch=batch) for row in rows]
+        counts.update(outbox.record(engine, queue, worker, told, requests, now=now(), reading=True))
         asked = asked or sink.read_back is not None
         if failed:
             return Reading(counts, failed, asked)

@@ -4,10 +4,11 @@ Every statement works on a whole chunk and is one transaction. A row goes ready 
 may leave) → deleted, or back to ready, or to unknown until the channel has been read back.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from sqlalchemy import Engine, text
@@ -16,8 +17,7 @@ from connectors.sdk.runtime import Attempt
 from dagster_project.store.ledger import Queue, delivering
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """A claimed change as it was frozen. `becomes` and `was` are JSON text: nothing is rounded on the way."""
 
     subject: str
@@ -30,16 +30,16 @@ class Row:
     tries: int
 
 
-@dataclass(frozen=True)
+@dataclass
 class Claim:
-    """Rows that are this worker's for a while. `superseded`: older than their items; dropped, to be planned anew."""
+    """Rows that are this worker's until `until`. `superseded`: older than their items; dropped, to be planned anew."""
 
     rows: tuple[Row, ...]
     superseded: int
+    until: datetime
 
 
-@dataclass(frozen=True)
-class Told:
+class Told(NamedTuple):
     """What became of one row. `outcome`: accepted, rejected, deferred (ready again) or unknown. `message`: why.
 
     `batch` joins it with its requests; `observed` is JSON text of what a read-back showed.
@@ -69,27 +69,25 @@ def new_worker() -> str:
     return uuid4().hex
 
 
+# Locked rows stay where they are until the end of the transaction, so their places (ctid) find them fastest.
 _CLAIM = text("""
-with due as materialized (
-  select o.subject, o.version, i.version as newest
-  from ledger.outbox o join ledger.item i using (connection, capability, subject)
-  where o.connection = :connection and o.capability = :capability and o.state = 'ready'
-    and (o.not_before is null or o.not_before <= :now)
-  limit :limit for update of o skip locked
-), stale as (
-  delete from ledger.outbox o using due
-  where o.connection = :connection and o.capability = :capability and o.subject = due.subject
-    and due.version <> due.newest
-  returning o.*
+with picked as materialized (
+  select ctid as place, * from ledger.outbox
+  where connection = :connection and capability = :capability and state = 'ready'
+    and (not_before is null or not_before <= :now)
+  order by plan limit :limit for update skip locked
+), noted as (
+  update ledger.item i set state = 'pending', reason = 'sending', sent = p.becomes, sent_at = :now
+  from picked p
+  where i.connection = :connection and i.capability = :capability and i.subject = p.subject and i.version = p.version
+  returning i.subject
 ), claimed as (
   update ledger.outbox o set state = 'sending', claimed_by = :worker, claimed_until = :until, not_before = null
-  from due where o.connection = :connection and o.capability = :capability and o.subject = due.subject
-    and due.version = due.newest
-  returning o.*
-), noted as (
-  update ledger.item i set state = 'pending', reason = 'sending', sent = claimed.becomes, sent_at = :now
-  from claimed
-  where i.connection = :connection and i.capability = :capability and i.subject = claimed.subject
+  from picked p join noted using (subject) where o.ctid = p.place
+), stale as (
+  select p.* from picked p where not exists (select from noted where noted.subject = p.subject)
+), dropped as (
+  delete from ledger.outbox o using stale where o.ctid = stale.place
 ), overtaken as (
   update ledger.item i set state = 'pending', reason = 'a newer value is being planned'
   from stale
@@ -100,11 +98,8 @@ with due as materialized (
 ), again as (
   insert into hub.dirty (entity, subject, because) select :entity, subject, 'changed while waiting' from stale
 )
-select subject, external_id, plan, was::text, becomes::text, about, key, tries,
-       (select count(*) from stale) as superseded
-from claimed
-union all
-select null, null, null, null, null, null, null, null, count(*) from stale
+select p.subject, external_id, plan, was::text, becomes::text, about, key, tries, noted.subject is null as superseded
+from picked p left join noted using (subject)
 """)
 
 
@@ -113,7 +108,8 @@ def claim(engine: Engine, queue: Queue, worker: str, *, limit: int, now: datetim
     with engine.begin() as db:
         delivering(db, queue)
         found = db.execute(_CLAIM, {**queue.names, "worker": worker, "limit": limit, "now": now, "until": until}).all()
-    return Claim(tuple(map(_row, found[:-1])), found[-1].superseded)
+    rows = tuple(_row(one) for one in found if not one.superseded)
+    return Claim(rows, len(found) - len(rows), until)
 
 
 def _row(one: Any) -> Row:
@@ -202,68 +198,63 @@ def release(engine: Engine, queue: Queue, worker: str) -> None:
         db.execute(_RELEASE, {**queue.names, "worker": worker})
 
 
+# A row that was taken from this worker meanwhile is in neither `gone` nor `kept`, and nothing of it is recorded.
 # What is shown instead of something that belongs no more is desired by nobody: once confirmed, its item is excluded.
-# `for update` waits for whoever takes an expired claim away and then sees that the row is not ours any more.
 _RECORD = text("""
-with told as (
-  select * from unnest(
-    cast(:subjects as text[]), cast(:outcomes as text[]), cast(:messages as text[]), cast(:codes as text[]),
-    cast(:not_befores as timestamptz[]), cast(:ats as timestamptz[]), cast(:batches as bigint[]),
-    cast(cast(:observeds as text[]) as jsonb[])
-  ) as t(subject, outcome, message, code, retry_at, at, batch, observed)
-), mine as materialized (
-  select o.plan, o.subject, o.was, o.becomes, o.because, o.guard, o.key, o.version = i.version as newest, o.state,
-         told.outcome, told.message, told.code, told.retry_at, told.at, told.batch, told.observed
-  from told
-  join ledger.outbox o on o.connection = :connection and o.capability = :capability and o.subject = told.subject
-  join ledger.item i on i.connection = :connection and i.capability = :capability and i.subject = told.subject
-  where o.claimed_by = :worker and o.state in ('sending', 'unknown')
-  for update of o
+with told as materialized (
+  select * from json_to_recordset(cast(:told as json)) as t(
+    subject text, outcome text, message text, code text, not_before timestamptz, at timestamptz, batch bigint,
+    observed text)
+), gone as (
+  delete from ledger.outbox o using told t
+  where o.connection = :connection and o.capability = :capability and o.subject = t.subject
+    and o.claimed_by = :worker and t.outcome in ('accepted', 'rejected')
+  returning t.*, o.plan, o.was, o.becomes, o.because, o.guard, o.key, o.version
+), kept as (
+  update ledger.outbox o set
+    state = case t.outcome when 'unknown' then 'unknown' else 'ready' end,
+    claimed_by = null, claimed_until = null, not_before = t.not_before, tries = o.tries + 1
+  from told t
+  where o.connection = :connection and o.capability = :capability and o.subject = t.subject
+    and o.claimed_by = :worker and t.outcome in ('deferred', 'unknown')
+  returning t.*, o.plan, o.was, o.becomes, o.because, o.guard, o.key, o.version
+), mine as (
+  select * from gone union all select * from kept
 ), moved as (
   update ledger.item i set
     state = case when mine.outcome = 'unknown' then 'unknown'
-                 when mine.outcome = 'deferred' or not mine.newest then 'pending'
+                 when mine.outcome = 'deferred' or mine.version <> i.version then 'pending'
                  when mine.outcome = 'rejected' then 'rejected'
                  when i.desired is null then 'excluded' else 'in_sync' end,
     reason = case when mine.outcome in ('unknown', 'deferred') then coalesce(mine.message, 'waits for the channel')
-                  when not mine.newest then 'a newer value is being planned'
+                  when mine.version <> i.version then 'a newer value is being planned'
                   when mine.outcome = 'rejected' then coalesce(nullif(mine.message, ''), mine.code)
                   when i.desired is null then coalesce(mine.because, 'withdrawn') end,
     acknowledged = case when mine.outcome = 'accepted' then mine.becomes else i.acknowledged end,
     acknowledged_at = case when mine.outcome = 'accepted' then mine.at else i.acknowledged_at end,
-    observed = coalesce(mine.observed, i.observed),
+    observed = coalesce(cast(mine.observed as jsonb), i.observed),
     observed_at = case when mine.observed is not null then mine.at else i.observed_at end
   from mine where i.connection = :connection and i.capability = :capability and i.subject = mine.subject
-), gone as (
-  delete from ledger.outbox o using mine
-  where o.connection = :connection and o.capability = :capability and o.subject = mine.subject
-    and mine.outcome in ('accepted', 'rejected')
-), kept as (
-  update ledger.outbox o set
-    state = case mine.outcome when 'unknown' then 'unknown' else 'ready' end,
-    claimed_by = null, claimed_until = null, not_before = mine.retry_at, tries = o.tries + 1
-  from mine where o.connection = :connection and o.capability = :capability and o.subject = mine.subject
-    and mine.outcome in ('deferred', 'unknown')
+  returning mine.subject, mine.outcome, mine.message, mine.code, mine.at, mine.version = i.version as newest
 ), journal as (
   insert into ledger.change (plan, connection, capability, subject, was, becomes, because, guard, outcome, message, key,
                              at, batch)
   select plan, :connection, :capability, subject, was, becomes, because, guard, outcome, message, key, at, batch
-  from mine
-  where state <> 'unknown' or outcome <> 'unknown'
+  from mine where not :reading or outcome <> 'unknown'
 ), again as (
   insert into hub.dirty (entity, subject, because)
-  select :entity, subject, 'changed while it was being sent' from mine
+  select :entity, subject, 'changed while it was being sent' from moved
   where not newest and outcome in ('accepted', 'rejected')
 ), aside as (
   insert into ledger.quarantine as q (connection, resource, key, rule, reason, state, at)
   select :connection, :capability, subject, coalesce(code, 'rejected'), coalesce(message, code, ''), 'open', at
-  from mine where outcome = 'rejected' and newest
+  from moved where outcome = 'rejected' and newest
   on conflict (connection, resource, entity, key, line) do update
     set rule = excluded.rule, reason = excluded.reason, state = 'open', at = excluded.at
 ), mended as (
   update ledger.quarantine q set state = 'replayed'
-  from mine where q.connection = :connection and q.resource = :capability and q.entity = '' and q.key = mine.subject
-    and q.line = 0 and q.state = 'open' and mine.outcome = 'accepted'
+  from moved where q.connection = :connection and q.resource = :capability and q.entity = '' and q.key = moved.subject
+    and q.line = 0 and q.state = 'open' and moved.outcome = 'accepted'
 )
 select outcome, count(*) from mine group by outcome
 """)
@@ -279,31 +270,37 @@ select plan, :connection, :capability, at, method, path, status, outcome, second
 
 
 def record(
-    engine: Engine, queue: Queue, worker: str, told: Sequence[Told], sent: Sequence[Sent], *, now: datetime
+    engine: Engine,
+    queue: Queue,
+    worker: str,
+    told: Sequence[Told],
+    sent: Sequence[Sent],
+    *,
+    now: datetime,
+    reading: bool = False,
 ) -> dict[str, int]:
     """Items, outbox, journal, quarantine, dirty and attempts of a chunk, all or nothing; rows by outcome.
 
-    Rows which this worker lost meanwhile are left to whoever took them.
+    Rows which this worker lost meanwhile are left to whoever took them. `reading`: it was a read-back of unknown rows,
+    of which only those that it settled are worth a line in the journal.
     """
     with engine.begin() as db:
         delivering(db, queue)
         if sent:
             db.execute(_ATTEMPTS, {**queue.names, **_attempts(sent)})
-        counts = db.execute(_RECORD, {**queue.names, "worker": worker, **_told(told, now)}).all() if told else []
+        values = {**queue.names, "worker": worker, "reading": reading, "told": _json(told, now)}
+        counts = db.execute(_RECORD, values).all() if told else []
     return {row.outcome: row.count for row in counts}
 
 
-def _told(told: Sequence[Told], now: datetime) -> dict[str, list[Any]]:
-    return {
-        "subjects": [one.subject for one in told],
-        "outcomes": [one.outcome for one in told],
-        "messages": [one.message for one in told],
-        "codes": [one.code for one in told],
-        "not_befores": [one.not_before for one in told],
-        "ats": [one.at or now for one in told],
-        "batches": [one.batch for one in told],
-        "observeds": [one.observed for one in told],
-    }
+def _json(told: Sequence[Told], now: datetime) -> str:
+    """One text for all rows: arrays cost several times as much to pass, mostly for nulls. A NUL fits no text there."""
+    moments = {at: (at or now).isoformat() for at in {one.at for one in told}}
+    rows = []
+    for one in told:
+        row = {name: value for name, value in zip(Told._fields, one, strict=True) if value is not None}
+        rows.append({**row, "at": moments[one.at]})
+    return json.dumps(rows, default=str).replace("\\u0000", "")
 
 
 def _attempts(sent: Sequence[Sent]) -> dict[str, list[Any]]:

@@ -294,7 +294,6 @@ item = _table(
     Column("version", BigInteger, nullable=False, server_default="0"),
     Column("plan", BigInteger),
     Index("item_restless", "connection", "capability", "state", postgresql_where=text("state <> 'in_sync'")),
-    Index("item_subject", "subject"),
     doc="One row per (connection, capability, subject). version counts changes of desired; state is one of six.",
 )
 
@@ -338,7 +337,7 @@ outbox = _table(
     Column("claimed_until", MOMENT),
     Column("tries", Integer, nullable=False, server_default="0"),
     Column("about", JSONB, nullable=False, server_default="{}"),
-    Index("outbox_ready", "connection", "capability", "state"),
+    Index("outbox_ready", "connection", "capability", "state", "plan"),
     doc="Changes to deliver, at most one per subject: held, ready, sending (a request may have left) or unknown.",
 )
 

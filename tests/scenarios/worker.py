@@ -2,15 +2,15 @@
 
     {"connection", "capability", "now", "batch", "die"}
 
-`die`: the number of the step at which the process is killed, as by `kill -9`, or null. Steps are: before and after
-every commit, before a request, after it left, after its answer, and around every change on disk. Answers with one line:
-{"killed": bool, "at": the step's name, "left": how many requests had left by then}.
+`die`: [name of a step, how often it happened], where the process is killed as by `kill -9`; or null. Answers with one
+line: {"killed": bool, "left": how many requests had left by then}.
 """
 
 import json
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -26,17 +26,23 @@ from dagster_project.steps.deliver import deliver
 from dagster_project.store import database
 
 
-class Steps:
-    """Counts what happens and ends the process at the one asked for."""
 
-    def __init__(self, die: int | None, report: int):
-        self.seen, self.left, self.die, self.report = 0, 0, die, report
+
+class Steps:
+    """Counts what happens and ends the process at the moment asked for."""
+
+    def __init__(self, die: list[Any] | None, report: int):
+        self.seen: Counter[str] = Counter()
+        self.die, self.report = die and tuple(die), report
+
+    @property
+    def left(self) -> int:
+        return self.seen["before the wait for an answer"]
 
     def step(self, name: str) -> None:
-        self.seen += 1
-        self.left += name == "before the wait for an answer"
-        if self.seen == self.die:
-            os.write(self.report, json.dumps({"at": name, "left": self.left}).encode())
+        self.seen[name] += 1
+        if (name, self.seen[name]) == self.die:
+            os.write(self.report, json.dumps({"left": self.left}).encode())
             os.kill(os.getpid(), signal.SIGKILL)
 
     def around(self, owner: Any, method: str, name: str) -> None:
