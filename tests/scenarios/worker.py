@@ -26,8 +26,6 @@ from dagster_project.steps.deliver import deliver
 from dagster_project.store import database
 
 
-
-
 class Steps:
     """Counts what happens and ends the process at the moment asked for."""
 
