@@ -25,7 +25,7 @@ NO_POINTS = "blank: no location of this channel is named under `locations` in co
 
 
 def stock(hub: Hub, connection: Connection, sink: Sink, slice: Slice, now: datetime) -> pa.Table:
-    """Available to sell of each product, its on_hand and reserved, and `fresh`: counted lately enough to raise it."""
+    """Available to sell of each product, its facts, and `fresh`: counted lately enough to raise it."""
     rules, counted = connection.entry.stock, slice.stock
     points = selling_points(connection, sink, counted.places)
     columns = [counted.places.index(place) for place in points.values()]
@@ -38,6 +38,7 @@ def stock(hub: Hub, connection: Connection, sink: Sink, slice: Slice, now: datet
         unpromised, shared = together(unpromised), together(shared)
     available = available_to_sell(shared, unpromised, rules.safety)
     value = _quantities(available, points, sink)
+    counted_at = counted.counted_at[:, columns]
     patience = np.inf if connection.guards.fresh is None else connection.guards.fresh.total_seconds()
     return pa.table(
         {
@@ -48,7 +49,8 @@ def stock(hub: Hub, connection: Connection, sink: Sink, slice: Slice, now: datet
                 pc.is_valid(value), None, UNCOUNTED if connection.entry.locations or not sink.by_point else NO_POINTS
             ),
             "withdrawal": _withdrawal(available, points, sink),
-            "fresh": fresh(counted.counted_at[:, columns], now.timestamp(), patience),
+            "fresh": fresh(counted_at, now.timestamp(), patience),
+            "counted_at": np.min(np.where(np.isnan(counted_at), np.inf, counted_at), axis=1, initial=np.inf),
             "on_hand": together(on_hand)[:, 0],
             "reserved": together(reserved)[:, 0],
         }

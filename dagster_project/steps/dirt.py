@@ -74,15 +74,15 @@ _HELD_STALE = text(
     "select subject from ledger.item where capability = 'stock.push' and state = 'held' and reason = 'stale'"
 )
 # One row a window's edge: it makes the price dirty when the moment comes.
-_EDGES = text("""
+_EDGES = """
 insert into hub.dirty (entity, subject, because, due)
 select distinct 'price', p.sku, edge.what, edge.at
 from canonical.price p
 cross join lateral (values (p.valid_from, 'a price window opens'), (p.valid_to, 'a price window ends')) edge(at, what)
-where (:everything or p.sku = any(:skus)) and p.deleted_at is null
+where {these} and p.deleted_at is null
   and edge.at > :now and isfinite(edge.at)
   and not exists (select from hub.dirty d where d.entity = 'price' and d.subject = p.sku and d.due = edge.at)
-""")
+"""
 
 
 def origins(db: Database, orders: Subjects) -> Subjects:
@@ -101,4 +101,5 @@ def held_stale(db: Database) -> list[str]:
 
 def set_alarms(db: Database, skus: Subjects, now: datetime) -> None:
     """A price whose window opens or ends later is dirty at that moment, though nothing arrives."""
-    db.execute(_EDGES, {"everything": skus is None, "skus": list(skus or ()), "now": now})
+    these = "true" if skus is None else "p.sku = any(:skus)"
+    db.execute(text(_EDGES.format(these=these)), {"skus": list(skus or ()), "now": now})

@@ -1,6 +1,7 @@
 """What moves is judged row by row: which guard holds it, and why it moves, in words."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
@@ -60,8 +61,15 @@ def _stock_words(rows: pa.Table, connection: Connection) -> list[str]:
     rules = connection.entry.stock
     rest = f", {rules.safety} held back" if rules.safety else ""
     rest += f", {rules.allocation} {rules.share:g}" if rules.allocation != "shared" else ""
-    pairs = zip(rows["on_hand"].to_numpy(), rows["reserved"].to_numpy(), strict=True)
-    return [f"{there:g} on hand" + (f", {promised:g} reserved" if promised else "") + rest for there, promised in pairs]
+    facts = zip(*(rows[name].to_numpy() for name in ("on_hand", "reserved", "fresh", "counted_at")), strict=True)
+    return [
+        f"{there:g} on hand" + (f", {promised:g} reserved" if promised else "") + rest + ("" if young else _since(at))
+        for there, promised, young, at in facts
+    ]
+
+
+def _since(seconds: float) -> str:
+    return f", not counted since {datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _price_words(rows: pa.Table, connection: Connection) -> list[str]:

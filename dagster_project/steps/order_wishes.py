@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection as Database
-from sqlalchemy import Row, text
+from sqlalchemy import CursorResult, Row, text
 
 from dagster_project.connections import Connection, Hub
 from dagster_project.steps.slices import Slice
@@ -30,7 +30,7 @@ NEVER_MIND = ("cancelled", "returning", "returned")
 
 # Orders that were over before they were ever ours to move have no row in the ledger.
 _CONCERNED = """
-o.kind = 'sale' and o.copy_of is null and o.deleted_at is null and (:everything or o.external_id = any(:ids))
+o.kind = 'sale' and o.copy_of is null and o.deleted_at is null and {these}
 and (o.status not in ('completed','cancelled','returned')
      or exists (select from ledger.item i where i.connection = :queue and i.capability = :capability
                 and i.subject = o.connection || ':' || o.external_id))
@@ -46,22 +46,21 @@ def keeper_of(hub: Hub, connection: Connection) -> str | None:
     return keeper if is_channel and keeper != connection.name else None
 
 
-def _asked(queue: Queue, slice: Slice, *origins: str) -> dict[str, Any]:
-    """Parameters of a query about the slice's orders of these connections."""
+def _asked(
+    db: Database, query: str, queue: Queue, slice: Slice, origins: Sequence[str], **values: Any
+) -> CursorResult[Any]:
+    """Rows of a query about the slice's orders of these connections."""
     subjects = [subject.partition(":") for subject in slice.subjects or ()]
-    return {
-        "queue": queue.connection,
-        "capability": queue.capability,
-        "origins": list(origins),
-        "everything": slice.subjects is None,
-        "ids": [external_id for origin, _, external_id in subjects if origin in origins],
-    }
+    ids = [external_id for origin, _, external_id in subjects if origin in origins]
+    asked = {"queue": queue.connection, "capability": queue.capability, "origins": list(origins), "ids": ids}
+    these = "true" if slice.subjects is None else "o.external_id = any(:ids)"
+    return db.execute(text(query.replace("{these}", these)), {**asked, **values})
 
 
 # ── the status at the origin ──────────────────────────────────────────────────────────────────────────────────────────
 
 # The lines of a system that counts its own stock are promised by its own books.
-_STANDING = text(f"""
+_STANDING = f"""
 select o.external_id, o.status, lines.number, lines.promised, lines.short, copy.status as copied
 from canonical."order" o
 cross join lateral (
@@ -82,7 +81,7 @@ left join lateral (
   order by c.placed_at limit 1
 ) copy on true
 where o.connection = any(:origins) and {_CONCERNED}
-""")
+"""
 
 
 def statuses(hub: Hub, connection: Connection, queue: Queue, slice: Slice) -> Faced:
@@ -91,7 +90,7 @@ def statuses(hub: Hub, connection: Connection, queue: Queue, slice: Slice) -> Fa
     told = dict(zip(*(items[name].to_pylist() for name in ("subject", "acknowledged")), strict=True))
     keeper = keeper_of(hub, connection)
     with slice.engine.connect() as db:
-        orders = db.execute(_STANDING, _asked(queue, slice, connection.name) | {"keeper": keeper}).all()
+        orders = _asked(db, _STANDING, queue, slice, [connection.name], keeper=keeper).all()
     desired, shown = [], {}
     for order in orders:
         subject = f"{connection.name}:{order.external_id}"
@@ -111,7 +110,7 @@ def _wish(order: Row[Any], told: str | None, keeper: str | None) -> Wish:
 
 # ── copies elsewhere ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-_ORDERS = text(f"""
+_ORDERS = f"""
 select o.*, copy.external_id as copied_as from canonical."order" o
 left join lateral (
   select b.external_id from hub.binding b
@@ -119,7 +118,7 @@ left join lateral (
   order by b.since limit 1
 ) copy on true
 where o.connection = any(:origins) and {_CONCERNED}
-""")
+"""
 _LINES = text("""
 select l.*, v.external_id as bound_to
 from unnest(cast(:connections as text[]), cast(:ids as text[])) asked(connection, external_id)
@@ -139,7 +138,7 @@ def copies(hub: Hub, connection: Connection, queue: Queue, slice: Slice) -> Face
     known = set(items["subject"].to_pylist())
     told = set(items.filter(pc.is_valid(items["acknowledged"]))["subject"].to_pylist())
     with slice.engine.connect() as db:
-        orders = db.execute(_ORDERS, _asked(queue, slice, *origins)).mappings().all()
+        orders = _asked(db, _ORDERS, queue, slice, origins).mappings().all()
         lines = _lines_of(db, queue, orders)
     desired, made = [], {}
     for order in orders:

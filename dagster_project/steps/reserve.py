@@ -31,7 +31,6 @@ class Scope:
     def names(self) -> dict[str, Any]:
         orders = [order.partition(":") for order in self.orders or ()]
         return {
-            "everything": self.everything,
             "skus": list(self.skus or ()),
             "connections": [connection for connection, _, _ in orders],
             "ids": [external_id for _, _, external_id in orders],
@@ -85,24 +84,31 @@ def remember_sales(db: Database, scope: Scope) -> None:
 # ── lines and what they hold ──────────────────────────────────────────────────────────────────────────────────────────
 
 _OPEN = "o.status not in ('completed','cancelled','returned')"  # word for word the condition of the index order_open
-_LINES = f"""
-with asked as (
-  select * from unnest(cast(:connections as text[]), cast(:ids as text[])) asked(connection, external_id)
-), keys as (
+_ASKING = f"""
   select l.connection, l.external_id, l.line
   from canonical."order" o join canonical.order_line l using (connection, external_id)
-  where {_OPEN} and o.kind = 'sale' and (:everything or l.sku = any(:skus))
+  where {_OPEN} and o.kind = 'sale'
+"""
+_ALL_KEYS = f"""
+  {_ASKING}
   union
-  select r.connection, r.external_id, r.line from asked join canonical.reservation r using (connection, external_id)
+  select r.connection, r.external_id, r.line
+  from canonical.reservation r left join canonical."order" o using (connection, external_id)
+  where r.state in ('active', 'short') or r.state = 'consumed' and (
+    o.connection is null or o.deleted_at is not null or o.copy_of is not null or o.status = 'returned')
+"""
+_SOME_KEYS = f"""
+  {_ASKING} and l.sku = any(:skus)
   union
   select r.connection, r.external_id, r.line from canonical.reservation r
   where r.sku = any(:skus) and r.state in ('active', 'short')
   union
   select r.connection, r.external_id, r.line
-  from canonical.reservation r left join canonical."order" o using (connection, external_id)
-  where :everything and (r.state in ('active', 'short') or r.state = 'consumed' and (
-    o.connection is null or o.deleted_at is not null or o.copy_of is not null or o.status = 'returned'))
-)
+  from unnest(cast(:connections as text[]), cast(:ids as text[])) asked(connection, external_id)
+  join canonical.reservation r using (connection, external_id)
+"""
+_LINES = """
+with keys as ({keys})
 select keys.*, o.kind, o.placed_at, o.updated_at, o.payment,
        coalesce(l.location, o.location) as place, l.sku, coalesce(l.quantity, 0) as quantity,
        case when o.connection is null or o.deleted_at is not null then 'deleted'
@@ -120,7 +126,8 @@ where coalesce(o.kind, 'sale') = 'sale' or r.state is not null
 
 def lines(db: Database, hub: Hub, scope: Scope, now: datetime) -> list[tuple[Line, Reservation | None]]:
     """Every line that holds units or may ask for some, with what it has."""
-    return [(_line(hub, row, now), _held(row)) for row in db.execute(text(_LINES), scope.names)]
+    query = text(_LINES.format(keys=_ALL_KEYS if scope.everything else _SOME_KEYS))
+    return [(_line(hub, row, now), _held(row)) for row in db.execute(query, scope.names)]
 
 
 def _line(hub: Hub, row: Row[Any], now: datetime) -> Line:

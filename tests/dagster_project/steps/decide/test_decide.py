@@ -184,6 +184,8 @@ def test_a_silent_warehouse_lowers_but_raises_nothing(shop: Any) -> None:
     shop.syncs()
     assert shop.shows("market") == {"SKU-1": 2}
     assert shop.states("market") == {"SKU-1": ("held", "stale")}
+    because = shop.one("select because from ledger.outbox").because
+    assert because.startswith("5 on hand, 1 reserved, not counted since 2026-03-02 05:00 UTC")
     shop.counts("SKU-1", 5)
     shop.syncs()
     assert shop.shows("market") == {"SKU-1": 4}
