@@ -50,8 +50,10 @@ select i.subject, i.acknowledged::text as acknowledged from ledger.item i
 where i.connection = :connection and i.capability = :capability and {these}
 """
 _RESTLESS = """
-select i.subject, i.state, i.reason, i.desired::text as desired, o.state as outbox
+select i.subject, i.state, i.reason, i.desired::text as desired,
+       case when p.undoes is not null and o.state in ('held', 'ready') then 'undo' else o.state end as outbox
 from ledger.item i left join ledger.outbox o using (connection, capability, subject)
+left join ledger.plan p on p.plan = o.plan
 where i.connection = :connection and i.capability = :capability and i.state <> 'in_sync' and {these}
 """
 _TRANSIT = "select location from canonical.location where kind = 'transit'"

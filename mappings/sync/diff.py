@@ -40,9 +40,9 @@ from judged
 where not coalesce(case verdict
     when 'exclude' then state = 'excluded' and reason = excluded
     when 'hold' then state = 'held' and reason = hold and outbox is null
-    when 'settle' then state = 'in_sync' and last = value
+    when 'settle' then state = 'in_sync' and last = value or outbox = 'undo'
     when 'withdraw' then last is null and (outbox is not null or state = 'rejected')
-    when 'send' then last = value and (state = 'rejected' or outbox in ('ready', 'sending', 'unknown')
+    when 'send' then last = value and (state = 'rejected' or outbox in ('ready', 'undo', 'sending', 'unknown')
                                        or outbox = 'held' and reason not in {ROW_GUARDS})
     end, false)
 """
@@ -55,7 +55,8 @@ class Faced:
     `desired`: subject, value (JSON text), excluded (the rule by which the subject does not belong), hold (why there is
     no value to show), withdrawal (what to show instead of what belongs no more), and any columns besides.
     `items`: subject, acknowledged, of all rows. `restless`: subject, state, reason, desired, outbox (state of the row
-    there) of those that are not in sync; the others desire what was acknowledged. `observed`: subject, value: what the
+    there; `undo` where it waits to take back what is shown, which the rules' own value does not overrule) of those that
+    are not in sync; the others desire what was acknowledged. `observed`: subject, value: what the
     channel is seen to show, where that is known better than what it acknowledged.
     """
 

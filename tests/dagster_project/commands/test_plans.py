@@ -76,9 +76,6 @@ def test_a_rejected_plan_sends_nothing_and_says_who_refused_it(held: Street):
     assert status["rejected"] == 12
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the echo of the undone push makes its subjects dirty, and deciding drops the undo"
-)
 def test_a_push_is_taken_back(held: Street):
     before, plan = prices(held), waiting(held, "price.push")
     held.keruen("approve", str(plan))
