@@ -81,6 +81,8 @@ def _decide_each(
             return Planned(error=str(error))
 
     chosen = list(queues)
+    if any(capability == "stock.push" for _, capability in chosen):
+        _ = goods.stock  # read once before the workers begin, or each would read it
     with ThreadPoolExecutor(WORKERS) as pool:
         plans = list(pool.map(decided, chosen))
     return {(connection.name, capability): plan for (connection, capability), plan in zip(chosen, plans, strict=True)}

@@ -8,8 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dagster_project.connections import Connection
-from mappings.pricing.guard import Words, price_guard
+from mappings.pricing.guard import price_guard
 from mappings.stock.policy import stock_guard
+from mappings.sync.guards import Words
 from mappings.sync.plan import FEW
 from mappings.sync.values import totals
 

@@ -1,11 +1,6 @@
 """What stops a wrong price: it waits for a person, the others go."""
 
-import numpy as np
-from numpy.typing import NDArray
-
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
-Words = NDArray[np.object_]
+from mappings.sync.guards import Floats, Words, first_of, leaps
 
 
 def price_guard(was: Floats, becomes: Floats, floor: Floats, ceiling: Floats, step: float | None) -> Words:
@@ -18,19 +13,3 @@ def price_guard(was: Floats, becomes: Floats, floor: Floats, ceiling: Floats, st
             "step": leaps(was, becomes, step),
         }
     )
-
-
-def leaps(was: Floats, becomes: Floats, step: float | None) -> Mask:
-    """Whether a value becomes at least `step` times what it was, or at most its `step`th part. Not from or to zero."""
-    if step is None:
-        return np.zeros(len(becomes), dtype=np.bool_)
-    comparable = (was > 0) & (becomes > 0)
-    return np.asarray(comparable & ((becomes >= was * step) | (becomes * step <= was)))
-
-
-def first_of(guards: dict[str, Mask]) -> Words:
-    """The name of the first guard that applies to each row, None where none does."""
-    names: Words = np.array([*guards, None], dtype=object)
-    held = np.column_stack([*guards.values(), np.ones(len(next(iter(guards.values()))), dtype=bool)])
-    picked: Words = names[held.argmax(axis=1)]
-    return picked

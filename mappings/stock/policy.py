@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 
-from mappings.pricing.guard import Floats, Mask, Words, first_of, leaps
+from mappings.sync.guards import Floats, Mask, Words, first_of, leaps
 from mappings.sync.values import totals
 
 
