@@ -80,7 +80,8 @@ _ORDER_FIELDS = ", ".join(
 )
 _JOINS, _SKU = bindings.resolved("i")
 
-# A copy is known by what it carries, or by the receipt we got when we made it.
+# A copy is known by what it carries, or by the receipt we got when we made it. Its system knew of it before we read it,
+# and a count taken in between holds back what it reserves.
 _ORDERS = f"""
 with latest as materialized (
   select distinct on (i.external_id) i.* from incoming_order i order by i.external_id, i.seq desc
@@ -97,7 +98,7 @@ with latest as materialized (
 },
 copies as (
   insert into hub.binding as b (connection, entity, external_id, our_id, how, since)
-  select :connection, 'order', external_id, copy_of, 'reference', cast(:now as timestamptz)
+  select :connection, 'order', external_id, copy_of, 'reference', least(placed_at, cast(:now as timestamptz))
   from latest where copy_of is not null
   on conflict do nothing
 ), resolved as materialized (
@@ -137,3 +138,23 @@ def put_orders(db: Connection, values: Mapping[str, Any]) -> Put:
     """Heads, lines (replaced where they differ) and history. `unbound` counts lines whose sku no product has."""
     db.execute(_EVENTS, values)
     return Put(*db.execute(text(_ORDERS), values).one())
+
+
+_MADE = text("""
+insert into hub.binding (connection, entity, external_id, our_id, how, since)
+select :connection, 'order', made.receipt, made.subject, 'receipt', made.since
+from unnest(cast(:receipts as text[]), cast(:subjects as text[]), cast(:moments as timestamptz[]))
+  made(receipt, subject, since)
+on conflict do nothing
+""")
+
+
+def remember_copies(db: Connection, connection: str, made: Sequence[tuple[str, str, datetime]]) -> None:
+    """Copies that a system confirmed: (its id, `connection:id` of the origin, when the request left).
+
+    From that moment on the system's counts may hold back what the order does.
+    """
+    if made:
+        receipts, subjects, moments = (list(column) for column in zip(*made, strict=True))
+        values = {"connection": connection, "receipts": receipts, "subjects": subjects, "moments": moments}
+        db.execute(_MADE, values)

@@ -15,6 +15,7 @@ from sqlalchemy import Engine, text
 
 from connectors.sdk.runtime import Attempt
 from dagster_project.store.ledger import Queue, delivering
+from dagster_project.store.orders import remember_copies
 
 
 class Row(NamedTuple):
@@ -73,16 +74,15 @@ def new_worker() -> str:
 _CLAIM = text("""
 with picked as materialized (
   select ctid as place, * from ledger.outbox
-  where connection = :connection and capability = :capability and state = 'ready'
-    and (not_before is null or not_before <= :now)
-  order by plan limit :limit for update skip locked
+  where connection = :connection and capability = :capability and state = 'ready' and not_before <= :now
+  order by not_before limit :limit for update skip locked
 ), noted as (
   update ledger.item i set state = 'pending', reason = 'sending', sent = p.becomes, sent_at = :now
   from picked p
   where i.connection = :connection and i.capability = :capability and i.subject = p.subject and i.version = p.version
   returning i.subject
 ), claimed as (
-  update ledger.outbox o set state = 'sending', claimed_by = :worker, claimed_until = :until, not_before = null
+  update ledger.outbox o set state = 'sending', claimed_by = :worker, claimed_until = :until
   from picked p join noted using (subject) where o.ctid = p.place
 ), stale as (
   select p.* from picked p where not exists (select from noted where noted.subject = p.subject)
@@ -120,7 +120,8 @@ def _row(one: Any) -> Row:
 _EXPIRE = text("""
 with dead as materialized (
   select subject from ledger.outbox
-  where connection = :connection and capability = :capability and state = 'sending' and claimed_until < :now
+  where connection = :connection and capability = :capability and not_before < 'infinity'
+    and state = 'sending' and claimed_until < :now
   for update skip locked
 ), lost as (
   update ledger.outbox o set state = 'unknown', claimed_by = null, claimed_until = null
@@ -147,8 +148,8 @@ def expire(engine: Engine, queue: Queue, *, now: datetime) -> int:
 _CLAIM_UNKNOWN = text("""
 with due as materialized (
   select subject from ledger.outbox
-  where connection = :connection and capability = :capability and state = 'unknown'
-    and (claimed_until is null or claimed_until < :now) and (not_before is null or not_before <= :now)
+  where connection = :connection and capability = :capability and state = 'unknown' and not_before <= :now
+    and (claimed_until is null or claimed_until < :now)
   limit :limit for update skip locked
 )
 update ledger.outbox o set claimed_by = :worker, claimed_until = :until
@@ -213,7 +214,7 @@ with told as materialized (
 ), kept as (
   update ledger.outbox o set
     state = case t.outcome when 'unknown' then 'unknown' else 'ready' end,
-    claimed_by = null, claimed_until = null, not_before = t.not_before, tries = o.tries + 1
+    claimed_by = null, claimed_until = null, not_before = coalesce(t.not_before, '-infinity'), tries = o.tries + 1
   from told t
   where o.connection = :connection and o.capability = :capability and o.subject = t.subject
     and o.claimed_by = :worker and t.outcome in ('deferred', 'unknown')
@@ -290,7 +291,21 @@ def record(
             db.execute(_ATTEMPTS, {**queue.names, **_attempts(sent)})
         values = {**queue.names, "worker": worker, "reading": reading, "told": _json(told, now)}
         counts = db.execute(_RECORD, values).all() if told else []
+        if queue.capability == "order.push" and not reading:
+            remember_copies(db, queue.connection, _made(told, sent, now))
     return {row.outcome: row.count for row in counts}
+
+
+def _made(told: Sequence[Told], sent: Sequence[Sent], now: datetime) -> list[tuple[str, str, datetime]]:
+    """Receipt, subject and the moment its batch left, of each copy that was confirmed."""
+    left: dict[int | None, datetime] = {}
+    for one in sent:
+        left[one.batch] = min(left.get(one.batch, one.attempt.at), one.attempt.at)
+    return [
+        (one.message, one.subject, left.get(one.batch, one.at or now))
+        for one in told
+        if one.outcome == "accepted" and one.message
+    ]
 
 
 def _json(told: Sequence[Told], now: datetime) -> str:
@@ -318,7 +333,7 @@ def _attempts(sent: Sequence[Sent]) -> dict[str, list[Any]]:
 
 _WAITING = text("""
 select count(*) from ledger.outbox
-where connection = :connection and capability = :capability and state in ('ready', 'sending', 'unknown')
+where connection = :connection and capability = :capability and not_before < 'infinity'
 """)
 
 
@@ -332,10 +347,10 @@ def waiting(engine: Engine, queue: Queue) -> int:
 _DUE = text("""
 select distinct o.connection, o.capability
 from ledger.outbox o join ledger.item i using (connection, capability, subject)
-where case o.state
+where o.not_before <= :now and case o.state
   when 'sending' then o.claimed_until < :now
-  when 'unknown' then coalesce(o.not_before, :now) <= :now and coalesce(o.claimed_until, '-infinity') < :now
-  when 'ready' then coalesce(o.not_before, :now) <= :now and (
+  when 'unknown' then coalesce(o.claimed_until, '-infinity') < :now
+  when 'ready' then (
     i.sent is distinct from o.becomes or i.reason is distinct from 'published, not fetched'
     or exists (select from hub.feed_fetch f
                where f.connection = o.connection and f.status = 200 and f.complete and f.at >= i.sent_at)) end
