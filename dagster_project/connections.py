@@ -182,7 +182,7 @@ class Connection:
                 f"{self.name}: setting `{where}` of connector {self.spec.name}: {first['msg']}. "
                 "Mend it in connections.yaml."
             ) from None
-        return config.named(self.name)
+        return config.named(self.name, self.entry.account)
 
     def mode(self, capability: str) -> Mode:
         """auto, approve or off for `stock.push`, `order.status` …"""

@@ -75,7 +75,7 @@ def http(config: MoySkladConfig) -> Http:
 
 
 def account(config: MoySkladConfig) -> str:
-    return f"moysklad:{config.connection}"
+    return f"moysklad:{config.rate_account}"
 
 
 def cost(config: MoySkladConfig, path: str) -> float:

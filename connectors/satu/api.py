@@ -13,7 +13,7 @@ def http(config: SatuConfig) -> Http:
     """The account's client. The gateway cuts near 60 s, so we read no longer."""
     return Http(
         str(config.base_url),
-        account=f"satu:{config.connection}",
+        account=f"satu:{config.rate_account}",
         auth=Bearer(config.token),
         headers={"X-LANGUAGE": config.language} if config.language else {},
         per_second=config.per_second,

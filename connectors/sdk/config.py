@@ -12,15 +12,21 @@ class ConnectionConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
     _connection: str = PrivateAttr(default="unnamed")
+    _account: str | None = PrivateAttr(default=None)
 
     @property
     def connection(self) -> str:
-        """The connection's name: keys, errors and rate-limit accounts carry it."""
+        """The connection's name: keys and errors carry it."""
         return self._connection
 
-    def named(self, connection: str) -> "ConnectionConfig":
-        """The same settings under a connection's name."""
-        self._connection = connection
+    @property
+    def rate_account(self) -> str:
+        """Under what name the vendor's limit is kept: the connection's, unless several share one account there."""
+        return self._account or self._connection
+
+    def named(self, connection: str, account: str | None = None) -> "ConnectionConfig":
+        """The same settings under a connection's name; `account` as in connections.yaml."""
+        self._connection, self._account = connection, account
         return self
 
 

@@ -69,6 +69,18 @@ def test_secrets_file_of_the_home_is_refused_while_others_can_read_it(monkeypatc
     assert shop.config.token.get_secret_value() == "from-file"
 
 
+def test_connections_of_one_vendor_account_share_its_limit(monkeypatch):
+    monkeypatch.setenv("T", "x")
+    shop = hub("""
+        east: {connector: acme, secrets: {token: T}, account: acme_head_office}
+        west: {connector: acme, secrets: {token: T}, account: acme_head_office}
+        north: {connector: acme, secrets: {token: T}}
+    """)
+    accounts = {name: shop[name].config.rate_account for name in shop.connections}
+    assert accounts == {"east": "acme_head_office", "west": "acme_head_office", "north": "north"}
+    assert shop["east"].config.connection == "east"
+
+
 def test_relative_paths_are_relative_to_the_connections_file(monkeypatch):
     monkeypatch.setenv("T", "x")
     assert hub("east: {connector: acme, secrets: {token: T}}")["east"].config.inbox == "/shop/inbox/*.csv"
