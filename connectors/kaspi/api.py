@@ -35,7 +35,7 @@ def _refused(config: KaspiConfig, response: requests.Response) -> HubError | Non
     if response.status_code not in {401, 403}:
         return None
     return ConfigError(
-        f"{config.rate_account}: Kaspi refused the token ({response.status_code}). The head of the company makes a new "
+        f"{config.connection}: Kaspi refused the token ({response.status_code}). The head of the company makes a new "
         "one in the cabinet, Настройки > Токен API; put it in the secret `token`."
     )
 
@@ -49,7 +49,7 @@ def read(config: KaspiConfig, path: str, params: dict[str, Any] | None = None) -
             raise
         raise TransientError(f"{error}. {SILENCE}", error.retry_after) from None
     if not isinstance(body, dict) or "data" not in body:
-        raise ContractError(f"{config.rate_account}: {path} answered without `data`")
+        raise ContractError(f"{config.connection}: {path} answered without `data`")
     return body
 
 
