@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+import psutil
+
 from connectors.sdk.errors import ConfigError
 
 
@@ -70,3 +72,11 @@ def sole_up(folder: Path) -> Iterator[None]:
             yield
         finally:
             file.truncate(0)
+
+
+def up_since(folder: Path) -> float | None:
+    """When the `keruen up` of this home began, in seconds since 1970; None where none runs."""
+    try:
+        return psutil.Process(int((folder / "up.lock").read_text())).create_time()
+    except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
+        return None

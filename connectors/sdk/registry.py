@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
 from connectors.sdk.config import ConnectionConfig
@@ -89,6 +90,19 @@ def _load(entry: EntryPoint) -> ConnectorSpec | str:
             f"cannot be loaded ({type(error).__name__}: {sample(str(error)) or 'no message'}); update or uninstall it"
         )
     return wrong_with(spec, entry.name) or spec
+
+
+def installed_since(moment: float) -> list[str]:
+    """Distributions with connectors that were installed after `moment`, in seconds since 1970."""
+    fresh = {_distribution(entry) for entry in entry_points(group=GROUP) if _installed_at(entry) > moment}
+    return sorted(fresh)
+
+
+def _installed_at(entry: EntryPoint) -> float:
+    metadata = [
+        file for file in (entry.dist.files or () if entry.dist else ()) if file.name in ("METADATA", "PKG-INFO")
+    ]
+    return max((Path(str(file.locate())).stat().st_mtime for file in metadata), default=0.0)
 
 
 def _distribution(entry: EntryPoint) -> str:

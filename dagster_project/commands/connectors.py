@@ -6,11 +6,12 @@ from typing import Annotated, Any
 import typer
 
 from connectors.sdk.errors import ConfigError, HubError
-from connectors.sdk.registry import discover
+from connectors.sdk.registry import discover, installed_since
 from connectors.sdk.spec import ConnectorSpec
-from dagster_project.commands.output import out, print_json, print_rows, says_who_must_act
+from dagster_project.commands.output import err, out, print_json, print_rows, says_who_must_act
 from dagster_project.commands.settings import as_markdown, settings_of
 from dagster_project.connections import Connection, load
+from dagster_project.home import home, up_since
 from dagster_project.simulators import sandbox_module
 from dagster_project.steps.trial import placeholder_config, trial
 
@@ -73,6 +74,8 @@ def check(as_json: Json = False) -> None:
     rows = [{"name": f"plugin {one.name}", "ok": False, "says": one.why} for one in discover().problems]
     rows += [_checked(connection) for connection in load().connections.values()]
     print_rows(rows, as_json=as_json, empty="every plugin loads; no connection is configured")
+    if (since := up_since(home())) and (fresh := installed_since(since)):
+        err.print(f"`keruen up` began before {', '.join(fresh)} was installed: press Reload beside keruen in its UI.")
     if not all(row["ok"] for row in rows):
         raise typer.Exit(1)
 

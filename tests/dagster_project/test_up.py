@@ -56,9 +56,14 @@ class Up:
         said = self.process.stdout.readline()
         assert f"http://127.0.0.1:{self.port}" in said, self.process.communicate(timeout=60)
 
-    def runs(self, *words: str) -> "subprocess.CompletedProcess[str]":
+    def runs(self, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            self.command(*words), env=self.environment, capture_output=True, text=True, timeout=120, check=False
+            self.command(*words),
+            env={**self.environment, **environment},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
 
     def everybody(self) -> list[psutil.Process]:
@@ -113,6 +118,19 @@ def test_a_second_up_on_the_same_home_says_so_and_does_no_harm(up: Up):
     assert "KERUEN_HOME" in second.stderr
     assert {process.pid for process in up.everybody()} >= before
     assert requests.get(f"http://127.0.0.1:{up.port}/server_info", timeout=10).ok
+
+
+def test_a_plugin_that_came_later_is_told_to_be_reloaded(up: Up):
+    plugin = up.home / "site/keruen_late-1.0.dist-info"
+    plugin.mkdir(parents=True)
+    (plugin / "METADATA").write_text("Metadata-Version: 2.1\nName: keruen-late\nVersion: 1.0\n")
+    (plugin / "RECORD").write_text("keruen_late-1.0.dist-info/METADATA,,\n")
+    (plugin / "entry_points.txt").write_text("[keruen.connectors]\nlate = keruen_late:CONNECTOR\n")
+    done = up.runs(
+        "connectors", "check", PYTHONPATH=os.pathsep.join((str(plugin.parent), os.environ.get("PYTHONPATH", "")))
+    )
+    assert "began before keruen-late was installed: press Reload" in done.stderr
+    assert "Reload" not in up.runs("connectors", "check").stderr
 
 
 @pytest.mark.parametrize("option", ["--port", "--feed-port"])
