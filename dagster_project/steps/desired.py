@@ -152,14 +152,13 @@ def _excluded(
         has["price"] = _priced(connection, slice, now) if priced is None else priced
     if "stock" in offers.has:
         has["stock"] = _counted(connection, slice) if counted is None else counted
-    listed = pc.is_in(slice.products["sku"], slice.listed(connection.name)) if sink.needs_listing else None
     reasons = excluded(
         slice.products,
         status=offers.status,
-        category=offers.category,
+        under=(offers.category, slice.categories) if offers.category else None,
         exclude=offers.exclude,
         has=has,
-        listed=listed,
+        unlisted=slice.unlisted(connection.name) if sink.needs_listing else (),
     )
     return reasons if sink.belongs is Sink.belongs else _fitting(connection, sink, slice, reasons)
 

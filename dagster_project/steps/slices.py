@@ -20,7 +20,8 @@ from dagster_project.store.scan import scan
 from dagster_project.store.transfer import read
 from mappings.stock.availability import Floats
 
-_PRODUCTS = "select sku, status, category, deleted_at is not null as deleted from canonical.product where {these}"
+_PRODUCTS = "select sku, status, deleted_at is not null as deleted from canonical.product where {these}"
+_CATEGORIES = "select sku, category from canonical.product where category is not null and {these}"
 _ABOUT = """
 select sku, (attributes || jsonb_strip_nulls(jsonb_build_object('name', name, 'name_kk', name_kk, 'brand', brand,
        'category', category, 'barcodes', barcodes, 'unit', unit)))::text as about
@@ -28,7 +29,7 @@ from canonical.product where {these}
 """
 _STOCK = """
 select sku, location, on_hand::float8 as on_hand, reserved::float8 as reserved,
-       extract(epoch from as_of)::float8 as counted_at, connection
+       as_of, connection
 from position.stock where {these}
 """
 _PRICES = """
@@ -36,7 +37,12 @@ select sku, price_type, (amount * 100)::bigint as cents, currency::text as curre
        nullif(valid_from, '-infinity') as valid_from, nullif(valid_to, 'infinity') as valid_to
 from canonical.price where price_type = any(:types) and deleted_at is null and {these}
 """
-_LISTED = "select sku from canonical.listing where connection = :connection and deleted_at is null and {these}"
+# Most products are listed, or most are not; either way the server tells the difference from two indexes in one pass.
+_UNLISTED = """
+select p.sku from canonical.product p
+where not exists (select from canonical.listing l
+                  where l.connection = :connection and l.sku = p.sku and l.deleted_at is null) and {these}
+"""
 _OBSERVED = """
 select l.sku as subject, min(trim_scale({column}))::text as value
 from canonical.listing l left join ledger.item i
@@ -82,8 +88,14 @@ class Slice:
 
     @cached_property
     def products(self) -> pa.Table:
-        """sku, status, category, deleted: what can have a row in the ledger."""
+        """sku, status, deleted: what can have a row in the ledger."""
         return self.rows(_PRODUCTS, "sku")
+
+    @cached_property
+    def categories(self) -> pa.Array:
+        """The category of each product, null where it has none."""
+        found = self.rows(_CATEGORIES, "sku")
+        return found["category"].combine_chunks().take(pc.index_in(self.products["sku"], found["sku"]).combine_chunks())
 
     @cached_property
     def about(self) -> pa.Table:
@@ -101,7 +113,8 @@ class Slice:
         at = (rows.filter(known).to_numpy(), columns.filter(known).to_numpy())
         shape = (self.products.num_rows, len(places))
         quantities = {name: _matrix(shape, at, found[name].filter(known)) for name in ("on_hand", "reserved")}
-        stood_by = np.maximum(found["counted_at"].to_numpy(), self._confirmed(found["connection"]))
+        counted_at = pc.cast(found["as_of"], pa.int64()).to_numpy() / 1e6
+        stood_by = np.maximum(counted_at, self._confirmed(found["connection"]))
         return Stock(
             tuple(places), **quantities, counted_at=_matrix(shape, at, pa.array(stood_by).filter(pa.array(known)))
         )
@@ -113,9 +126,9 @@ class Slice:
         rank = pc.fill_null(pc.index_in(found["connection"], order), len(order))
         return found.append_column("rank", rank)
 
-    def listed(self, connection: str) -> pa.ChunkedArray:
-        """Skus that the channel lists."""
-        return self.rows(_LISTED, "sku", connection=connection)["sku"]
+    def unlisted(self, connection: str) -> pa.ChunkedArray:
+        """Products that the channel does not list."""
+        return self.rows(_UNLISTED, "p.sku", connection=connection)["sku"]
 
     def observed(self, queue: Queue) -> pa.Table:
         """subject, value (JSON text): what the channel is seen to show of subjects that it never confirmed."""

@@ -20,6 +20,8 @@ from dagster_project.store.database import libpq_url
 def scan(engine: Engine, query: str, params: Mapping[str, Any]) -> pa.Table:
     """All rows of a query with `:name` parameters."""
     with _driver(libpq_url(), os.getpid()).adbc_clone() as connection, connection.cursor() as cursor:
+        # whoever scans does so beside others; parallel workers of the server would only be in their way
+        cursor.execute("set max_parallel_workers_per_gather = 0")
         cursor.execute(_literal(engine, query, params))
         found = cursor.fetch_arrow_table()
     return found.cast(pa.schema([pa.field(field.name, field.type) for field in found.schema]))

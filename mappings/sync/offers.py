@@ -1,45 +1,60 @@
 """What belongs on a channel: the first rule that says no, by its name."""
 
-from collections.abc import Mapping, Sequence
-from functools import reduce
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial, reduce
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 NOT_LISTED = "not listed"
+Rule = tuple[Any, Callable[[], Any]]
+"""To which rows it applies, and what makes its words: one text, or a text for each row."""
 
 
 def excluded(
     products: pa.Table,
     *,
     status: str | None = None,
-    category: Sequence[str] = (),
+    under: tuple[Sequence[str], pa.Array] | None = None,
     exclude: Sequence[str] = (),
     has: Mapping[str, pa.Array] | None = None,
-    listed: pa.Array | None = None,
+    unlisted: pa.ChunkedArray | Sequence[str] = (),
 ) -> pa.Array:
     """For each product the rule that keeps it off the channel, null where it belongs.
 
-    `products`: sku, status, category, deleted. `category`: paths of which one must begin the product's. `has`: name of
-    a fact → whether each product has it. `listed`: whether the channel lists it, None where that does not matter.
+    `products`: sku, status, deleted. `under`: paths of categories, and each product's own, which must begin with one of
+    them. `has`: name of a fact → whether each product has it. `unlisted`: skus that the channel does not list.
     """
-    sku, state, path, deleted = (products[name].combine_chunks() for name in ("sku", "status", "category", "deleted"))
-    rules: list[tuple[Any, Any]] = [(deleted, "deleted from the catalogue")]
+    sku, state, deleted = (products[name].combine_chunks() for name in ("sku", "status", "deleted"))
+    rules: list[Rule] = [(deleted, lambda: "deleted from the catalogue")]
     if status is not None:
-        rules.append((pc.not_equal(state, status), _named("status", state)))
-    if category:
-        under = reduce(pc.or_, [pc.starts_with(path, prefix) for prefix in category])
-        rules.append((pc.invert(pc.fill_null(under, False)), _named("category", pc.fill_null(path, "none"))))
-    if exclude:
-        rules.append((pc.is_in(sku, pa.array(exclude, pa.string())), "exclude: named in connections.yaml"))
-    rules += [(pc.invert(present), f"has: no {fact}") for fact, present in (has or {}).items()]
-    if listed is not None:
-        rules.append((pc.invert(listed), NOT_LISTED))
-    reason = pa.nulls(len(sku), pa.string())
+        rules.append((pc.not_equal(state, status), lambda: _named("status", state)))
+    if under is not None:
+        paths, path = under
+        belongs = reduce(pc.or_, [pc.starts_with(path, prefix) for prefix in paths])
+        outside = pc.invert(pc.fill_null(belongs, False))
+        rules.append((outside, lambda: _named("category", pc.fill_null(path, "none"))))
+    if len(exclude):
+        rules.append((_among(sku, exclude), lambda: "exclude: named in connections.yaml"))
+    for fact, present in (has or {}).items():
+        rules.append((pc.invert(present), partial("has: no {}".format, fact)))
+    if len(unlisted):
+        rules.append((_among(sku, unlisted), lambda: NOT_LISTED))
+    return _first(rules, len(sku))
+
+
+def _first(rules: Sequence[Rule], rows: int) -> pa.Array:
+    """The words of the first rule that applies to each row. Those of a rule that applies to none are not even made."""
+    reason = pa.nulls(rows, pa.string())
     for applies, words in reversed(rules):
-        reason = pc.if_else(applies, words, reason)
+        if pc.any(applies).as_py():
+            reason = pc.if_else(applies, words(), reason)
     return reason
+
+
+def _among(sku: pa.Array, some: pa.ChunkedArray | Sequence[str]) -> pa.Array:
+    return pc.is_in(sku, some if isinstance(some, pa.ChunkedArray) else pa.array(some, pa.string()))
 
 
 def _named(rule: str, values: pa.Array) -> pa.Array:

@@ -37,19 +37,20 @@ PRODUCTS = pa.table(
     {
         "sku": ["SKU-1", "SKU-2", "SKU-3"],
         "status": ["active", "archived", "active"],
-        "category": ["Toys/Cars", "Toys", None],
         "deleted": [False, False, True],
     }
 )
+CATEGORIES = pa.array(["Toys/Cars", "Toys", None])
 
 
 def test_the_first_rule_that_says_no_gives_the_reason() -> None:
     assert excluded(PRODUCTS).to_pylist() == [None, None, "deleted from the catalogue"]
-    assert excluded(PRODUCTS, status="active", category=["Toys/"]).to_pylist() == [
+    assert excluded(PRODUCTS, status="active", under=(["Toys/"], CATEGORIES)).to_pylist() == [
         None, "status: archived", "deleted from the catalogue",
     ]  # fmt: skip
-    assert excluded(PRODUCTS.slice(0, 2), category=["Food"]).to_pylist() == ["category: Toys/Cars", "category: Toys"]
-    assert excluded(PRODUCTS.slice(0, 1), exclude=["SKU-1"]).to_pylist() == ["exclude: named in connections.yaml"]
+    two = PRODUCTS.slice(0, 2)
+    assert excluded(two, under=(["Food"], CATEGORIES[:2])).to_pylist() == ["category: Toys/Cars", "category: Toys"]
+    assert excluded(two, exclude=["SKU-1"]).to_pylist() == ["exclude: named in connections.yaml", None]
     facts = {"price": pa.array([True, False]), "stock": pa.array([False, False])}
-    assert excluded(PRODUCTS.slice(0, 2), has=facts).to_pylist() == ["has: no stock", "has: no price"]
-    assert excluded(PRODUCTS.slice(0, 2), listed=pa.array([True, False])).to_pylist() == [None, "not listed"]
+    assert excluded(two, has=facts).to_pylist() == ["has: no stock", "has: no price"]
+    assert excluded(two, unlisted=["SKU-2"]).to_pylist() == [None, "not listed"]

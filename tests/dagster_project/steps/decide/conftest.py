@@ -209,7 +209,7 @@ class Shop:
 
     def waits(self, connection: str, capability: str = "stock.push") -> dict[str, tuple[Any, str]]:
         """Subject → value and state of its row in the outbox."""
-        query = "select * from ledger.outbox where connection = :n and capability = :c order by subject"
+        query = "select subject, becomes, state from ledger.outbox where connection = :n and capability = :c order by 1"
         return {row.subject: (row.becomes, row.state) for row in self.all(query, n=connection, c=capability)}
 
     # ── SQL ───────────────────────────────────────────────────────────────────────────────────────────────────────────
