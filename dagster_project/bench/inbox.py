@@ -1,4 +1,4 @@
-"""A channel in a process of its own that takes counts in batches and says which ids it processed; it keeps no more."""
+"""A channel's sandbox in a process of its own: it takes counts in batches and shows them, as vendors' sandboxes do."""
 
 import json
 import subprocess
@@ -6,35 +6,18 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import uvicorn
-from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-
-class Inbox:
-    """`requests` and `rows` received."""
-
-    def __init__(self) -> None:
-        self.requests = self.rows = 0
-
-    async def take(self, request: Request) -> Response:
-        rows = json.loads(await request.body())
-        self.requests += 1
-        self.rows += len(rows)
-        body = json.dumps({"processed_ids": [row["id"] for row in rows]})
-        return Response(body, media_type="application/json")
-
-    async def count(self, request: Request) -> Response:
-        return Response(json.dumps({"requests": self.requests, "rows": self.rows}), media_type="application/json")
+from connectors.sdk.testing.sandbox import Sandbox, served
 
 
 @contextmanager
 def receiving() -> Iterator[str]:
-    """The base url: `POST /stock` takes a list of `{id, quantity}`, `GET /count` tells what came."""
+    """The base url: `POST /stock` takes a list of `{id, quantity}`, `GET /count` tells how many requests and rows came."""
     command = [sys.executable, "-m", "dagster_project.bench.inbox"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         try:
             yield process.stdout.readline().strip()
@@ -43,14 +26,28 @@ def receiving() -> Iterator[str]:
 
 
 def _serve() -> None:
-    import socket
+    shown: dict[str, int] = {}
+    received = {"requests": 0, "rows": 0}
 
-    inbox = Inbox()
-    app = Starlette(routes=[Route("/stock", inbox.take, methods=["POST"]), Route("/count", inbox.count)])
-    listener = socket.create_server(("127.0.0.1", 0))
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
-    uvicorn.Server(uvicorn.Config(app, log_level="critical", access_log=False, lifespan="off")).run([listener])
+    async def take(request: Request) -> Response:
+        processed, errors = [], {}
+        for row in json.loads(await request.body()):
+            if isinstance(row["quantity"], int) and row["quantity"] >= 0:
+                shown[row["id"]] = row["quantity"]
+                processed.append(row["id"])
+            else:
+                errors[row["id"]] = "a count is a whole number"
+        received["requests"] += 1
+        received["rows"] += len(processed)
+        return JSONResponse({"processed_ids": processed, "errors": errors})
+
+    async def count(request: Request) -> Response:
+        return JSONResponse(received)
+
+    routes = [Route("/stock", take, methods=["POST"]), Route("/count", count)]
+    with served(Sandbox("channel", routes, limits="off")) as url:
+        print(url, flush=True)
+        sys.stdin.read()
 
 
 if __name__ == "__main__":

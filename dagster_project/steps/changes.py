@@ -31,7 +31,7 @@ def as_change(queue: Queue, row: Row) -> Change:
         value=value_of(queue.capability, row.becomes),
         was=value_of(queue.capability, row.was),
         key=row.key,
-        about=row.about,
+        about={} if row.about == "{}" else json.loads(row.about),
     )
 
 

@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from secrets import randbits
@@ -105,6 +105,7 @@ class _Delivery:
     pace: Pace
     counts: Counter[str] = field(default_factory=Counter)
     worker: str = field(default_factory=outbox.new_worker)
+    ahead: "Future[Claim | None] | None" = None
     recording: "Future[dict[str, int]] | None" = None
 
     def run(self, limit: int | None) -> None:
@@ -113,12 +114,13 @@ class _Delivery:
         except ConfigError as error:
             self.pace = self.pace.stopped(error, self.now())
         self._settle_unknown()
-        with ThreadPoolExecutor(1, "outbox") as store:
+        with ThreadPoolExecutor(2, "outbox") as store:
             try:
                 for claim in self._claims(store, limit):
                     self._send(store, claim)
             finally:
-                store.submit(outbox.release, self.engine, self.queue, self.worker).result()
+                wait([future for future in (self.ahead, self.recording) if future])
+                outbox.release(self.engine, self.queue, self.worker)
                 self._count_recorded()
         if self.counts["unknown"]:
             self._settle_unknown()
@@ -126,11 +128,11 @@ class _Delivery:
 
     def _claims(self, store: Executor, limit: int | None) -> Iterator[Claim]:
         """Chunks to send. The store claims the next one and records the last while the requests of this one go out."""
-        left, ahead = limit, None
-        while claim := (ahead or store.submit(self._claim, left)).result():
+        left = limit
+        while claim := (self.ahead or store.submit(self._claim, left)).result():
             left = left and left - len(claim.rows)
             self.counts["superseded"] += claim.superseded
-            ahead = None if self._alone else store.submit(self._claim, left)
+            self.ahead = None if self._alone else store.submit(self._claim, left)
             yield claim
 
     def _claim(self, left: int | None) -> Claim | None:

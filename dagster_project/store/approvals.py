@@ -90,7 +90,7 @@ with picked as materialized (
 )"""
 
 _APPROVE = text(f"""{_PICKED}, freed as (
-  update ledger.outbox o set state = 'ready', not_before = null, claimed_by = null, claimed_until = null
+  update ledger.outbox o set state = 'ready', not_before = 'epoch', claimed_by = null, claimed_until = null
   from fresh where o.connection = :connection and o.capability = :capability and o.subject = fresh.subject
 ), moved as (
   update ledger.item i set state = 'pending', reason = :message

@@ -53,7 +53,7 @@ def longest_unseen(engine: Engine, queue: Queue, limit: int) -> list[Row]:
     """Items in sync, those longest not looked at first, as rows to read back; `becomes` is what was confirmed."""
     with engine.connect() as db:
         rows = db.execute(_UNSEEN, {**queue.names, "limit": limit})
-        return [Row(row.subject, row.external_id, row.plan, None, row.value, {}, "", 0) for row in rows]
+        return [Row(row.subject, row.external_id, row.plan, None, row.value, "{}", "", 0) for row in rows]
 
 
 # What the channel shows becomes what it is known to show; the difference to what is desired makes the correction.

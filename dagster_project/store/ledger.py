@@ -12,6 +12,9 @@ from sqlalchemy import Connection, text
 
 STATES = ("in_sync", "pending", "held", "rejected", "unknown", "excluded")
 
+NEVER = "9999-12-31T00:00:00Z"
+"""`not_before` of held rows. A moment and no infinity, which Python cannot read."""
+
 ENTITY = {"stock": "stock", "price": "price", "order": "order", "segment": "segment", "customer": "customer"}
 """First word of a capability → entity under which its subjects stand in hub.dirty."""
 
@@ -79,15 +82,16 @@ with taken_back as materialized (
   where o.state in ('held', 'ready')
 ), put as (
   insert into ledger.outbox as o (connection, capability, subject, plan, external_id, was, becomes, because, guard,
-                                  version, key, state, about)
+                                  version, key, state, about, not_before)
   select :connection, :capability, subject, :plan, external_id, was, becomes, because, guard, version,
          concat_ws(':', cast(:connection as text), cast(:capability as text), external_id, version), state,
-         coalesce(about, '{{}}'::jsonb)
+         coalesce(about, '{{}}'::jsonb), case state when 'held' then '{NEVER}'::timestamptz else 'epoch' end
   from planned
   on conflict (connection, capability, subject) do update set
     plan = excluded.plan, external_id = excluded.external_id, was = excluded.was, becomes = excluded.becomes,
     because = excluded.because, guard = excluded.guard, version = excluded.version, key = excluded.key,
-    state = excluded.state, about = excluded.about
+    state = excluded.state, about = excluded.about,
+    not_before = case when 'held' in (o.state, excluded.state) then excluded.not_before else o.not_before end
   where o.state in ('held', 'ready')
   returning o.*
 ), moved as (
@@ -138,7 +142,9 @@ def freeze(
     state = "held" if held else "released"
     values = {**queue.names, "now": now, "reason": held, "held": held is not None}
     plan = db.execute(_PLAN, {**values, "state": state, "undoes": undoes, "run": run}).scalar_one()
-    counts = db.execute(text(_FREEZE.format(source=source)), {**values, "plan": plan, "undoes": undoes}).one()
+    counts = db.execute(
+        text(_FREEZE.format(source=source, NEVER=NEVER)), {**values, "plan": plan, "undoes": undoes}
+    ).one()
     db.execute(_COUNTED, {"plan": plan, "rows": counts.rows, "held": counts.held})
     db.execute(_EMPTIED, {**values, "plan": plan})
     return Frozen(plan, counts.rows, counts.held)

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, CursorResult, Engine, TextClause, text
+from sqlalchemy.exc import DBAPIError
 
 from connectors.sdk.runtime import ALONE, Runtime, current, using
 
@@ -32,29 +34,54 @@ on conflict (account) do update set
 """)
 
 
-@dataclass(frozen=True)
+@dataclass
 class StoreBucket:
-    """`connectors.sdk.runtime.Bucket` over `hub.bucket`."""
+    """`connectors.sdk.runtime.Bucket` over `hub.bucket`, for one thread.
+
+    It keeps a connection: to fetch one from the pool for every request would cost more than the question itself.
+    """
 
     engine: Engine
+    _kept: Connection | None = None
 
     def take(self, account: str, cost: float, per_second: float, burst: float) -> float:
         """Seconds to wait before the request may leave."""
         asked = {"account": account, "cost": cost, "per_second": per_second, "burst": burst}
-        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
-            return float(db.execute(_TAKE, asked).scalar_one())
+        return float(self._ask(_TAKE, asked).scalar_one())
 
     def pause(self, account: str, seconds: float) -> None:
         """Nobody calls this account for `seconds`."""
-        with self.engine.begin() as db:
-            db.execute(_PAUSE, {"account": account, "seconds": seconds})
+        self._ask(_PAUSE, {"account": account, "seconds": seconds})
+
+    def close(self) -> None:
+        if self._kept:
+            self._kept.close()
+            self._kept = None
+
+    def _ask(self, statement: TextClause, values: dict[str, object]) -> CursorResult[Any]:
+        """A connection that was lost in the meantime is replaced once."""
+        fresh = self._kept is None
+        if self._kept is None:
+            self._kept = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        try:
+            return self._kept.execute(statement, values)
+        except DBAPIError as error:
+            self.close()
+            if fresh or not error.connection_invalidated:
+                raise
+            return self._ask(statement, values)
 
 
 @contextmanager
 def lent(engine: Engine) -> Iterator[Runtime]:
     """Lends the store's buckets to connector calls inside; a runtime that already brings a bucket keeps it."""
     runtime = current()
-    if runtime.bucket is ALONE.bucket:
-        runtime = replace(runtime, bucket=StoreBucket(engine))
-    with using(runtime) as lending:
-        yield lending
+    if runtime.bucket is not ALONE.bucket:
+        yield runtime
+        return
+    bucket = StoreBucket(engine)
+    try:
+        with using(replace(runtime, bucket=bucket)) as lending:
+            yield lending
+    finally:
+        bucket.close()

@@ -1,7 +1,8 @@
 """Changes waiting for a channel: claimed, sent, and gone once their outcome is recorded.
 
 Every statement works on a whole chunk and is one transaction. A row goes ready → sending (committed before its request
-may leave) → deleted, or back to ready, or to unknown until the channel has been read back.
+may leave) → deleted, or back to ready, or to unknown until the channel has been read back. While it is sending, the row
+itself says what may have left; its item learns that, as `sent`, together with what came of it.
 """
 
 import json
@@ -14,19 +15,19 @@ from uuid import uuid4
 from sqlalchemy import Engine, text
 
 from connectors.sdk.runtime import Attempt
-from dagster_project.store.ledger import Queue, delivering
+from dagster_project.store.ledger import NEVER, Queue, delivering
 from dagster_project.store.orders import remember_copies
 
 
 class Row(NamedTuple):
-    """A claimed change as it was frozen. `becomes` and `was` are JSON text: nothing is rounded on the way."""
+    """A claimed change as it was frozen. `becomes`, `was` and `about` are JSON text: nothing is rounded on the way."""
 
     subject: str
     external_id: str
     plan: int
     was: str | None
     becomes: str | None
-    about: dict[str, Any]
+    about: str
     key: str
     tries: int
 
@@ -76,18 +77,16 @@ with picked as materialized (
   select ctid as place, * from ledger.outbox
   where connection = :connection and capability = :capability and state = 'ready' and not_before <= :now
   order by not_before limit :limit for update skip locked
-), noted as (
-  update ledger.item i set state = 'pending', reason = 'sending', sent = p.becomes, sent_at = :now
-  from picked p
-  where i.connection = :connection and i.capability = :capability and i.subject = p.subject and i.version = p.version
-  returning i.subject
+), due as materialized (
+  select p.*, i.version <> p.version as superseded
+  from picked p join ledger.item i
+    on i.connection = :connection and i.capability = :capability and i.subject = p.subject
 ), claimed as (
   update ledger.outbox o set state = 'sending', claimed_by = :worker, claimed_until = :until
-  from picked p join noted using (subject) where o.ctid = p.place
+  from due where o.ctid = due.place and not due.superseded
 ), stale as (
-  select p.* from picked p where not exists (select from noted where noted.subject = p.subject)
-), dropped as (
-  delete from ledger.outbox o using stale where o.ctid = stale.place
+  delete from ledger.outbox o using due where o.ctid = due.place and due.superseded
+  returning o.*
 ), overtaken as (
   update ledger.item i set state = 'pending', reason = 'a newer value is being planned'
   from stale
@@ -98,8 +97,7 @@ with picked as materialized (
 ), again as (
   insert into hub.dirty (entity, subject, because) select :entity, subject, 'changed while waiting' from stale
 )
-select p.subject, external_id, plan, was::text, becomes::text, about, key, tries, noted.subject is null as superseded
-from picked p left join noted using (subject)
+select subject, external_id, plan, was::text, becomes::text, about::text, key, tries, superseded from due
 """)
 
 
@@ -117,10 +115,10 @@ def _row(one: Any) -> Row:
     return Row(one.subject, known_as, one.plan, one.was, one.becomes, one.about, one.key, one.tries)
 
 
-_EXPIRE = text("""
+_EXPIRE = text(f"""
 with dead as materialized (
   select subject from ledger.outbox
-  where connection = :connection and capability = :capability and not_before < 'infinity'
+  where connection = :connection and capability = :capability and not_before < '{NEVER}'
     and state = 'sending' and claimed_until < :now
   for update skip locked
 ), lost as (
@@ -128,7 +126,7 @@ with dead as materialized (
   from dead where o.connection = :connection and o.capability = :capability and o.subject = dead.subject
   returning o.*
 ), moved as (
-  update ledger.item i set state = 'unknown', reason = :why
+  update ledger.item i set state = 'unknown', reason = :why, sent = lost.becomes, sent_at = :now
   from lost where i.connection = :connection and i.capability = :capability and i.subject = lost.subject
 )
 insert into ledger.change (plan, connection, capability, subject, was, becomes, because, guard, outcome, message,
@@ -154,7 +152,7 @@ with due as materialized (
 )
 update ledger.outbox o set claimed_by = :worker, claimed_until = :until
 from due where o.connection = :connection and o.capability = :capability and o.subject = due.subject
-returning o.subject, external_id, plan, was::text, becomes::text, about, key, tries
+returning o.subject, external_id, plan, was::text, becomes::text, about::text, key, tries
 """)
 
 
@@ -181,14 +179,10 @@ def renew(engine: Engine, queue: Queue, worker: str, *, until: datetime) -> set[
         return set(db.execute(_RENEW, {**queue.names, "worker": worker, "until": until}).scalars())
 
 
-_RELEASE = text("""
-with back as (
-  update ledger.outbox set state = 'ready', claimed_by = null, claimed_until = null
-  where connection = :connection and capability = :capability and claimed_by = :worker and state = 'sending'
-  returning subject
-)
-update ledger.item i set reason = 'waits for delivery', sent = null, sent_at = null
-from back where i.connection = :connection and i.capability = :capability and i.subject = back.subject
+_RELEASE = text(f"""
+update ledger.outbox set state = 'ready', claimed_by = null, claimed_until = null
+where connection = :connection and capability = :capability and not_before < '{NEVER}'
+  and claimed_by = :worker and state = 'sending'
 """)
 
 
@@ -203,9 +197,10 @@ def release(engine: Engine, queue: Queue, worker: str) -> None:
 # What is shown instead of something that belongs no more is desired by nobody: once confirmed, its item is excluded.
 _RECORD = text("""
 with told as materialized (
-  select * from json_to_recordset(cast(:told as json)) as t(
-    subject text, outcome text, message text, code text, not_before timestamptz, at timestamptz, batch bigint,
-    observed text)
+  select subject, alike.* from json_to_recordset(cast(:told as json)) as alike(
+    outcome text, message text, code text, not_before timestamptz, at timestamptz, batch bigint, observed text,
+    subjects json)
+  cross join json_array_elements_text(subjects) subject
 ), gone as (
   delete from ledger.outbox o using told t
   where o.connection = :connection and o.capability = :capability and o.subject = t.subject
@@ -214,7 +209,7 @@ with told as materialized (
 ), kept as (
   update ledger.outbox o set
     state = case t.outcome when 'unknown' then 'unknown' else 'ready' end,
-    claimed_by = null, claimed_until = null, not_before = coalesce(t.not_before, '-infinity'), tries = o.tries + 1
+    claimed_by = null, claimed_until = null, not_before = coalesce(t.not_before, 'epoch'), tries = o.tries + 1
   from told t
   where o.connection = :connection and o.capability = :capability and o.subject = t.subject
     and o.claimed_by = :worker and t.outcome in ('deferred', 'unknown')
@@ -231,6 +226,8 @@ with told as materialized (
                   when mine.version <> i.version then 'a newer value is being planned'
                   when mine.outcome = 'rejected' then coalesce(nullif(mine.message, ''), mine.code)
                   when i.desired is null then coalesce(mine.because, 'withdrawn') end,
+    sent = case when mine.outcome = 'deferred' then i.sent else mine.becomes end,
+    sent_at = case when mine.outcome = 'deferred' then i.sent_at else mine.at end,
     acknowledged = case when mine.outcome = 'accepted' then mine.becomes else i.acknowledged end,
     acknowledged_at = case when mine.outcome = 'accepted' then mine.at else i.acknowledged_at end,
     observed = coalesce(cast(mine.observed as jsonb), i.observed),
@@ -309,12 +306,15 @@ def _made(told: Sequence[Told], sent: Sequence[Sent], now: datetime) -> list[tup
 
 
 def _json(told: Sequence[Told], now: datetime) -> str:
-    """One text for all rows: arrays cost several times as much to pass, mostly for nulls. A NUL fits no text there."""
-    moments = {at: (at or now).isoformat() for at in {one.at for one in told}}
-    rows = []
+    """Subjects by what is told of them: most of a batch shares one fate. A NUL fits no text in the store."""
+    alike: dict[tuple[Any, ...], list[str]] = {}
     for one in told:
-        row = {name: value for name, value in zip(Told._fields, one, strict=True) if value is not None}
-        rows.append({**row, "at": moments[one.at]})
+        alike.setdefault(one[1:], []).append(one.subject)
+    rows = [
+        {**dict(zip(Told._fields[1:], fate, strict=True)), "subjects": subjects} for fate, subjects in alike.items()
+    ]
+    for row in rows:
+        row["at"] = row["at"] or now
     return json.dumps(rows, default=str).replace("\\u0000", "")
 
 
@@ -331,9 +331,9 @@ def _attempts(sent: Sequence[Sent]) -> dict[str, list[Any]]:
     }
 
 
-_WAITING = text("""
+_WAITING = text(f"""
 select count(*) from ledger.outbox
-where connection = :connection and capability = :capability and not_before < 'infinity'
+where connection = :connection and capability = :capability and not_before < '{NEVER}'
 """)
 
 

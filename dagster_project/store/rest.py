@@ -77,7 +77,7 @@ with resting as materialized (
   where connection = :connection and capability = :capability and claimed_by = 'breaker'
   for update skip locked
 )
-update ledger.outbox o set claimed_by = null, not_before = null, tries = 0
+update ledger.outbox o set claimed_by = null, not_before = 'epoch', tries = 0
 from resting where o.connection = :connection and o.capability = :capability and o.subject = resting.subject
 """)
 

@@ -30,8 +30,11 @@ QUANTITY = Numeric(18, 3)
 MOMENT = DateTime(timezone=True)
 
 
-def _table(name: str, schema: str, *parts: object, doc: str) -> Table:
-    return Table(name, metadata, *parts, schema=schema, comment=doc)  # type: ignore[arg-type]
+def _table(name: str, schema: str, *parts: object, doc: str, fill: int = 100) -> Table:
+    """`fill`: per cent of a page that inserts fill. Where room is left, and no index names a changed column, an update
+    stays in its page and touches no index: that is four times cheaper."""
+    storage = {"fillfactor": fill} if fill < 100 else None
+    return Table(name, metadata, *parts, schema=schema, comment=doc, postgresql_with=storage)  # type: ignore[arg-type]
 
 
 def _key(name: str, kind: object = Text) -> Column[object]:
@@ -293,7 +296,7 @@ item = _table(
     Column("observed_at", MOMENT),
     Column("version", BigInteger, nullable=False, server_default="0"),
     Column("plan", BigInteger),
-    Index("item_restless", "connection", "capability", "state", postgresql_where=text("state <> 'in_sync'")),
+    fill=70,
     doc="One row per (connection, capability, subject). version counts changes of desired; state is one of six.",
 )
 
@@ -332,13 +335,15 @@ outbox = _table(
     Column("version", BigInteger, nullable=False),
     Column("key", Text, nullable=False),
     Column("state", Text, nullable=False),
-    Column("not_before", MOMENT),
+    Column("not_before", MOMENT, nullable=False, server_default="epoch"),
     Column("claimed_by", Text),
     Column("claimed_until", MOMENT),
     Column("tries", Integer, nullable=False, server_default="0"),
     Column("about", JSONB, nullable=False, server_default="{}"),
-    Index("outbox_ready", "connection", "capability", "state", "plan"),
-    doc="Changes to deliver, at most one per subject: held, ready, sending (a request may have left) or unknown.",
+    Index("outbox_due", "connection", "capability", "not_before"),
+    fill=50,
+    doc="Changes to deliver, at most one per subject: held, ready, sending (a request may have left) or unknown. "
+    "not_before: the year 9999 while held, so that what is due stands together.",
 )
 
 change = _table(

@@ -77,17 +77,18 @@ def test_the_channel_sees_what_was_frozen_under_its_own_name_with_a_key_of_the_v
     assert (first.key, second.key) == ("shop:stock.push:x-TEA:1", "shop:stock.push:x-TEA:2")
 
 
-def test_what_is_sent_stands_in_the_ledger_before_the_request_leaves(channel, vendor):
+def test_what_may_have_left_is_on_record_before_the_request_leaves(channel, vendor):
     seen: list[Any] = []
 
     def looks(changes: Sequence[Change]) -> Iterator[Outcome]:
-        seen.append((channel.item("TEA").sent, channel.outbox()))
+        seen.append(channel.one("select state, becomes from ledger.outbox"))
         yield from vendor.takes(changes)
 
     vendor.answers = [looks]
     channel.plan({"TEA": 5})
     channel.deliver()
-    assert seen == [(5, {"TEA": "sending"})]
+    assert seen == [("sending", 5)]
+    assert channel.item("TEA").sent == 5
 
 
 def test_a_price_reaches_the_connector_as_exact_decimal_text(a_channel, vendor):
