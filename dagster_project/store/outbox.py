@@ -97,7 +97,8 @@ with picked as materialized (
 ), again as (
   insert into hub.dirty (entity, subject, because) select :entity, subject, 'changed while waiting' from stale
 )
-select subject, external_id, plan, was::text, becomes::text, about::text, key, tries, superseded from due
+select superseded, subject, coalesce(external_id, subject), plan, was::text, becomes::text, about::text, key, tries
+from due
 """)
 
 
@@ -106,13 +107,8 @@ def claim(engine: Engine, queue: Queue, worker: str, *, limit: int, now: datetim
     with engine.begin() as db:
         delivering(db, queue)
         found = db.execute(_CLAIM, {**queue.names, "worker": worker, "limit": limit, "now": now, "until": until}).all()
-    rows = tuple(_row(one) for one in found if not one.superseded)
+    rows = tuple(Row._make(row) for superseded, *row in found if not superseded)
     return Claim(rows, len(found) - len(rows), until)
-
-
-def _row(one: Any) -> Row:
-    known_as = one.external_id or one.subject
-    return Row(one.subject, known_as, one.plan, one.was, one.becomes, one.about, one.key, one.tries)
 
 
 _EXPIRE = text(f"""
@@ -152,7 +148,7 @@ with due as materialized (
 )
 update ledger.outbox o set claimed_by = :worker, claimed_until = :until
 from due where o.connection = :connection and o.capability = :capability and o.subject = due.subject
-returning o.subject, external_id, plan, was::text, becomes::text, about::text, key, tries
+returning o.subject, coalesce(external_id, o.subject), plan, was::text, becomes::text, about::text, key, tries
 """)
 
 
@@ -163,7 +159,7 @@ def claim_unknown(
     with engine.begin() as db:
         delivering(db, queue)
         values = {**queue.names, "worker": worker, "limit": limit, "now": now, "until": until}
-        return tuple(map(_row, db.execute(_CLAIM_UNKNOWN, values)))
+        return tuple(map(Row._make, db.execute(_CLAIM_UNKNOWN, values)))
 
 
 _RENEW = text("""

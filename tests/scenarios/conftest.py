@@ -43,6 +43,13 @@ class Clock:
         self.now += timedelta(**span)
 
 
+def _wait_until(true: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < deadline, f"waited in vain: {what}"
+        time.sleep(0.005)
+
+
 @dataclass
 class Stall:
     """One shop on the platform: what is on display there, and what the hub knows of it."""
@@ -104,10 +111,18 @@ class Stall:
 
     def has_handled(self, requests: int) -> None:
         """Returns when the platform has seen to that many requests: some left just before their sender died."""
-        deadline = time.monotonic() + 10
-        while len(self.platform.sandbox.journal) < requests:
-            assert time.monotonic() < deadline, f"{len(self.platform.sandbox.journal)} of {requests} requests arrived"
-            time.sleep(0.005)
+        journal = self.platform.sandbox.journal
+        _wait_until(lambda: len(journal) >= requests, f"the platform handles {requests} requests")
+
+    def has_at_the_door(self, workers: int) -> None:
+        """Returns when that many deliveries wait for whoever plans just now."""
+        query = text("select count(*) from pg_locks where locktype = 'advisory' and not granted")
+
+        def waiting() -> int:
+            with self.store.connect() as db:
+                return int(db.execute(query).scalar_one())
+
+        _wait_until(lambda: waiting() >= workers, f"{workers} deliveries wait")
 
     def _numbers(self, capability: str) -> dict[str, str]:
         if capability.startswith("order"):

@@ -2,6 +2,8 @@
 
 import pytest
 
+from dagster_project.store.ledger import Queue, planning
+
 
 @pytest.mark.slow
 def test_two_workers_share_the_work_and_never_a_row(stall, a_worker):
@@ -10,8 +12,11 @@ def test_two_workers_share_the_work_and_never_a_row(stall, a_worker):
     stall.wants({sku: number for number, sku in enumerate(goods)})
     stall.platform.sandbox.faults.set("slow", size=0.02)
     both = [a_worker(), a_worker()]
-    for worker in both:
-        worker.starts(stall, batch=5)
+    with stall.store.begin() as db:
+        planning(db, Queue(stall.name, "stock.push"))
+        for worker in both:
+            worker.starts(stall, batch=5)
+        stall.has_at_the_door(2)
     sent = [worker.ends()["counts"]["accepted"] for worker in both]
     assert sum(sent) == 300
     assert min(sent) > 0
