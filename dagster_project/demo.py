@@ -42,7 +42,7 @@ def stage(wanted: bool, feed_port: int) -> Iterator[Stage]:
     if not wanted:
         yield Stage({})
         return
-    refuse_foreign_home(connections_file())
+    refuse_foreign_home()
     child = processes.start(
         processes.python(
             "-m", "dagster_project.cli", "sandbox", "up", "--limits", "off", "--seed", str(SEED),
@@ -64,12 +64,17 @@ def connections_file() -> Path:
     return home() / "connections.yaml"
 
 
-def refuse_foreign_home(path: Path) -> None:
-    """Raises ConfigError when the home belongs to somebody: the demo never overwrites a merchant's connections."""
+def secrets_file() -> Path:
+    return home() / "secrets.env"
+
+
+def refuse_foreign_home() -> None:
+    """Raises ConfigError when the home belongs to somebody: the demo never overwrites a merchant's files."""
     if os.environ.get("KERUEN_CONNECTIONS"):
         raise ConfigError("the demo writes its own connections.yaml: unset KERUEN_CONNECTIONS first.")
-    if path.exists() and not path.read_text("utf-8").startswith(MARK):
-        raise ConfigError(f"{path} was not written by the demo; name an empty folder in KERUEN_HOME to try it.")
+    for path in (connections_file(), secrets_file()):
+        if path.exists() and not path.read_text("utf-8").startswith(MARK):
+            raise ConfigError(f"{path} was not written by the demo; name an empty folder in KERUEN_HOME to try it.")
 
 
 def clean_slate() -> None:
@@ -77,7 +82,7 @@ def clean_slate() -> None:
 
     Raises ConfigError when the home is not the demo's. A home without a demo's connections.yaml is left as it is.
     """
-    refuse_foreign_home(connections_file())
+    refuse_foreign_home()
     if connections_file().exists():
         stop_store()
         for name in LEFT_BEHIND:
@@ -98,26 +103,33 @@ def _announced(child: "subprocess.Popen[str]") -> dict[str, str]:
 
 
 def write_connections(urls: dict[str, str]) -> None:
-    """connections.yaml for every connector that declares DEMO; its secrets go to the environment, as real ones do."""
+    """connections.yaml for every connector that declares DEMO, and secrets.env for commands beside the demo."""
     players = [one for one in simulators() if one.demo]
     erp = next((one.name for one in players if "order.push" in one.spec.capabilities), None)
     document = {one.name: _entry(one, urls, erp) for one in players}
     hub = {"authority": dict.fromkeys(("product", "price", "on_hand"), erp)} if erp else {}
     text = yaml.safe_dump({"hub": hub, **document}, sort_keys=False, allow_unicode=True)
     connections_file().write_text(f"{MARK}\n{text}", "utf-8")
+    lines = [f"{variable}={value}" for one in players for variable, value in _secrets(one).values()]
+    secrets_file().touch(mode=0o600)
+    secrets_file().write_text("\n".join((MARK, *lines, "")), "utf-8")
+
+
+def _secrets(player: Simulator) -> dict[str, tuple[str, str]]:
+    """Setting → name of its variable, and value."""
+    said = player.demo.secrets if player.demo else {}
+    return {name: (f"KERUEN_DEMO_{player.name}_{name}".upper(), value) for name, value in said.items()}
 
 
 def _entry(player: Simulator, urls: dict[str, str], erp: str | None) -> dict[str, Any]:
     """One connection. Orders of channels are copied to whoever takes copies."""
     demo = player.demo
     assert demo is not None
-    secrets = {name: f"KERUEN_DEMO_{player.name}_{name}".upper() for name in demo.secrets}
-    os.environ.update({secrets[name]: value for name, value in demo.secrets.items()})
     address = {"base_url": urls[player.name]} if "base_url" in player.spec.config.model_fields else {}
     entry = {
         "connector": player.name,
         "settings": {**demo.settings, **demo.unlimited, **address},
-        "secrets": secrets,
+        "secrets": {name: variable for name, (variable, _) in _secrets(player).items()},
         **demo.connection,
     }
     return {**entry, "orders_to": erp} if "order.status" in player.spec.capabilities and erp else entry

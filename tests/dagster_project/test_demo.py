@@ -1,0 +1,67 @@
+"""What the demo leaves in a home, and what it never touches."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from connectors.sdk import ConfigError
+from dagster_project import demo
+from dagster_project.connections import load
+from dagster_project.simulators import simulators
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("KERUEN_HOME", str(tmp_path))
+    monkeypatch.delenv("KERUEN_CONNECTIONS", raising=False)
+    return tmp_path
+
+
+def write() -> None:
+    demo.write_connections({one.name: "http://127.0.0.1:1" for one in simulators()})
+
+
+def test_every_sandbox_becomes_a_connection_whose_settings_and_secrets_are_complete(home: Path):
+    write()
+    hub = load()
+    assert set(hub.connections) == {one.name for one in simulators() if one.demo}
+    for connection in hub.connections.values():
+        assert connection.config.connection == connection.name
+    assert stat.S_IMODE((home / "secrets.env").stat().st_mode) == 0o600
+
+
+def test_orders_of_the_channels_go_to_the_one_who_keeps_the_books(home: Path):
+    write()
+    hub = load()
+    [keeper] = [name for name, one in hub.connections.items() if "order.push" in one.capabilities]
+    assert hub.authority("product") == hub.authority("on_hand") == (keeper,)
+    channels = [one for one in hub.connections.values() if "order.status" in one.capabilities]
+    assert len(channels) >= 2
+    assert {one.entry.orders_to for one in channels} == {keeper}
+
+
+def test_a_demo_may_follow_a_demo(home: Path):
+    write()
+    demo.refuse_foreign_home()
+    write()
+
+
+@pytest.mark.parametrize("name", ["connections.yaml", "secrets.env"])
+def test_what_is_somebodys_is_refused_and_left_alone(home: Path, name: str):
+    (home / name).write_text("# mine\n")
+    with pytest.raises(ConfigError, match=rf"{name} was not written by the demo"):
+        demo.refuse_foreign_home()
+    assert (home / name).read_text() == "# mine\n"
+
+
+def test_connections_that_lie_elsewhere_are_refused(home: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("KERUEN_CONNECTIONS", str(home / "elsewhere.yaml"))
+    with pytest.raises(ConfigError, match="unset KERUEN_CONNECTIONS"):
+        demo.refuse_foreign_home()
+
+
+def test_the_page_names_what_runs_where(home: Path):
+    shown = demo.page(3000, "http://127.0.0.1:3001/feeds", demo.Stage({"acme": "http://127.0.0.1:4000"}))
+    for word in ("http://127.0.0.1:3000", "http://127.0.0.1:3001/feeds", "acme", "http://127.0.0.1:4000", "Ctrl-C"):
+        assert word in shown
