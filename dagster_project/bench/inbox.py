@@ -15,7 +15,7 @@ from connectors.sdk.testing.sandbox import Sandbox, served
 
 @contextmanager
 def receiving() -> Iterator[str]:
-    """The base url: `POST /stock` takes a list of `{id, quantity}`; `GET /count` tells the requests and rows it took."""
+    """The base url: `POST /stock` takes a list of `{id, quantity}`; `GET /count` tells the requests and rows taken."""
     command = [sys.executable, "-m", "dagster_project.bench.inbox"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
