@@ -21,8 +21,12 @@ class Change:
 
     `external_id`: the channel's id of the listing or order. `value`: the absolute value it should show (stock: a
     number, or a mapping point → number; price: Decimal text; order.status: `{"status", "reason"?}`; order.push: a
-    canonical order as JSON).
-    `key`: idempotency key. `about`: facts of the subject a channel wants beside the value (name, brand, currency …).
+    canonical order as JSON; segment.push: `{"audience", "member": true|false}`; customer.push: a person's names,
+    phones, emails, birth_date, city).
+    `key`: idempotency key. `about`: facts of the subject a channel wants beside the value (name, brand, currency …; for
+    segment.push the person's email, phone, first_name, last_name, city, birth_date, gender: fetched when it leaves, and
+    stored nowhere). For segment.push `external_id` is the person's id there, or the receipt of the addition (a hash
+    that was uploaded), by which a removal finds it.
     """
 
     capability: str

@@ -9,6 +9,7 @@ from dagster_project.connections import Connection, Hub
 from dagster_project.factories import keys
 from dagster_project.factories.preview import preview
 from dagster_project.steps.decide import decide
+from dagster_project.steps.people import people_due
 from dagster_project.steps.position import fold
 from dagster_project.steps.rules import decide_due
 from dagster_project.store.database import engine
@@ -41,6 +42,7 @@ def decide_assets(hub: Hub) -> list[AssetsDefinition]:
                 if keys.outward("plan", one.name, capability) in chosen
             }
         else:
+            people_due(store, hub, now=clock.now())
             plans = decide_due(store, hub, now=clock.now())
         for spec in specs:
             if spec.key in chosen:

@@ -16,7 +16,7 @@ from sqlalchemy import Engine, text
 from connectors.sdk.errors import HubError
 from dagster_project.connections import Connection, Hub
 from dagster_project.steps.case import DECIDED, SENT, VARIANTS, Case, judge
-from dagster_project.steps.dirt import Dirt, Subjects, both, concerns, dirt, held_stale, origins, set_alarms
+from dagster_project.steps.dirt import ENTITIES, Dirt, Subjects, both, concerns, dirt, held_stale, origins, set_alarms
 from dagster_project.steps.position import Folded, fold
 from dagster_project.steps.slices import Slice
 from dagster_project.store import items
@@ -113,7 +113,7 @@ def decide_dirty(engine: Engine, hub: Hub, *, now: datetime) -> dict[tuple[str, 
     is done; after a crash, or where a channel could not be decided, everything is decided again.
     """
     with engine.connect() as db:
-        taken = take(db)
+        taken = take(db, ENTITIES)
         if not taken.num_rows:
             return {}
         plans = _decide_dirt(engine, hub, db, dirt(taken), now)

@@ -15,6 +15,8 @@ from dagster_project.steps.order_wishes import keeper_of
 
 MANY = 50_000
 """From so many subjects on, looking at all of them costs less than naming them."""
+ENTITIES = ("stock", "price", "product", "listing", "order", "source", "member")
+"""Kinds of dirt that decisions about channels take; who people are, and where they belong, is settled before."""
 Subjects = frozenset[str] | None
 """None: all of them."""
 

@@ -14,6 +14,7 @@ from dagster_project.steps.canonical import map_new
 from dagster_project.steps.deliver import deliver
 from dagster_project.steps.files import ingest_files
 from dagster_project.steps.land import land
+from dagster_project.steps.people import people_due
 from dagster_project.steps.publish import settle_fetches
 from dagster_project.steps.rules import decide_due
 
@@ -148,6 +149,7 @@ def push(
     for connection in connections:
         with suppress(TransientError):
             settle_fetches(engine, connection)
+    people_due(engine, hub, now=clock())
     planned = decide_due(engine, hub, now=clock())
     for connection in connections:
         for capability in connection.capabilities:

@@ -58,9 +58,10 @@ def take(db: Connection, entities: Collection[str] | None = None, limit: int | N
     """Takes what waits (the oldest `limit` rows), to be decided in this transaction; a rollback puts it back.
 
     Gives `entity, subject, because`, each subject once with its latest reason. Take before you read the inputs. One
-    transaction at a time decides: of two that had read older and newer inputs, the older could store its decision last.
+    transaction at a time decides about `entities`: of two that had read older and newer inputs, the older could store
+    its decision last.
     """
-    in_turn(db, "dirty")
+    in_turn(db, "dirty" if entities is None else f"dirty:{','.join(sorted(entities))}")
     taken = read(db, _TAKE, {"entities": None if entities is None else list(entities), "limit": limit})
     newest_first = taken.sort_by([("id", "descending")]).group_by(["entity", "subject"], use_threads=False)
     return newest_first.aggregate([("because", "first")]).rename_columns(["entity", "subject", "because"])

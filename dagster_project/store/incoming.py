@@ -17,14 +17,15 @@ from sqlalchemy.types import TypeEngine
 
 from dagster_project.store.tables import TABLES
 from dagster_project.store.transfer import copy_in
-from mappings.canonical import ENTITIES, Canonical, OrderLine
+from mappings.canonical import ENTITIES, Canonical, CartLine, OrderLine
 
-MODELS: Mapping[str, type[Canonical]] = {**ENTITIES, OrderLine.entity: OrderLine}
+MODELS: Mapping[str, type[Canonical]] = {**ENTITIES, OrderLine.entity: OrderLine, CartLine.entity: CartLine}
 EXTRA: Mapping[str, tuple[Column[Any], ...]] = {
     "product": (Column("skus", ARRAY(Text)), Column("bound", Text), Column("how", Text)),
     "location": (Column("location", Text),),
     "order": (Column("day", TABLES["canonical.order"].c.day.type),),
     "order_line": (Column("external_id", Text),),
+    "cart_line": (Column("external_id", Text),),
 }
 """What the store has to say of a record beside its fields."""
 ENOUGH = 1000

@@ -8,49 +8,26 @@ from sqlalchemy import (
     Boolean,
     Column,
     Date,
-    DateTime,
     Double,
     Identity,
     Index,
     Integer,
-    MetaData,
     Numeric,
-    Table,
     Text,
     func,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, CHAR, JSONB
 
-SCHEMAS = ("canonical", "position", "ledger", "hub", "mart", "dagster")
-metadata = MetaData()
-
-AMOUNT = Numeric(18, 2)
-QUANTITY = Numeric(18, 3)
-MOMENT = DateTime(timezone=True)
-
-
-def _table(name: str, schema: str, *parts: object, doc: str, fill: int = 100) -> Table:
-    """`fill`: per cent of a page that inserts fill. Where room is left, and no index names a changed column, an update
-    stays in its page and touches no index: that is four times cheaper."""
-    storage = {"fillfactor": fill} if fill < 100 else None
-    return Table(name, metadata, *parts, schema=schema, comment=doc, postgresql_with=storage)  # type: ignore[arg-type]
-
-
-def _key(name: str, kind: object = Text) -> Column[object]:
-    return Column(name, kind, primary_key=True)  # type: ignore[arg-type]
-
-
-def _source() -> Column[object]:
-    return Column("source", JSONB, nullable=False)
-
+from dagster_project.store import people_tables  # noqa: F401 - its tables belong to the same metadata
+from dagster_project.store.schema import AMOUNT, MOMENT, QUANTITY, key, metadata, source, table
 
 # ── canonical: what is ────────────────────────────────────────────────────────────────────────────────────────────────
 
-product = _table(
+product = table(
     "product",
     "canonical",
-    _key("sku"),
+    key("sku"),
     Column("connection", Text, nullable=False),
     Column("external_id", Text, nullable=False),
     Column("parent_sku", Text),
@@ -65,62 +42,62 @@ product = _table(
     Column("status", Text, nullable=False),
     Column("attributes", JSONB, nullable=False, server_default="{}"),
     Column("images", ARRAY(Text), nullable=False, server_default="{}"),
-    _source(),
+    source(),
     Column("deleted_at", MOMENT),
     Index("product_barcodes", "barcodes", postgresql_using="gin"),
     doc="One row per variant, from the connections with authority over product.",
 )
 
-location = _table(
+location = table(
     "location",
     "canonical",
-    _key("location"),
+    key("location"),
     Column("name", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("city", Text),
     Column("address", Text),
     Column("connection", Text, nullable=False),
     Column("external_id", Text, nullable=False),
-    _source(),
+    source(),
     Column("deleted_at", MOMENT),
     doc="Places that hold or hand out goods, under the hub's own names.",
 )
 
-stock_level = _table(
+stock_level = table(
     "stock_level",
     "canonical",
-    _key("sku"),
-    _key("location"),
+    key("sku"),
+    key("location"),
     Column("on_hand", QUANTITY, nullable=False),
     Column("reserved_by_source", QUANTITY),
     Column("as_of", MOMENT, nullable=False),
     Column("connection", Text, nullable=False),
-    _source(),
+    source(),
     Column("deleted_at", MOMENT),
     doc="Last physical count, from the connection with authority over on-hand there. Never negative.",
 )
 
-price = _table(
+price = table(
     "price",
     "canonical",
-    _key("sku"),
-    _key("price_type"),
-    _key("connection"),
-    _key("valid_from", MOMENT),
+    key("sku"),
+    key("price_type"),
+    key("connection"),
+    key("valid_from", MOMENT),
     Column("amount", AMOUNT, nullable=False),
     Column("currency", CHAR(3), nullable=False),
     Column("valid_to", MOMENT),
     Column("promotion", Text),
-    _source(),
+    source(),
     Column("deleted_at", MOMENT),
     doc="Base prices. valid_from is -infinity where the source states none.",
 )
 
-listing = _table(
+listing = table(
     "listing",
     "canonical",
-    _key("connection"),
-    _key("external_id"),
+    key("connection"),
+    key("external_id"),
     Column("variant", Text),
     Column("sku", Text),
     Column("barcode", Text),
@@ -131,17 +108,17 @@ listing = _table(
     Column("observed_stock", QUANTITY),
     Column("currency", CHAR(3)),
     Column("observed_at", MOMENT, nullable=False),
-    _source(),
+    source(),
     Column("deleted_at", MOMENT),
     Index("listing_sku", "connection", "sku"),
     doc="Variants as offered on channels, as last seen there.",
 )
 
-customer = _table(
+customer = table(
     "customer",
     "canonical",
-    _key("connection"),
-    _key("external_id"),
+    key("connection"),
+    key("external_id"),
     Column("name", Text),
     Column("first_name", Text),
     Column("last_name", Text),
@@ -160,16 +137,16 @@ customer = _table(
     Column("masked", ARRAY(Text), nullable=False, server_default="{}"),
     Column("created_at", MOMENT),
     Column("updated_at", MOMENT),
-    _source(),
+    source(),
     Column("deleted_at", MOMENT),
     doc="What each system says of a buyer.",
 )
 
-order = _table(
+order = table(
     "order",
     "canonical",
-    _key("connection"),
-    _key("external_id"),
+    key("connection"),
+    key("external_id"),
     Column("number", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("channel", Text, nullable=False),
@@ -197,7 +174,7 @@ order = _table(
     Column("returns", Text),
     Column("copy_of", Text),
     Column("day", Date),
-    _source(),
+    source(),
     Column("deleted_at", MOMENT),
     Index(
         "order_open",
@@ -206,15 +183,17 @@ order = _table(
         postgresql_where=text("status not in ('completed','cancelled','returned')"),
     ),
     Index("order_partition", "connection", "location", "day"),
+    Index("order_customer", "connection", "customer"),
+    Index("order_person", "person_id", "placed_at", postgresql_where=text("person_id is not null")),
     doc="Sales and returns of every channel. day: local date of a receipt. copy_of: connection:id of the origin.",
 )
 
-order_line = _table(
+order_line = table(
     "order_line",
     "canonical",
-    _key("connection"),
-    _key("external_id"),
-    _key("line"),
+    key("connection"),
+    key("external_id"),
+    key("line"),
     Column("variant", Text),
     Column("sku", Text),
     Column("barcode", Text),
@@ -228,7 +207,7 @@ order_line = _table(
     doc="Lines of orders. sku is resolved through bindings; a sku no product has stays as given.",
 )
 
-order_event = _table(
+order_event = table(
     "order_event",
     "canonical",
     Column("id", BigInteger, Identity(), primary_key=True),
@@ -238,17 +217,17 @@ order_event = _table(
     Column("status", Text, nullable=False),
     Column("status_raw", Text),
     Column("note", Text),
-    _source(),
+    source(),
     Index("order_event_order", "connection", "external_id"),
     doc="Moves of an order as they were learnt; a move backwards is kept here and does not change the order.",
 )
 
-reservation = _table(
+reservation = table(
     "reservation",
     "canonical",
-    _key("connection"),
-    _key("external_id"),
-    _key("line"),
+    key("connection"),
+    key("external_id"),
+    key("line"),
     Column("sku", Text, nullable=False),
     Column("location", Text),
     Column("quantity", QUANTITY, nullable=False),
@@ -262,11 +241,11 @@ reservation = _table(
 
 # ── position: what can be promised ────────────────────────────────────────────────────────────────────────────────────
 
-stock = _table(
+stock = table(
     "stock",
     "position",
-    _key("sku"),
-    _key("location"),
+    key("sku"),
+    key("location"),
     Column("on_hand", QUANTITY, nullable=False),
     Column("reserved", QUANTITY, nullable=False, server_default="0"),
     Column("as_of", MOMENT, nullable=False),
@@ -277,12 +256,12 @@ stock = _table(
 
 # ── ledger: what we want, sent, were told and saw ─────────────────────────────────────────────────────────────────────
 
-item = _table(
+item = table(
     "item",
     "ledger",
-    _key("connection"),
-    _key("capability"),
-    _key("subject"),
+    key("connection"),
+    key("capability"),
+    key("subject"),
     Column("external_id", Text),
     Column("state", Text, nullable=False),
     Column("reason", Text),
@@ -300,7 +279,7 @@ item = _table(
     doc="One row per (connection, capability, subject). version counts changes of desired; state is one of six.",
 )
 
-plan = _table(
+plan = table(
     "plan",
     "ledger",
     Column("plan", BigInteger, Identity(), primary_key=True),
@@ -320,12 +299,12 @@ plan = _table(
     doc="Frozen plans: held, released, rejected or superseded. held: rows a guard stopped.",
 )
 
-outbox = _table(
+outbox = table(
     "outbox",
     "ledger",
-    _key("connection"),
-    _key("capability"),
-    _key("subject"),
+    key("connection"),
+    key("capability"),
+    key("subject"),
     Column("plan", BigInteger, nullable=False),
     Column("external_id", Text),
     Column("was", JSONB),
@@ -346,7 +325,7 @@ outbox = _table(
     "not_before: the year 9999 while held, so that what is due stands together.",
 )
 
-change = _table(
+change = table(
     "change",
     "ledger",
     Column("id", BigInteger, Identity(), primary_key=True),
@@ -369,7 +348,7 @@ change = _table(
     "batch: what left together; its requests have the same number in ledger.attempt.",
 )
 
-attempt = _table(
+attempt = table(
     "attempt",
     "ledger",
     Column("attempt", BigInteger, Identity(), primary_key=True),
@@ -387,7 +366,7 @@ attempt = _table(
     doc="One row per request sent, redacted. batch: the changes it carried have the same number in ledger.change.",
 )
 
-quarantine = _table(
+quarantine = table(
     "quarantine",
     "ledger",
     Column("id", BigInteger, Identity(), primary_key=True),
@@ -410,11 +389,11 @@ quarantine = _table(
 
 # ── hub: what the machinery remembers ─────────────────────────────────────────────────────────────────────────────────
 
-cursor = _table(
+cursor = table(
     "cursor",
     "hub",
-    _key("connection"),
-    _key("resource"),
+    key("connection"),
+    key("resource"),
     Column("value", Text),
     Column("mapped_through", BigInteger, nullable=False, server_default="0"),
     Column("last_run_at", MOMENT),
@@ -424,7 +403,7 @@ cursor = _table(
     doc="Position of each resource, written with the rows it stands for. fresh_at: last run that ended normally.",
 )
 
-dirty = _table(
+dirty = table(
     "dirty",
     "hub",
     Column("id", BigInteger, Identity(), primary_key=True),
@@ -433,15 +412,16 @@ dirty = _table(
     Column("because", Text),
     Column("at", MOMENT, nullable=False, server_default=func.now()),
     Column("due", MOMENT),
-    doc="Subjects to decide anew: entity stock, price, product, listing (sku), order (connection:id). due: not before.",
+    doc="Subjects to decide anew: entity stock, price, product, listing (sku), order and customer (connection:id), "
+    "person, consent (person id), member (segment/person). due: not before.",
 )
 
-binding = _table(
+binding = table(
     "binding",
     "hub",
-    _key("connection"),
-    _key("entity"),
-    _key("external_id"),
+    key("connection"),
+    key("entity"),
+    key("external_id"),
     Column("our_id", Text, nullable=False),
     Column("how", Text, nullable=False),
     Column("since", MOMENT, nullable=False, server_default=func.now()),
@@ -450,32 +430,32 @@ binding = _table(
     doc="External id to canonical id. entity: variant (to sku), location, order (copy to connection:id of its origin).",
 )
 
-sku_claim = _table(
+sku_claim = table(
     "sku_claim",
     "hub",
-    _key("connection"),
-    _key("external_id"),
-    _key("sku"),
+    key("connection"),
+    key("external_id"),
+    key("sku"),
     Column("place", Integer, nullable=False),
     Column("active", Boolean, nullable=False),
     Index("sku_claim_sku", "connection", "sku"),
     doc="Names a variant could go by, best first (place). A name that two active variants claim is a name of neither.",
 )
 
-bucket = _table(
+bucket = table(
     "bucket",
     "hub",
-    _key("account"),
+    key("account"),
     Column("tokens", Double, nullable=False),
     Column("at", MOMENT, nullable=False),
     Column("paused_until", MOMENT),
     doc="Token buckets of vendors' accounts, shared by all processes.",
 )
 
-feed = _table(
+feed = table(
     "feed",
     "hub",
-    _key("connection"),
+    key("connection"),
     Column("version", Text, nullable=False),
     Column("rows", Integer, nullable=False),
     Column("sha256", Text, nullable=False),
@@ -484,7 +464,7 @@ feed = _table(
     doc="The snapshot each connection publishes now. first_at: when its first version was published.",
 )
 
-feed_fetch = _table(
+feed_fetch = table(
     "feed_fetch",
     "hub",
     Column("id", BigInteger, Identity(), primary_key=True),
@@ -497,4 +477,4 @@ feed_fetch = _table(
     doc="Who came for a feed: a complete 200 of a version confirms it.",
 )
 
-TABLES = {f"{table.schema}.{table.name}": table for table in metadata.tables.values()}
+TABLES = {f"{one.schema}.{one.name}": one for one in metadata.tables.values()}

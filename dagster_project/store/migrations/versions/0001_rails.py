@@ -7,7 +7,9 @@ by writing out the tables as they were, so that old and new homes arrive at the 
 from alembic import op
 from sqlalchemy.schema import CreateSchema, DropSchema
 
-from dagster_project.store.tables import SCHEMAS, metadata
+from dagster_project.store.people_tables import VIEWS
+from dagster_project.store.schema import SCHEMAS
+from dagster_project.store.tables import metadata
 
 revision = "0001_rails"
 down_revision = None
@@ -19,6 +21,8 @@ def upgrade() -> None:
     for schema in SCHEMAS:
         op.execute(CreateSchema(schema, if_not_exists=True))
     metadata.create_all(op.get_bind(), checkfirst=False)
+    for name, query in VIEWS.items():
+        op.execute(f"create view {name} as {query}")
 
 
 def downgrade() -> None:

@@ -1,0 +1,330 @@
+"""Tables about people: what passes between them and the shop, who is who, what they agreed to, where they belong.
+
+Rows of canonical tables that speak of a buyer carry `customer`, the source's id of the buyer, and `person_id`, which
+identity fills in and keeps up to date. Columns that hold a contact are sealed at rest.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    Double,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from dagster_project.store.schema import AMOUNT, MOMENT, QUANTITY, key, source, table
+
+
+def _texts(name: str) -> Column[object]:
+    return Column(name, ARRAY(Text), nullable=False, server_default="{}")
+
+
+# ── canonical: what passed between a person and the shop ──────────────────────────────────────────────────────────────
+
+contact_event = table(
+    "contact_event",
+    "canonical",
+    key("connection"),
+    key("external_id"),
+    Column("customer", Text),
+    Column("person_id", Text),
+    Column("identifier_kind", Text),
+    Column("identifier", Text),
+    Column("at", MOMENT, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("direction", Text),
+    Column("campaign", Text),
+    Column("reference", Text),
+    Column("value", QUANTITY),
+    Column("payload", JSONB, nullable=False, server_default="{}"),
+    source(),
+    Column("deleted_at", MOMENT),
+    Index("contact_event_person", "person_id", "at"),
+    Index("contact_event_customer", "connection", "customer"),
+    doc="Calls, messages, letters, page views, survey answers, consultations.",
+)
+
+cart = table(
+    "cart",
+    "canonical",
+    key("connection"),
+    key("external_id"),
+    Column("customer", Text),
+    Column("person_id", Text),
+    Column("channel", Text, nullable=False),
+    Column("updated_at", MOMENT, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("currency", Text),
+    source(),
+    Column("deleted_at", MOMENT),
+    Index("cart_person", "person_id"),
+    Index("cart_customer", "connection", "customer"),
+    doc="What people mean to buy: open, ordered or dropped. Abandoned is decided by a rule.",
+)
+
+cart_line = table(
+    "cart_line",
+    "canonical",
+    key("connection"),
+    key("external_id"),
+    key("line"),
+    Column("variant", Text),
+    Column("sku", Text),
+    Column("barcode", Text),
+    Column("quantity", QUANTITY, nullable=False),
+    Column("unit_price", AMOUNT),
+    doc="Lines of carts.",
+)
+
+loyalty_entry = table(
+    "loyalty_entry",
+    "canonical",
+    key("connection"),
+    key("external_id"),
+    Column("customer", Text),
+    Column("person_id", Text),
+    Column("loyalty_id", Text),
+    Column("at", MOMENT, nullable=False),
+    Column("points", QUANTITY, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("reference", Text),
+    source(),
+    Column("deleted_at", MOMENT),
+    Index("loyalty_entry_person", "person_id", "at"),
+    Index("loyalty_entry_customer", "connection", "customer"),
+    doc="One append-only ledger of points for all channels; a balance is the sum of its entries.",
+)
+
+consent_event = table(
+    "consent_event",
+    "canonical",
+    Column("seq", BigInteger, Identity(), primary_key=True),
+    Column("connection", Text, nullable=False),
+    Column("external_id", Text, nullable=False),
+    Column("customer", Text),
+    Column("identifier_kind", Text, nullable=False),
+    Column("identifier", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("at", MOMENT, nullable=False),
+    Column("expires_at", MOMENT),
+    Column("text_version", Text),
+    Column("evidence", JSONB, nullable=False, server_default="{}"),
+    Column("recorded_at", MOMENT, nullable=False, server_default=func.now()),
+    source(),
+    Column("prev_hash", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Index("consent_event_once", "connection", "external_id", "hash", unique=True),
+    Index("consent_event_subject", "subject", "channel", "purpose", "at"),
+    doc="Append-only statements, each chained to the one before. subject: HMAC of (kind, identifier).",
+)
+
+# ── identity: who is who ──────────────────────────────────────────────────────────────────────────────────────────────
+
+source_record = table(
+    "source_record",
+    "identity",
+    key("record", BigInteger),
+    Column("connection", Text, nullable=False),
+    Column("external_id", Text, nullable=False),
+    Column("kind", Text, nullable=False, server_default="customer"),
+    Column("payload_hash", LargeBinary),
+    Column("first_seen", MOMENT, nullable=False, server_default=func.now()),
+    Column("last_seen", MOMENT, nullable=False, server_default=func.now()),
+    Column("deleted_at", MOMENT),
+    Index("source_record_key", "connection", "external_id", unique=True),
+    doc="Buyers as systems know them. kind: customer, or order for a buyer known by an order alone (`order:<id>`).",
+)
+
+membership = table(
+    "membership",
+    "identity",
+    key("record", BigInteger),
+    Column("person_id", Text, nullable=False),
+    Column("since", MOMENT, nullable=False),
+    Index("membership_person", "person_id"),
+    doc="Which person a record is.",
+)
+
+person = table(
+    "person",
+    "identity",
+    key("person_id"),
+    Column("status", Text, nullable=False, server_default="active"),
+    Column("merged_into", Text),
+    Column("created_at", MOMENT, nullable=False),
+    Column("records", Integer, nullable=False, server_default="0"),
+    doc="Ids of persons: active, merged or retired. An id is never given to somebody else.",
+)
+
+person_event = table(
+    "person_event",
+    "identity",
+    Column("seq", BigInteger, Identity(), primary_key=True),
+    Column("person_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("other_id", Text),
+    Column("records", ARRAY(BigInteger), nullable=False, server_default="{}"),
+    Column("cause", Text),
+    Column("at", MOMENT, nullable=False, server_default=func.now()),
+    Index("person_event_person", "person_id"),
+    doc="created, merged, split, moved, retired: everything downstream follows these.",
+)
+
+golden = table(
+    "golden",
+    "identity",
+    key("person_id"),
+    Column("name", Text),
+    Column("first_name", Text),
+    Column("last_name", Text),
+    Column("middle_name", Text),
+    Column("phone", Text),
+    _texts("phones"),
+    Column("email", Text),
+    _texts("emails"),
+    Column("loyalty_id", Text),
+    _texts("loyalty_ids"),
+    Column("birth_date", Date),
+    Column("gender", Text),
+    Column("language", Text),
+    Column("city", Text),
+    Column("address", Text),
+    _texts("tags"),
+    Column("preferred_channel", Text),
+    Column("first_seen", MOMENT),
+    Column("last_seen", MOMENT),
+    Column("records", Integer, nullable=False, server_default="1"),
+    Column("provenance", JSONB, nullable=False, server_default="{}"),
+    Column("version", BigInteger, nullable=False, server_default="1"),
+    Column("updated_at", MOMENT, nullable=False, server_default=func.now()),
+    doc="The best of what all systems say of a person. phone and email are the primary ones; provenance: field to "
+    "{connection, record, at, rule}.",
+)
+
+household = table(
+    "household",
+    "identity",
+    key("person_id"),
+    Column("household_id", Text, nullable=False),
+    Column("since", MOMENT, nullable=False),
+    Index("household_id", "household_id"),
+    doc="Persons who share a phone, e-mail or flat without being one person.",
+)
+
+# ── segment: where they belong ────────────────────────────────────────────────────────────────────────────────────────
+
+segment_membership = table(
+    "membership",
+    "segment",
+    key("segment"),
+    key("person_id"),
+    Column("since", MOMENT, nullable=False),
+    Column("hold_out", Boolean, nullable=False, server_default="false"),
+    Column("why", Text),
+    Index("segment_membership_person", "person_id"),
+    doc="Who is in which segment now. hold_out: in it, but never written to, for comparison.",
+)
+
+segment_change = table(
+    "change",
+    "segment",
+    Column("seq", BigInteger, Identity(), primary_key=True),
+    Column("segment", Text, nullable=False),
+    Column("person_id", Text, nullable=False),
+    Column("change", Text, nullable=False),
+    Column("at", MOMENT, nullable=False),
+    Column("cause", Text),
+    Index("segment_change_person", "person_id", "segment"),
+    doc="entered and left, in order.",
+)
+
+person_value = table(
+    "person_value",
+    "segment",
+    key("person_id"),
+    Column("orders", Integer, nullable=False, server_default="0"),
+    Column("returns", Integer, nullable=False, server_default="0"),
+    Column("sum", AMOUNT, nullable=False, server_default="0"),
+    Column("days", Integer, nullable=False, server_default="0"),
+    Column("first_at", MOMENT),
+    Column("last_at", MOMENT),
+    Column("channels", JSONB, nullable=False, server_default="{}"),
+    Column("median_gap", Double),
+    Column("lifecycle", Text),
+    Column("recency", Integer),
+    Column("frequency", Integer),
+    Column("monetary", Integer),
+    Column("alive", Double),
+    Column("expected_orders", Double),
+    Column("clv", AMOUNT),
+    Column("as_of", Date),
+    doc="What a person bought, as sums that add up: orders, money, first, last, purchase days; RFM scores 1-5, "
+    "lifecycle, P(alive), expected orders and value in the next 12 months.",
+)
+
+# ── privacy: what may be done with it ─────────────────────────────────────────────────────────────────────────────────
+
+suppression = table(
+    "suppression",
+    "privacy",
+    key("identifier_hash"),
+    key("channel"),
+    Column("reason", Text, nullable=False),
+    Column("since", MOMENT, nullable=False),
+    CheckConstraint("length(identifier_hash) >= 32", name="suppression_is_a_hash"),
+    doc="Hashes of identifiers that must not be written to or loaded again; they outlive erasure.",
+)
+
+erasure_request = table(
+    "erasure_request",
+    "privacy",
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("subject", Text, nullable=False),
+    Column("received_at", MOMENT, nullable=False),
+    Column("due_at", MOMENT, nullable=False),
+    Column("basis", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("report", JSONB, nullable=False, server_default="{}"),
+    doc="Demands to be forgotten, with their term and the proof of what was searched.",
+)
+
+access_log = table(
+    "access_log",
+    "privacy",
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("at", MOMENT, nullable=False, server_default=func.now()),
+    Column("actor", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("object", Text, nullable=False),
+    Column("person", Text),
+    Column("fields", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("rows", Integer, nullable=False, server_default="0"),
+    doc="Who opened what of whom. person: a pseudonym.",
+)
+
+# ── views under the stable names ──────────────────────────────────────────────────────────────────────────────────────
+
+VIEWS = {
+    "canonical.person": "select g.*, p.created_at from identity.golden g join identity.person p using (person_id) "
+    "where p.status = 'active'",
+    "canonical.identity": "select r.connection, r.external_id, m.person_id, m.since from identity.membership m "
+    "join identity.source_record r using (record)",
+    "canonical.household": "select household_id, person_id, since from identity.household",
+    "canonical.segment_member": "select m.segment, m.person_id, m.since as entered_at, null::timestamptz as left_at, "
+    "m.why from segment.membership m",
+}
+"""Name → query. Made after the tables, in this order."""
