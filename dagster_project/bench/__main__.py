@@ -5,8 +5,10 @@ import json
 import pkgutil
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from importlib import import_module
+from multiprocessing import get_context
 from types import ModuleType
 
 from rich.console import Console
@@ -28,12 +30,20 @@ def benches() -> Iterator[ModuleType]:
 
 
 def measured(only: str | None = None) -> Iterator[Row]:
-    """Rows of all benches, or the one called `only`. Raises SystemExit naming the known ones where it is unknown."""
-    known = {name: module for module in benches() for name in module.NAMES}
+    """Rows of all benches, or the one called `only`. Raises SystemExit naming the known ones where it is unknown.
+
+    Each bench has a process of its own, or the peak memory of one would be counted as another's.
+    """
+    known = {name: module.__name__ for module in benches() for name in module.NAMES}
     if only is not None and only not in known:
         raise SystemExit(f"there is no bench {only!r}; known: {', '.join(sorted(known))}")
     for module in dict.fromkeys([known[only]] if only else known.values()):
-        yield from (row for row in module.rows() if only in (None, row.name))
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as child:
+            yield from (row for row in child.submit(_rows, module).result() if only in (None, row.name))
+
+
+def _rows(module: str) -> list[Row]:
+    return list(import_module(module).rows())
 
 
 def as_record(row: Row) -> dict[str, object]:
