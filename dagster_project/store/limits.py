@@ -1,44 +1,45 @@
 """Token buckets in the store: all processes together keep to what a vendor allows one account."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, LiteralString, cast
 
-from sqlalchemy import Connection, CursorResult, Engine, TextClause, text
-from sqlalchemy.exc import DBAPIError
+import psycopg
+from sqlalchemy import Connection, Engine
 
 from connectors.sdk.runtime import ALONE, Runtime, current, using
 
 # By the server's clock, which all processes share. Tokens may go below zero: the debt is the wait. After a pause `at`
 # lies in the future, and the count goes on from there.
 # Nothing is lost with the last tokens counted before a crash, and a request must not wait for the disk: hence `fast`.
-_TAKE = text("""
+_TAKE = """
 with fast as (select set_config('synchronous_commit', 'off', true))
 insert into hub.bucket as b (account, tokens, at)
-select :account, cast(:burst as float8) - cast(:cost as float8), clock_timestamp() from fast
+select %(account)s, cast(%(burst)s as float8) - cast(%(cost)s as float8), clock_timestamp() from fast
 on conflict (account) do update set
-  tokens = least(:burst, b.tokens + cast(:per_second as float8)
-                 * extract(epoch from greatest(clock_timestamp(), b.at) - b.at)::float8) - :cost,
+  tokens = least(%(burst)s, b.tokens + cast(%(per_second)s as float8)
+                 * extract(epoch from greatest(clock_timestamp(), b.at) - b.at)::float8) - %(cost)s,
   at = greatest(clock_timestamp(), b.at)
 returning extract(epoch from greatest(at - clock_timestamp(), interval '0'))::float8
-          + greatest(0, -tokens / cast(:per_second as float8)) as wait
-""")
+          + greatest(0, -tokens / cast(%(per_second)s as float8)) as wait
+"""
 
-_PAUSE = text("""
+_PAUSE = """
 insert into hub.bucket as b (account, tokens, at, paused_until)
-values (:account, 0, clock_timestamp() + make_interval(secs => :seconds),
-        clock_timestamp() + make_interval(secs => :seconds))
+values (%(account)s, 0, clock_timestamp() + make_interval(secs => %(seconds)s),
+        clock_timestamp() + make_interval(secs => %(seconds)s))
 on conflict (account) do update set
   tokens = least(b.tokens, 0), at = greatest(b.at, excluded.at), paused_until = excluded.paused_until
-""")
+"""
 
 
 @dataclass
 class StoreBucket:
     """`connectors.sdk.runtime.Bucket` over `hub.bucket`, for one thread.
 
-    It keeps a connection: to fetch one from the pool for every request would cost more than the question itself.
+    It keeps a connection, and asks the driver itself: to fetch one from the pool for every request, or to compile and
+    wrap every question, would cost more than the question.
     """
 
     engine: Engine
@@ -47,7 +48,9 @@ class StoreBucket:
     def take(self, account: str, cost: float, per_second: float, burst: float) -> float:
         """Seconds to wait before the request may leave."""
         asked = {"account": account, "cost": cost, "per_second": per_second, "burst": burst}
-        return float(self._ask(_TAKE, asked).scalar_one())
+        answer = self._ask(_TAKE, asked).fetchone()
+        assert answer is not None
+        return float(answer[0])
 
     def pause(self, account: str, seconds: float) -> None:
         """Nobody calls this account for `seconds`."""
@@ -58,16 +61,20 @@ class StoreBucket:
             self._kept.close()
             self._kept = None
 
-    def _ask(self, statement: TextClause, values: dict[str, object]) -> CursorResult[Any]:
+    def _ask(self, statement: LiteralString, values: Mapping[str, object]) -> psycopg.Cursor[Any]:
         """A connection that was lost in the meantime is replaced once."""
         fresh = self._kept is None
         if self._kept is None:
             self._kept = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        driver: psycopg.Connection[Any] = cast(Any, self._kept.connection.driver_connection)
         try:
-            return self._kept.execute(statement, values)
-        except DBAPIError as error:
+            return driver.execute(statement, values)
+        except psycopg.OperationalError:
+            if not driver.closed:
+                raise
+            self._kept.invalidate()
             self.close()
-            if fresh or not error.connection_invalidated:
+            if fresh:
                 raise
             return self._ask(statement, values)
 
