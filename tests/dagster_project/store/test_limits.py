@@ -63,5 +63,6 @@ def test_a_test_that_brings_its_own_bucket_keeps_it(store):
 def test_a_connection_that_was_lost_between_two_requests_is_replaced(bucket, store):
     bucket.take("shop", 1, 1, 5)
     with store.begin() as db:
-        db.execute(text("select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid()"))
+        asked_last = "select pg_terminate_backend(pid) from pg_stat_activity where query like '%hub.bucket%returning%'"
+        db.execute(text(f"{asked_last} and pid <> pg_backend_pid()"))
     assert bucket.take("shop", 1, 1, 5) == 0
