@@ -1,7 +1,9 @@
 """One pass of the whole hub in this process: extract → canonical → decide → plan → deliver."""
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from connectors.sdk.errors import HubError, TransientError
+from connectors.sdk.spec import FileDrop, Resource
 from dagster_project.connections import Connection, Hub
 from dagster_project.steps.canonical import map_new
 from dagster_project.steps.deliver import deliver
@@ -18,6 +21,8 @@ from dagster_project.steps.people import people_due
 from dagster_project.steps.publish import settle_fetches
 from dagster_project.steps.rules import decide_due
 
+SIDE_BY_SIDE = 4
+"""Connections read at once."""
 Clock = Callable[[], datetime]
 Progress = Callable[[str, str], None]
 """Told (connection, what is being done) before each piece of work."""
@@ -83,20 +88,50 @@ def in_order(hub: Hub, names: Sequence[str] = ()) -> list[Connection]:
 
 
 def pull(
-    engine: Engine, hub: Hub, connection: Connection, clock: Clock, full: bool, progress: Progress
+    engine: Engine,
+    hub: Hub,
+    connection: Connection,
+    clock: Clock,
+    full: bool,
+    progress: Progress,
+    among: Callable[[Resource | FileDrop], bool] = lambda resource: True,
 ) -> Iterator[Pulled]:
-    """Every resource of a connection; one that fails says so and the others go on."""
+    """Every resource of a connection, or those `among` them; one that fails says so and the others go on."""
     if connection.spec is None:
         yield Pulled(connection.name, "connector", error=f"{connection.name}: {connection.problem}")
         return
-    if connection.spec.files:
+    if connection.spec.files and among(connection.spec.files):
         progress(connection.name, "reading files")
         yield from _guarded(connection, connection.spec.files.name, lambda: _files(engine, hub, connection, clock()))
-    for resource in connection.spec.resources:
+    for resource in filter(among, connection.spec.resources):
         progress(connection.name, f"reading {resource.name}")
         yield from _guarded(
             connection, resource.name, lambda r=resource.name: _resource(engine, hub, connection, r, clock(), full)
         )
+
+
+def _pull_all(
+    engine: Engine, hub: Hub, chosen: Sequence[Connection], clock: Clock, full: bool, progress: Progress
+) -> Iterator[Pulled]:
+    """Goods of those who own them first: stock and orders speak of these. Then the connections side by side, since most
+    of the time is spent waiting for vendors; the resources of one wait for each other."""
+    owners = [one for one in chosen if one.spec and one.name in hub.authority("product")]
+    for owner in owners:
+        yield from pull(engine, hub, owner, clock, full, progress, _brings_goods)
+
+    def rest(one: Connection) -> list[Pulled]:
+        among = (lambda resource: not _brings_goods(resource)) if one in owners else (lambda resource: True)
+        return list(pull(engine, hub, one, clock, full, progress, among))
+
+    with ThreadPoolExecutor(SIDE_BY_SIDE, "pull") as pool:
+        pulls = [pool.submit(copy_context().run, rest, one) for one in chosen]
+        for done in pulls:
+            yield from done.result()
+
+
+def _brings_goods(resource: Resource | FileDrop) -> bool:
+    """A folder tells what it holds only when it is read."""
+    return isinstance(resource, FileDrop) or bool(resource.maps.keys() & {"product", "location"})
 
 
 def _guarded(connection: Connection, resource: str, work: Callable[[], Pulled]) -> Iterator[Pulled]:
@@ -176,7 +211,6 @@ def sync(
     """The whole hub once. Connections that fail are reported and the others go on."""
     report = Report()
     chosen = in_order(hub, names)
-    for connection in chosen:
-        report.resources.extend(pull(engine, hub, connection, clock, full, progress))
+    report.resources.extend(_pull_all(engine, hub, chosen, clock, full, progress))
     report.capabilities.extend(push(engine, hub, chosen, clock, progress))
     return report
