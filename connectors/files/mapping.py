@@ -6,8 +6,6 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-import pydantic
-
 from connectors.files.columns import Columns, normal
 from connectors.files.config import FilesConfig
 from mappings.canonical import Customer, Price, Product, StockLevel
@@ -47,12 +45,6 @@ PRICE_TYPES = _words(
     recommended="рекомендованная",
 )
 GENDERS = _words(male="м, муж, мужской, male, m, ер", female="ж, жен, женский, female, f, әйел")
-
-
-class FileCustomer(Customer):
-    """`refs`: connection → this customer's external id there, from columns `ref.<connection>`."""
-
-    refs: dict[str, str] = pydantic.Field(default_factory=dict)
 
 
 def told(field_map: FieldMap, columns: Columns) -> FieldMap:
@@ -155,7 +147,7 @@ def customers(config: FilesConfig, columns: Columns) -> FieldMap:
     refs = tuple(target for target in columns.targets if target.startswith("ref."))
     texts = ("name", "last_name", "first_name", "middle_name", "city", "address")
     return FieldMap(
-        FileCustomer,
+        Customer,
         {
             "external_id": Field("external_id", identifier), **{name: Field(name, convert.text) for name in texts},
             "phones": Derived(_phones, ("phone", "phone2")), "emails": Field("email", _emails),
@@ -164,8 +156,7 @@ def customers(config: FilesConfig, columns: Columns) -> FieldMap:
             identifier),
             "created_at": Field("created_at", moments),
             "masked": Constant(config.masked),
-            "refs": Derived(lambda cells,
-            _: {ref.removeprefix("ref."): identifier(text) for ref in refs if (text := cells.get(ref))}, refs),
+            "refs": Derived(lambda cells, _: _elsewhere(cells, refs), refs),
         },
     )  # fmt: skip
 
@@ -204,6 +195,12 @@ def _barcode(cells: Cells, _: Any) -> str | None:
 
 def _barcodes(text: str) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(code for part in re.split(r"[\s,;|]+", text) if (code := convert.barcode(part)))) or None
+
+
+def _elsewhere(cells: Cells, refs: tuple[str, ...]) -> tuple[str, ...] | None:
+    """`ref.crm: 7` → `crm`, unit separator, `7`: the same buyer's id in connection `crm`."""
+    told = ((ref, cells.get(ref)) for ref in refs)
+    return tuple(f"{ref.removeprefix('ref.')}\x1f{identifier(text)}" for ref, text in told if text) or None
 
 
 def _phones(cells: Cells, _: Any) -> tuple[str, ...] | None:

@@ -202,12 +202,7 @@ def _prices(work: Pass, arrival: Arrival, rows: pa.Table) -> dict[str, int]:
 
 
 def _customers(work: Pass, arrival: Arrival, rows: pa.Table) -> dict[str, int]:
-    """Other systems' ids of the same buyer, where the file tells them, stand in the source as `refs`."""
-    columns = _columns(work, arrival, rows)
-    if "refs" in rows.column_names:
-        bare = pc.utf8_slice_codeunits(columns["source"], 0, -1)
-        columns["source"] = pc.binary_join_element_wise(bare, ',"refs":', pc.cast(rows["refs"], pa.string()), "}", "")
-    _fill(work, "customer", columns)
+    _fill(work, "customer", _columns(work, arrival, rows))
     return {}
 
 

@@ -127,6 +127,7 @@ customer = table(
     Column("emails", ARRAY(Text), nullable=False, server_default="{}"),
     Column("loyalty_ids", ARRAY(Text), nullable=False, server_default="{}"),
     Column("account_id", Text),
+    Column("refs", ARRAY(Text), nullable=False, server_default="{}"),
     Column("tax_id", Text),
     Column("birth_date", Date),
     Column("gender", Text),
@@ -135,11 +136,13 @@ customer = table(
     Column("address", Text),
     Column("tags", ARRAY(Text), nullable=False, server_default="{}"),
     Column("masked", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("subjects", ARRAY(Text), nullable=False, server_default="{}"),
     Column("created_at", MOMENT),
     Column("updated_at", MOMENT),
     source(),
     Column("deleted_at", MOMENT),
-    doc="What each system says of a buyer.",
+    Index("customer_subjects", "subjects", postgresql_using="gin"),
+    doc="What each system says of a buyer. subjects: HMACs of its phones, e-mails and account.",
 )
 
 order = table(
@@ -159,6 +162,7 @@ order = table(
     Column("contact_name", Text),
     Column("contact_phone", Text),
     Column("contact_email", Text),
+    Column("subjects", ARRAY(Text), nullable=False, server_default="{}"),
     Column("delivery", JSONB, nullable=False, server_default="{}"),
     Column("payment", JSONB, nullable=False, server_default="{}"),
     Column("delivery_cost", AMOUNT, nullable=False, server_default="0"),

@@ -11,7 +11,8 @@ from mappings.canonical.base import Canonical, Identifier
 class Customer(Canonical):
     """Phones in E.164, e-mails lower-cased. `masked` names contact kinds that are proxies of the channel.
 
-    `tax_id`: the state's number of a person or company (in Kazakhstan IIN or BIN).
+    `refs`: `<connection>\\x1f<external id>` of the same buyer elsewhere, as this system says. `tax_id`: the state's
+    number of a person or company (in Kazakhstan IIN or BIN).
     """
 
     entity: ClassVar[str] = "customer"
@@ -24,6 +25,7 @@ class Customer(Canonical):
     emails: tuple[str, ...] = ()
     loyalty_ids: tuple[str, ...] = ()
     account_id: str | None = None
+    refs: tuple[str, ...] = ()
     tax_id: str | None = None
     birth_date: date | None = None
     gender: str | None = None
