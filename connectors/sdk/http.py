@@ -97,7 +97,8 @@ class Http:
 
     `account` keys the shared rate bucket and names the vendor's account in messages. `burst`: requests that may leave
     at once after a rest; above 1 the first second holds more than `per_second`, which vendors who count a window
-    refuse. `retry_after`: the seconds an answer asks to wait, whatever the vendor's own unit. `classify` reads an
+    refuse. `lanes` of a request: parts of the account that may have to rest by themselves (one method, one report).
+    `retry_after`: the seconds an answer asks to wait, whatever the vendor's own unit. `classify` reads an
     answer before the standard rules do and may name its error. `secrets` are hidden from messages, the auth's own
     included. `breaker`: for vendors that lock out spinning clients.
     """
@@ -138,18 +139,26 @@ class Http:
         *,
         cost: float = 1.0,
         headers: Mapping[str, str] | None = None,
+        lanes: Sequence[str] = (),
     ) -> Reply:
         """A read: waits for the bucket; 429, 5xx, time-outs and cut bodies are tried again, never past the deadline.
 
         Raises TransientError when patience, attempts or time run out, ConfigError on 401, RejectedError(code=status)
         on any other 4xx.
         """
-        for attempt in self._retrying():
-            with attempt:
-                reply = self._exchange("GET", path, False, cost, params=params, headers=headers)
-                if not reply.ok:
-                    raise RejectedError(f"{reply.request}: {reply.status} {_words(reply)}", str(reply.status))
-        return reply
+        return self._read("GET", path, cost, params=params, headers=headers)
+
+    def ask(
+        self,
+        path: str,
+        *,
+        json: Any = None,
+        data: Any = None,
+        cost: float = 1.0,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """A read that the vendor takes as a POST: tried again as `get` is, and it raises what `get` raises."""
+        return self._read("POST", path, cost, json=json, data=data, headers=headers)
 
     def send(
         self,
@@ -161,13 +170,14 @@ class Http:
         params: Any = None,
         headers: Mapping[str, str] | None = None,
         cost: float = 1.0,
+        lanes: Sequence[str] = (),
     ) -> Reply:
         """A write, sent at most once. A Reply with `ok` False is a definite no.
 
         Raises TransientError when nothing happened (429, no connection, no time left), UnansweredError when the effect
         is unknown (time-out, broken connection, 5xx, cut body), ConfigError on 401, ContractError on a redirect.
         """
-        return self._exchange(method, path, True, cost, json=json, data=data, params=params, headers=headers)
+        return self._exchange(method, path, True, cost, lanes, json=json, data=data, params=params, headers=headers)
 
     def pages(
         self, path: str, params: Any = None, *, items: str, next: str, cost: float = 1.0
@@ -185,6 +195,21 @@ class Http:
             yield records
             url = _inside(body, next)
 
+    def _read(self, method: str, path: str, cost: float, **request: Any) -> Reply:
+        for attempt in self._retrying():
+            with attempt:
+                reply = self._exchange(method, path, False, cost, **request)
+                if not reply.ok:
+                    raise RejectedError(f"{reply.request}: {reply.status} {_words(reply)}", str(reply.status))
+        return reply
+
+    def rest(self, seconds: float, lane: str | None = None) -> None:
+        """Nobody calls the account for so long, or only what names that `lane` among its `lanes` has to wait."""
+        runtime.current().bucket.pause(self._lane(lane) if lane else self._account, seconds)
+
+    def _lane(self, lane: str) -> str:
+        return f"{self._account}/{lane}"
+
     def _retrying(self) -> Retrying:
         return Retrying(
             sleep=runtime.current().sleep,
@@ -194,11 +219,13 @@ class Http:
             reraise=True,
         )
 
-    def _exchange(self, method: str, path: str, writes: bool, cost: float, **request: Any) -> Reply:
+    def _exchange(
+        self, method: str, path: str, writes: bool, cost: float, lanes: Sequence[str], **request: Any
+    ) -> Reply:
         """One request, its Attempt noted. Raises whatever the answer, or its absence, means."""
         name = redacted(f"{self._account}: {method} {urlsplit(path).path}", self._secrets)
         url = self._url(path, name)
-        self._wait_for_turn(name, cost, LEAST if writes else 0.0)
+        self._wait_for_turn(name, cost, LEAST if writes else 0.0, lanes)
         at, started = datetime.now(UTC), monotonic()
         status: int | None = None
         error: HubError | None
@@ -241,14 +268,15 @@ class Http:
             session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
         return known[key]
 
-    def _wait_for_turn(self, name: str, cost: float, least: float) -> None:
+    def _wait_for_turn(self, name: str, cost: float, least: float, lanes: Sequence[str]) -> None:
         """Raises TransientError, with nothing sent, where the turn would come too late."""
         lent = runtime.current()
         resting = failures_of(self._account).resting() if self._breaker else 0.0
         if resting:
             why = f"{name}: not sent; the account rests {resting:.0f} s after too many identical failures"
             raise TransientError(why, resting)
-        wait = lent.bucket.take(self._account, cost, *self._rate)
+        waits = [lent.bucket.take(self._lane(lane), 0.0, 1.0, 1.0) for lane in lanes]
+        wait = max(lent.bucket.take(self._account, cost, *self._rate), *waits, 0.0)
         if _too_long(wait + least):
             raise TransientError(f"{name}: its turn comes in {wait:.0f} s, after this run's time; not sent", wait)
         if wait > 0:
@@ -279,7 +307,7 @@ class Http:
                 error.retry_after = self._retry_after(response)
             pause = PAUSE if error.retry_after is None and response.status_code == 429 else error.retry_after
             if pause:
-                runtime.current().bucket.pause(self._account, pause)
+                self.rest(pause, error.lane)
         return error
 
     def _standard(self, name: str, response: requests.Response, writes: bool) -> HubError | None:

@@ -1,9 +1,9 @@
 """What passes between a shop and its people: contacts, consents, carts, points. Who they are is decided later."""
 
 from decimal import Decimal
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, model_validator
 
 from mappings.canonical.base import Canonical, Currency, Identifier
 from mappings.canonical.product import VariantRef
@@ -17,7 +17,8 @@ class ConsentEvent(Canonical):
     """One statement about one identifier, for one channel and purpose. It is never changed, only followed by others.
 
     `identifier`: phone in E.164, e-mail lower-cased, or the account id. `by`: only what the person said ends a refusal;
-    a list that was imported, or what a platform assumes, never does (canonical-model, consent).
+    a list that was imported, or what a platform assumes, never does (canonical-model, consent). `at` is None where a
+    source shows a refusal and not when it was made: it counts from when we learnt of it, which is never too early.
     """
 
     entity: ClassVar[str] = "consent_event"
@@ -29,10 +30,16 @@ class ConsentEvent(Canonical):
     purpose: str = "marketing"
     state: Literal["granted", "refused"]
     by: Literal["person", "import", "platform"] = "import"
-    at: AwareDatetime
+    at: AwareDatetime | None = None
     expires_at: AwareDatetime | None = None
     text_version: str | None = None
     evidence: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _a_grant_says_when(self) -> Self:
+        if self.state == "granted" and self.at is None:
+            raise ValueError("a consent without its time proves nothing")
+        return self
 
 
 class ContactEvent(Canonical):

@@ -160,6 +160,13 @@ def test_a_read_is_tried_again_until_it_comes(vendor, hub, fault):
     assert len(vendor.sandbox.journal) == 3
 
 
+@pytest.mark.parametrize("fault", ["500", "429", "lost_reply", "cut"])
+def test_a_read_that_is_a_post_is_tried_again_too(vendor, hub, fault):
+    vendor.sandbox.faults.set(fault, times=2)
+    assert client(vendor).ask("orders/search", json={"limit": 1}).json() == {"ok": True}
+    assert [(seen.method, seen.json) for seen in vendor.sandbox.journal] == [("POST", {"limit": 1})] * 3
+
+
 def test_a_read_gives_up_after_its_attempts(vendor, hub):
     vendor.sandbox.faults.set("500")
     with pytest.raises(TransientError, match="the vendor fails"):

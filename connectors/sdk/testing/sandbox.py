@@ -67,8 +67,9 @@ class Sandbox:
 
     `limit(request)` gives the vendor's refusal of a client that is too fast; it is asked only while `limits` is
     "contract". `too_many(seconds)`: the vendor's 429, where it does not say `Retry-After` in seconds. `clock()` is the
-    vendor's clock, wrong when that fault is on: routes and `limit` read the time here, so that a test moves it. Write
-    routes as `async` functions: then requests are served one after another and the state needs no locks.
+    vendor's clock, wrong when that fault is on: routes and `limit` read the time here, so that a test moves it.
+    `reads(seen)`: whether a request changes nothing, for vendors who take their reads as POSTs. Write routes as `async`
+    functions: then requests are served one after another and the state needs no locks.
     """
 
     def __init__(
@@ -80,8 +81,10 @@ class Sandbox:
         limits: Limits = "contract",
         clock: Callable[[], datetime] = utc_now,
         too_many: Callable[[float], Response] = _too_many,
+        reads: Callable[[Seen], bool] = lambda seen: seen.method == "GET",
     ):
         self.name = name
+        self.reads = reads
         self.faults = Faults()
         self.journal: list[Seen] = []
         self.limits: Limits = limits

@@ -6,7 +6,7 @@ from connectors.sdk.deliver import outcomes
 from connectors.sdk.spec import Since
 from connectors.sdk.testing.builders import a_change
 from connectors.sdk.testing.kit import NOW, DoesNotApply, Kit, Vendor, overheard, require
-from connectors.sdk.testing.rules.writing import VALUES
+from connectors.sdk.testing.rules.writing import ABOUT, VALUES
 
 PERSON = ("+77000000001", "7000000001", "buyer1@example.com")
 
@@ -39,7 +39,8 @@ def _everything(kit: Kit, vendor: Vendor) -> Iterator[str]:
     for sink in kit.spec.sinks:
         value = VALUES.get(sink.capabilities[0])
         if sink.mode == "delta" and value is not None and not sink.by_point:
-            change = a_change(sink.capabilities[0], "SKU-1", value, external_id="1001")
+            facts = ABOUT.get(sink.capabilities[0], {})
+            change = a_change(sink.capabilities[0], "SKU-1", value, external_id="1001", **facts)
             yield from (
                 f"{getattr(one, 'message', '')} {getattr(one, 'why', '')}"
                 for one in outcomes(sink, vendor.config, [change])
