@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from dagster_project.store import identity_tables  # noqa: F401 - its tables belong to the same metadata
 from dagster_project.store.schema import AMOUNT, MOMENT, QUANTITY, key, source, table
 
 
@@ -113,7 +114,7 @@ consent_event = table(
     Column("external_id", Text, nullable=False),
     Column("customer", Text),
     Column("identifier_kind", Text, nullable=False),
-    Column("identifier", Text, nullable=False),
+    Column("identifier", Text),
     Column("subject", Text, nullable=False),
     Column("channel", Text, nullable=False),
     Column("purpose", Text, nullable=False),
@@ -122,14 +123,16 @@ consent_event = table(
     Column("at", MOMENT, nullable=False),
     Column("expires_at", MOMENT),
     Column("text_version", Text),
-    Column("evidence", JSONB, nullable=False, server_default="{}"),
+    Column("evidence", Text),
     Column("recorded_at", MOMENT, nullable=False, server_default=func.now()),
     source(),
+    Column("statement", LargeBinary, nullable=False),
     Column("prev_hash", LargeBinary, nullable=False),
     Column("hash", LargeBinary, nullable=False),
-    Index("consent_event_once", "connection", "external_id", "hash", unique=True),
+    Index("consent_event_once", "statement", unique=True),
     Index("consent_event_subject", "subject", "channel", "purpose", "at"),
-    doc="Append-only statements, each chained to the one before. subject: HMAC of (kind, identifier).",
+    doc="Append-only statements, each chained to the one before. subject: HMAC of (kind, identifier). statement: HMAC "
+    "of what was said, so that the chain holds when identifier and evidence (JSON, sealed) are erased.",
 )
 
 # ── identity: who is who ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -146,7 +149,8 @@ source_record = table(
     Column("last_seen", MOMENT, nullable=False, server_default=func.now()),
     Column("deleted_at", MOMENT),
     Index("source_record_key", "connection", "external_id", unique=True),
-    doc="Buyers as systems know them. kind: customer, or order for a buyer known by an order alone (`order:<id>`).",
+    doc="Buyers as systems know them. kind: customer, or order for one known only by the contacts of an order, an "
+    "event or points that name no customer (`order:<digest>`; see mention).",
 )
 
 membership = table(
@@ -189,6 +193,7 @@ golden = table(
     "identity",
     key("person_id"),
     Column("name", Text),
+    _texts("names"),
     Column("first_name", Text),
     Column("last_name", Text),
     Column("middle_name", Text),
@@ -289,6 +294,24 @@ suppression = table(
     doc="Hashes of identifiers that must not be written to or loaded again; they outlive erasure.",
 )
 
+consent_state = table(
+    "consent_state",
+    "privacy",
+    key("subject"),
+    key("channel"),
+    key("purpose"),
+    Column("identifier_kind", Text, nullable=False),
+    Column("identifier", Text),
+    Column("state", Text, nullable=False),
+    Column("since", MOMENT, nullable=False),
+    Column("as_of", MOMENT, nullable=False),
+    Column("person_at", MOMENT),
+    Column("expires_at", MOMENT),
+    _texts("givers"),
+    doc="What the statements about an identifier come to. person_at: the last consent that the person gave; it ends a "
+    "suppression from before. givers: connection:customer of those who gave the consent that holds.",
+)
+
 erasure_request = table(
     "erasure_request",
     "privacy",
@@ -324,6 +347,30 @@ VIEWS = {
     "canonical.identity": "select r.connection, r.external_id, m.person_id, m.since from identity.membership m "
     "join identity.source_record r using (record)",
     "canonical.household": "select household_id, person_id, since from identity.household",
+    "privacy.holder": """
+select m.person_id, s.subject from identity.membership m join identity.source_record r using (record)
+join canonical.customer c on c.connection = r.connection and c.external_id = r.external_id and r.kind = 'customer'
+cross join unnest(c.subjects) s(subject)
+union
+select m.person_id, s.subject from identity.membership m
+join identity.mention n on n.record = m.record and n.entity = 'order'
+join canonical."order" o on o.connection = n.connection and o.external_id = n.external_id
+cross join unnest(o.subjects) s(subject)""",
+    "privacy.stopped": """
+select distinct h.person_id, s.channel
+from privacy.suppression s join privacy.holder h on h.subject = s.identifier_hash
+where s.reason <> 'bounced'
+  and not exists (select from privacy.consent_state e where e.subject = s.identifier_hash and e.channel = s.channel
+                  and e.purpose = 'marketing' and e.person_at > s.since)""",
+    "canonical.consent": """
+select h.person_id, e.identifier_kind, e.channel, e.purpose,
+       case when bool_or(bool_or(e.state = 'refused' or s.person_id is not null)) over same then 'refused'
+            when bool_or(e.state = 'granted' and (e.expires_at is null or e.expires_at > now())) then 'granted'
+            else 'expired' end as state, max(e.as_of) as as_of
+from privacy.holder h join privacy.consent_state e using (subject)
+left join privacy.stopped s on s.person_id = h.person_id and s.channel = e.channel
+group by h.person_id, e.identifier_kind, e.channel, e.purpose
+window same as (partition by h.person_id, e.channel, e.purpose)""",
     "canonical.segment_member": "select m.segment, m.person_id, m.since as entered_at, null::timestamptz as left_at, "
     "m.why from segment.membership m",
 }

@@ -1,0 +1,1 @@
+"""What may be done with what is known of a person: consent, pseudonyms, sealing."""
