@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 import dagster_project.bench
-from dagster_project.bench.row import Row
+from dagster_project.bench.row import Row, rows_of
 
 COLUMNS = ("name", "measured", "unit", "peer", "peer_measured", "ratio", "goal", "holds", "seed")
 
@@ -39,11 +39,7 @@ def measured(only: str | None = None) -> Iterator[Row]:
         raise SystemExit(f"there is no bench {only!r}; known: {', '.join(sorted(known))}")
     for module in dict.fromkeys([known[only]] if only else known.values()):
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as child:
-            yield from (row for row in child.submit(_rows, module).result() if only in (None, row.name))
-
-
-def _rows(module: str) -> list[Row]:
-    return list(import_module(module).rows())
+            yield from (row for row in child.submit(rows_of, module).result() if only in (None, row.name))
 
 
 def as_record(row: Row) -> dict[str, object]:
