@@ -18,7 +18,7 @@ from connectors.sdk.redact import redacted
 from connectors.sdk.spec import CAPABILITIES, Resource
 from dagster_project import collector
 from dagster_project.connections import Connection, Hub
-from dagster_project.steps import bindings, goods, orders
+from dagster_project.steps import bindings, contacts, goods, orders
 from dagster_project.steps.file_lines import replay_lines
 from dagster_project.steps.mapping import Found, Pass, Rows, Said, Selected, mapped, read
 from dagster_project.store import deletions, explicit, quarantine, raw
@@ -53,8 +53,13 @@ WAYS = {
     "stock_level": Way(("stock_level",), goods.count_rows, goods.put_counts),
     "customer": Way(("customer",), goods.customer_rows, goods.put_customers),
     "order": Way(("order", "order_line"), orders.order_rows, orders.put_orders),
+    "contact_event": Way(("contact_event",), contacts.contact_rows, contacts.put_contacts),
+    "cart": Way(("cart", "cart_line"), contacts.cart_rows, contacts.put_carts),
+    "loyalty_entry": Way(("loyalty_entry",), contacts.point_rows, contacts.put_points),
 }
 """In the order in which they hang on each other."""
+BINDING = {"location", "product", "listing", "price", "stock_level"}
+"""These bind names of goods and places, which bindings.csv does as well."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +67,8 @@ class Mapped:
     """Raw rows `mapped` = `stored` + `quarantined`. The rest counts canonical rows and what is worth knowing of them.
 
     `changed`: rows that really changed, `deleted`: of them gone, `dirty`: subjects to be decided anew, `unbound`: order
-    lines and listings whose sku no product has, `negative`: counts below zero, stored as 0, `ignored`: records of
-    connections without authority.
+    lines and listings whose sku no product has, `negative`: counts below zero, stored as 0, and balances of points
+    below zero, `ignored`: records of connections without authority.
     """
 
     mapped: int = 0
@@ -151,7 +156,7 @@ def _map_whole(work: Pass, chunk: Selected) -> Mapped:
             _fill(work, mapped(work, page))
     for table in tables:
         Incoming(table).settled(work.db)
-    if work.maps.keys() - {"order", "customer"}:
+    if work.maps.keys() & BINDING:
         in_turn(work.db, explicit.LOCK)
     put = sum((WAYS[entity].put(work) for entity in WAYS if _concerned(work, entity)), Put())
     deleted, withdrawn = _delete(work, chunk)

@@ -23,6 +23,8 @@ from mappings.tables.overrides import overridden
 
 Rows = Mapping[str, list[dict[str, Any]]]
 """Table of `store.incoming` → its rows."""
+TOLD_IN_FULL = {"order", "loyalty_entry", "consent_event"}
+"""Of these earlier states of a record count as well: they are its history, or may not be overwritten."""
 PAGE = 1000
 """Raw rows in memory at a time."""
 
@@ -139,14 +141,14 @@ class Found:
 
 
 def mapped(work: Pass, page: Sequence[RawRow]) -> Found:
-    """Only the newest state of a record counts, but an order's earlier states are its history."""
+    """Only the newest state of a record counts, but for those that are TOLD_IN_FULL."""
     found, config = Found(), work.connection.config
     for row in page:
         if row.payload is None:
             continue
         payload = from_json(row.payload)
         for entity, mapping in work.maps.items():
-            if row.newest or entity == "order":
+            if row.newest or entity in TOLD_IN_FULL:
                 _say(work, found, row, entity, mapping, payload, config)
     return found
 

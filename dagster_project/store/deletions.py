@@ -15,9 +15,12 @@ SUBJECTS: Mapping[str, tuple[str, str]] = {
     "price": ("price", "t.sku"),
     "order": ("order", "t.connection || ':' || t.external_id"),
     "location": ("location", "null::text"),
-    "customer": ("customer", "null::text"),
+    "customer": ("customer", "t.connection || ':' || t.external_id"),
+    "contact_event": ("customer", "t.connection || ':' || coalesce(t.customer, 'contact_event:' || t.external_id)"),
+    "cart": ("customer", "t.connection || ':' || t.customer"),
+    "loyalty_entry": ("customer", "t.connection || ':' || coalesce(t.customer, 'loyalty_entry:' || t.external_id)"),
 }
-"""Table → entity in hub.dirty and its subject; places and people are no subjects there."""
+"""Table → entity in hub.dirty and its subject; places are no subjects there."""
 
 
 def prepare(db: Connection) -> None:

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from dagster_project.store import identity_tables  # noqa: F401 - its tables belong to the same metadata
+from dagster_project.store import contact_views, identity_tables  # noqa: F401 - its tables belong to the same metadata
 from dagster_project.store.schema import AMOUNT, MOMENT, QUANTITY, key, source, table
 
 
@@ -373,5 +373,6 @@ group by h.person_id, e.identifier_kind, e.channel, e.purpose
 window same as (partition by h.person_id, e.channel, e.purpose)""",
     "canonical.segment_member": "select m.segment, m.person_id, m.since as entered_at, null::timestamptz as left_at, "
     "m.why from segment.membership m",
+    **contact_views.VIEWS,
 }
 """Name → query. Made after the tables, in this order."""

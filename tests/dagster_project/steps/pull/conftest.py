@@ -19,7 +19,20 @@ from dagster_project.steps.land import Landed, _append, land
 from dagster_project.store import quarantine
 from dagster_project.store.raw import Raw
 from dagster_project.store.transfer import copy_in
-from mappings.canonical import Customer, Listing, Location, Order, OrderLine, Price, Product, StockLevel
+from mappings.canonical import (
+    Cart,
+    CartLine,
+    ContactEvent,
+    Customer,
+    Listing,
+    Location,
+    LoyaltyEntry,
+    Order,
+    OrderLine,
+    Price,
+    Product,
+    StockLevel,
+)
 from mappings.tables import Constant, Derived, Field, FieldMap, Unusable, convert
 
 Record = dict[str, Any]
@@ -134,6 +147,45 @@ TO_ORDER = FieldMap(
     },
     when=lambda order, config: not order.get("draft"),
 )
+TO_CONTACT = FieldMap(
+    ContactEvent,
+    {
+        "external_id": Field("id"),
+        "customer": Field("buyer"),
+        "identifier_kind": Derived(lambda event, config: "email" if event.get("email") else None),
+        "identifier": Field("email"),
+        "at": Field("at", convert.aware),
+        "channel": Field("channel"),
+        "kind": Field("kind"),
+        "value": Field("value", Decimal),
+    },
+)
+TO_CART = FieldMap(
+    Cart,
+    {
+        "external_id": Field("id"),
+        "customer": Field("buyer"),
+        "channel": Constant("app"),
+        "updated_at": Field("at", convert.aware),
+        "state": Field("state"),
+        "lines": Derived(
+            lambda cart, config: tuple(
+                CartLine(line=line, sku=sku, quantity=Decimal(count)) for line, sku, count in cart["lines"]
+            )
+        ),
+    },
+)
+TO_POINTS = FieldMap(
+    LoyaltyEntry,
+    {
+        "external_id": Field("id"),
+        "customer": Field("buyer"),
+        "loyalty_id": Field("card"),
+        "at": Field("at", convert.aware),
+        "points": Field("points", Decimal),
+        "reason": Field("reason"),
+    },
+)
 MAPS: dict[str, FieldMap | dict[str, FieldMap]] = {
     "goods": {"product": TO_PRODUCT, "price": TO_PRICES},
     "places": TO_PLACE,
@@ -141,6 +193,9 @@ MAPS: dict[str, FieldMap | dict[str, FieldMap]] = {
     "offers": TO_LISTING,
     "people": TO_CUSTOMER,
     "sales": TO_ORDER,
+    "contacts": TO_CONTACT,
+    "baskets": TO_CART,
+    "points": TO_POINTS,
 }
 
 
