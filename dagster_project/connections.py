@@ -119,6 +119,10 @@ class ConnectionEntry(_Part):
     stock: StockRules = StockRules()
     price: PriceRules = PriceRules()
     every: dict[str, str] = Field(default_factory=dict, description="Resource → cron line.")
+    hot: dict[str, Span] = Field(
+        default_factory=dict,
+        description="Resource → how often the hot lane polls it, e.g. 30s; one not named here is polled every 5s.",
+    )
     push: Push = Push()
     guards: Guards = Guards()
     fields: dict[str, dict[str, str]] = Field(
@@ -128,6 +132,9 @@ class ConnectionEntry(_Part):
         None, description="Connections of one vendor account share its rate limit under this name."
     )
     orders_to: str | None = Field(None, description="Connection that receives copies of this channel's orders.")
+    single_card: bool = Field(
+        False, description="A person has one card here at most, as in a well-kept CRM: two cards are two people."
+    )
 
 
 class Privacy(_Part):

@@ -5,17 +5,19 @@ Same functions as the batch lane, with a budget; what does not fit stays dirty, 
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, text
 
 from connectors.sdk.errors import HubError
-from connectors.sdk.runtime import current, using
+from connectors.sdk.runtime import Runtime, current, using
+from connectors.sdk.spec import Resource
 from dagster_project.connections import Connection, Hub
 from dagster_project.steps.canonical import Mapped, map_new
 from dagster_project.steps.decide import decide_dirty
 from dagster_project.steps.deliver import deliver
+from dagster_project.steps.dirt import ENTITIES
 from dagster_project.steps.land import Landed, land
 from dagster_project.store.dirty import waiting
 
@@ -54,22 +56,35 @@ def tick(engine: Engine, hub: Hub, connection: Connection, *, clock: Callable[[]
     return done
 
 
-def _hurried():  # type: ignore[no-untyped-def]
-    from dataclasses import replace
-
+def _hurried() -> Runtime:
     return replace(current(), deadline=time.monotonic() + SECONDS)
+
+
+_LAST_RUNS = text("select resource, last_run_at from hub.cursor where connection = :connection")
+
+
+def _due(engine: Engine, connection: Connection, now: datetime) -> list[Resource]:
+    """Hot resources whose pace, as connections.yaml sets it, allows another poll."""
+    assert connection.spec is not None
+    with engine.connect() as db:
+        last = {name: at for name, at in db.execute(_LAST_RUNS, {"connection": connection.name}) if at}
+    paces = connection.entry.hot
+    return [
+        one
+        for one in connection.spec.resources
+        if one.hot and (one.name not in last or last[one.name] + paces.get(one.name, timedelta(0)) <= now)
+    ]
 
 
 def _work(engine: Engine, hub: Hub, connection: Connection, clock: Callable[[], datetime], done: Tick) -> None:
     assert connection.spec is not None
-    for resource in connection.spec.resources:
-        if resource.hot:
-            try:
-                landed = land(engine, connection, resource, now=clock())
-                done.landed[resource.name] = (landed, map_new(engine, hub, connection, resource, now=clock()))
-            except HubError as error:
-                done.errors.append(str(error))
-    if waiting(engine) > CHANGES:
+    for resource in _due(engine, connection, clock()):
+        try:
+            landed = land(engine, connection, resource, now=clock())
+            done.landed[resource.name] = (landed, map_new(engine, hub, connection, resource, now=clock()))
+        except HubError as error:
+            done.errors.append(str(error))
+    if waiting(engine, ENTITIES) > CHANGES:
         done.left_over = True
         return
     for name, capability in decide_dirty(engine, hub, now=clock()):

@@ -15,7 +15,13 @@ from dagster_project.store.locks import in_turn
 from dagster_project.store.tables import dirty
 from dagster_project.store.transfer import copy_in, read
 
-_WAITING = text("select count(*) from (select from hub.dirty where due is null or due <= now() limit 100000) marks")
+_WAITING = text("""
+select count(*) from (
+  select from hub.dirty
+  where (due is null or due <= now())
+    and (cast(:entities as text[]) is null or entity = any(cast(:entities as text[]))) limit 100000
+) marks
+""")
 _NEWEST = text("select max(id) from hub.dirty where due is null or due <= now()")
 _TAKE = """
 delete from hub.dirty where id in (
@@ -27,10 +33,10 @@ delete from hub.dirty where id in (
 """
 
 
-def waiting(engine: Engine) -> int:
-    """How many rows wait for a decision, up to 100,000."""
+def waiting(engine: Engine, entities: Collection[str] | None = None) -> int:
+    """How many rows wait for a decision, up to 100,000; of `entities` only, where they are given."""
     with engine.connect() as db:
-        return int(db.execute(_WAITING).scalar_one())
+        return int(db.execute(_WAITING, {"entities": entities and list(entities)}).scalar_one())
 
 
 def newest(engine: Engine) -> int | None:

@@ -376,3 +376,14 @@ def test_a_missing_folder_is_said_and_asks_for_nothing(street: Street, instance)
     street.entries["prices"]["settings"]["path"] = "nowhere/*.csv"
     street.connects()
     assert "nowhere" in tick(build(street.hub), instance, "files_prices").skip_message
+
+
+def test_a_merchant_may_have_a_hot_resource_polled_less_often(open_street: Street, instance):
+    open_street.entries["site"]["hot"] = {"orders": "1h"}
+    open_street.connects()
+    defs = build(open_street.hub)
+    open_street.told("sync")
+    open_street.told("sync")
+    asked = len(open_street["site"].sandbox.journal)
+    tick(defs, instance, "hot_site")
+    assert len(open_street["site"].sandbox.journal) == asked
