@@ -11,38 +11,36 @@ from dagster_project.store.keyring import keys
 from dagster_project.store.transfer import read
 
 REACH = pa.schema({"person_id": pa.string(), "identifier": pa.string()})
-IDENTIFIER = "consent.identifier"
-"""What an identifier is sealed for, in the statements and in what they come to."""
 
 # A person is stopped by any refusal, of any identifier. A consent reaches whom it names; one that names nobody known
 # reaches the only person who has the identifier, and where several share it, nobody.
 _REACHED = """
 with said as materialized (
-  select h.person_id, e.* from privacy.holder h join privacy.consent_state e using (subject)
+  select h.person_id, e.* from privacy.holder h join privacy.consent_state e using (identifier)
   where e.channel = :channel and e.purpose = :purpose and {these}
 ), stopped as (
   select person_id from said where state = 'refused'
   union select h.person_id from privacy.stopped h where h.channel = :channel and {these}
 ), granted as (
-  select s.person_id, s.subject, s.identifier, s.givers from said s
+  select s.person_id, s.identifier_kind, s.identifier, s.givers from said s
   left join privacy.suppression off
     on off.identifier_hash = s.subject and off.channel = s.channel and off.since >= coalesce(s.person_at, '-infinity')
   where s.state = 'granted' and (s.expires_at is null or s.expires_at > :now) and off.identifier_hash is null
     and not exists (select from stopped t where t.person_id = s.person_id)
 ), named as (
-  select g.subject, m.person_id
-  from (select distinct subject, givers from granted) g cross join unnest(g.givers) as giver
+  select g.identifier, m.person_id
+  from (select distinct identifier, givers from granted) g cross join unnest(g.givers) as giver
   join identity.source_record r
     on r.connection = split_part(giver, ':', 1) and r.external_id = substr(giver, strpos(giver, ':') + 1)
   join identity.membership m using (record)
 ), shared as (
-  select subject from privacy.holder where subject in (select subject from granted)
-  group by subject having count(*) > 1
+  select identifier from privacy.holder where identifier in (select identifier from granted)
+  group by identifier having count(*) > 1
 )
-select g.person_id, g.identifier from granted g
-where case when g.subject in (select subject from named)
-           then (g.subject, g.person_id) in (select subject, person_id from named)
-           else g.subject not in (select subject from shared) end
+select g.person_id, g.identifier_kind, g.identifier from granted g
+where case when g.identifier in (select identifier from named)
+           then (g.identifier, g.person_id) in (select identifier, person_id from named)
+           else g.identifier not in (select identifier from shared) end
 order by g.person_id, g.identifier
 """
 
@@ -55,10 +53,10 @@ def reachable(
     *,
     now: datetime | None = None,
 ) -> pa.Table:
-    """As `may_reach`, with the identifiers sealed: for whoever only wants to know the persons."""
+    """person_id, identifier_kind, identifier as in `may_reach`, but sealed: for whoever wants to know the persons."""
     these = "true" if person_ids is None else "h.person_id = any(:person_ids)"
     values = {"channel": channel, "purpose": purpose, "now": now or clock.now(), "person_ids": list(person_ids or ())}
-    return read(db, _REACHED.format(these=these), values).cast(REACH)
+    return read(db, _REACHED.format(these=these), values)
 
 
 def may_reach(
@@ -75,5 +73,6 @@ def may_reach(
     suppressed. Identifiers are clear text: use them when something leaves, store them nowhere.
     """
     found = reachable(db, person_ids, channel, purpose, now=now)
-    opened = [keys().open(one, IDENTIFIER) for one in found["identifier"].to_pylist()]
+    sealed = zip(found["identifier"].to_pylist(), found["identifier_kind"].to_pylist(), strict=True)
+    opened = [keys().open(identifier, kind) for identifier, kind in sealed]
     return pa.table({"person_id": found["person_id"], "identifier": pa.array(opened, pa.string())}, schema=REACH)

@@ -308,6 +308,7 @@ consent_state = table(
     Column("person_at", MOMENT),
     Column("expires_at", MOMENT),
     _texts("givers"),
+    Index("consent_state_identifier", "identifier"),
     doc="What the statements about an identifier come to. person_at: the last consent that the person gave; it ends a "
     "suppression from before. givers: connection:customer of those who gave the consent that holds.",
 )
@@ -348,17 +349,30 @@ VIEWS = {
     "join identity.source_record r using (record)",
     "canonical.household": "select household_id, person_id, since from identity.household",
     "privacy.holder": """
-select m.person_id, s.subject from identity.membership m join identity.source_record r using (record)
+select m.person_id, i.identifier from identity.membership m join identity.source_record r using (record)
 join canonical.customer c on c.connection = r.connection and c.external_id = r.external_id and r.kind = 'customer'
-cross join unnest(c.subjects) s(subject)
+cross join unnest(case when 'phone' = any(c.masked) then '{}' else c.phones end
+                  || case when 'email' = any(c.masked) then '{}' else c.emails end) i(identifier)
 union
-select m.person_id, s.subject from identity.membership m
+select m.person_id, i.identifier from identity.membership m
 join identity.mention n on n.record = m.record and n.entity = 'order'
 join canonical."order" o on o.connection = n.connection and o.external_id = n.external_id
-cross join unnest(o.subjects) s(subject)""",
+cross join unnest(array[o.contact_phone, o.contact_email]) i(identifier) where i.identifier is not null
+union
+select m.person_id, e.identifier from identity.membership m
+join identity.mention n on n.record = m.record and n.entity = 'contact_event'
+join canonical.contact_event e on e.connection = n.connection and e.external_id = n.external_id
+where e.identifier is not null
+union
+select m.person_id, e.identifier from privacy.consent_state e cross join unnest(e.givers) giver
+join identity.source_record r on r.connection = split_part(giver, ':', 1)
+  and r.external_id = substr(giver, strpos(giver, ':') + 1)
+join identity.membership m using (record)
+where e.identifier_kind = 'account' and e.identifier is not null""",
     "privacy.stopped": """
 select distinct h.person_id, s.channel
-from privacy.suppression s join privacy.holder h on h.subject = s.identifier_hash
+from privacy.suppression s
+join privacy.holder h on encode(sha256(convert_to(h.identifier, 'UTF8')), 'hex') = s.identifier_hash
 where s.reason <> 'bounced'
   and not exists (select from privacy.consent_state e where e.subject = s.identifier_hash and e.channel = s.channel
                   and e.purpose = 'marketing' and e.person_at > s.since)""",
@@ -367,7 +381,7 @@ select h.person_id, e.identifier_kind, e.channel, e.purpose,
        case when bool_or(bool_or(e.state = 'refused' or s.person_id is not null)) over same then 'refused'
             when bool_or(e.state = 'granted' and (e.expires_at is null or e.expires_at > now())) then 'granted'
             else 'expired' end as state, max(e.as_of) as as_of
-from privacy.holder h join privacy.consent_state e using (subject)
+from privacy.holder h join privacy.consent_state e using (identifier)
 left join privacy.stopped s on s.person_id = h.person_id and s.channel = e.channel
 group by h.person_id, e.identifier_kind, e.channel, e.purpose
 window same as (partition by h.person_id, e.channel, e.purpose)""",

@@ -136,13 +136,13 @@ customer = table(
     Column("address", Text),
     Column("tags", ARRAY(Text), nullable=False, server_default="{}"),
     Column("masked", ARRAY(Text), nullable=False, server_default="{}"),
-    Column("subjects", ARRAY(Text), nullable=False, server_default="{}"),
     Column("created_at", MOMENT),
     Column("updated_at", MOMENT),
     source(),
     Column("deleted_at", MOMENT),
-    Index("customer_subjects", "subjects", postgresql_using="gin"),
-    doc="What each system says of a buyer. subjects: HMACs of its phones, e-mails and account.",
+    Index("customer_phones", "phones", postgresql_using="gin"),
+    Index("customer_emails", "emails", postgresql_using="gin"),
+    doc="What each system says of a buyer. phones, emails, loyalty_ids: sealed (mappings/privacy/seal.py).",
 )
 
 order = table(
@@ -162,7 +162,6 @@ order = table(
     Column("contact_name", Text),
     Column("contact_phone", Text),
     Column("contact_email", Text),
-    Column("subjects", ARRAY(Text), nullable=False, server_default="{}"),
     Column("delivery", JSONB, nullable=False, server_default="{}"),
     Column("payment", JSONB, nullable=False, server_default="{}"),
     Column("delivery_cost", AMOUNT, nullable=False, server_default="0"),

@@ -1,14 +1,15 @@
 """Pseudonyms and seals. All of them come from one master key, each by a key of its own.
 
-- a *subject* is the HMAC of a contact: it finds the contact again, and tells it to nobody;
-- `siv:…` (AES-SIV, RFC 5297) is the same for the same value in the same column, so joins and unique checks still work;
+- `siv:…` (AES-SIV, RFC 5297) is the same for the same value of the same kind (phone, email, loyalty, account), in
+  whatever table it stands: joins and unique checks still work;
+- a *subject* is the hash of such a seal, so a keyed hash of the contact: it finds the contact again, outlives it, and
+  tells it to nobody. The store can compute it from the seal, without any key;
 - `gcm:…` (AES-GCM) differs every time and is under a key of the person: when that key is dropped, nobody opens it, not
   even in a backup.
 """
 
 import base64
-import hmac
-from collections.abc import Iterable
+import hashlib
 from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
@@ -18,20 +19,19 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 SIV, GCM = "siv:", "gcm:"
 MASTER_BYTES = 32
-SUBJECT_DIGITS = 32
 NONCE_BYTES = 12
 
 
 class WrongKey(ValueError):
-    """The value was sealed under another key, or for another column."""
+    """The value was sealed under another key, or as another kind."""
 
 
 @dataclass(frozen=True)
 class Keys:
     """What follows from a master key of at least 32 bytes."""
 
-    subjects: bytes = field(repr=False)
-    columns: AESSIV = field(repr=False)
+    statements: bytes = field(repr=False)
+    contacts: AESSIV = field(repr=False)
     persons: AESGCM = field(repr=False)
 
     @classmethod
@@ -39,32 +39,29 @@ class Keys:
         if len(master) < MASTER_BYTES:
             raise ValueError(f"a master key has at least {MASTER_BYTES} bytes")
         return cls(
-            _derived(master, b"keruen subject", 32),
-            AESSIV(_derived(master, b"keruen column", 64)),
+            _derived(master, b"keruen statement", 32),
+            AESSIV(_derived(master, b"keruen contact", 64)),
             AESGCM(_derived(master, b"keruen person", 32)),
         )
 
-    def subject(self, kind: str, identifier: str) -> str:
-        """The pseudonym of a phone, e-mail or account: 128 bits as hex digits."""
-        return hmac.digest(self.subjects, f"{kind}\x1f{identifier}".encode(), "sha256").hex()[:SUBJECT_DIGITS]
-
-    def seal(self, value: str, column: str) -> str:
-        """`siv:…` of a value of `column`, written `table.column`. What is empty, or sealed already, stays as it is."""
+    def seal(self, value: str, kind: str) -> str:
+        """`siv:…` of a value. What is empty, or sealed already, stays as it is."""
         if not value or value.startswith(SIV):
             return value
-        return SIV + _text(self.columns.encrypt(value.encode(), [column.encode()]))
+        return SIV + _text(self.contacts.encrypt(value.encode(), [kind.encode()]))
 
-    def open(self, sealed: str, column: str) -> str:
+    def open(self, sealed: str, kind: str) -> str:
         """The clear value; one that was never sealed is clear. Raises WrongKey."""
         if not sealed.startswith(SIV):
             return sealed
         try:
-            return self.columns.decrypt(_bytes(sealed[len(SIV) :]), [column.encode()]).decode()
+            return self.contacts.decrypt(_bytes(sealed[len(SIV) :]), [kind.encode()]).decode()
         except InvalidTag:
-            raise WrongKey(f"a value of {column} was not sealed under this master key") from None
+            raise WrongKey(f"what should be a sealed {kind} was not sealed as one under this master key") from None
 
-    def subjects_of(self, kind: str, identifiers: Iterable[str]) -> list[str]:
-        return [self.subject(kind, identifier) for identifier in identifiers]
+    def subject(self, kind: str, identifier: str) -> str:
+        """The pseudonym of a phone, e-mail, loyalty id or account, clear or sealed: 256 bits as hex digits."""
+        return hashlib.sha256(self.seal(identifier, kind).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

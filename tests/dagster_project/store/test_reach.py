@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from dagster_project.store.consent import IDENTIFIER, may_reach
+from dagster_project.store.consent import may_reach
 from dagster_project.store.keyring import keys
 
 NOW = datetime(2026, 3, 2, 5, 0, tzinfo=UTC)
@@ -21,11 +21,11 @@ class People:
     def are(self, person, *phones, card=None):
         self.cards += 1
         values = {"card": card or str(self.cards), "number": self.cards, "person": person, "now": NOW}
-        values["subjects"] = [keys().subject("phone", one) for one in phones]
+        values["phones"] = [keys().seal(one, "phone") for one in phones]
         self.db.execute(
             text(
-                "insert into canonical.customer (connection, external_id, subjects, source) "
-                "values ('crm', :card, :subjects, '{}')"
+                "insert into canonical.customer (connection, external_id, phones, source) "
+                "values ('crm', :card, :phones, '{}')"
             ),
             values,
         )
@@ -38,7 +38,7 @@ class People:
     def said(self, phone, state="granted", channel="sms", expires_at=None, person_at=None, givers=()):
         values = {"subject": keys().subject("phone", phone), "channel": channel, "state": state, "at": NOW}
         values |= {"expires_at": expires_at, "person_at": person_at, "givers": list(givers)}
-        values["identifier"] = keys().seal(phone, IDENTIFIER)
+        values["identifier"] = keys().seal(phone, "phone")
         self.db.execute(
             text(
                 "insert into privacy.consent_state (subject, channel, purpose, identifier_kind, identifier, state, "
