@@ -164,3 +164,18 @@ def test_finished_packages_leave_nothing_behind(store: Engine, folder: Path):
 
 def test_the_envelope_has_the_columns_that_stay():
     assert ENVELOPE.names == ["key", "cursor", "payload", "payload_hash", "landed_at"]
+
+
+def test_a_resource_that_dlt_already_has_is_read_like_any_other():
+    @dlt.resource(name="goods")
+    def goods(since: str | None):
+        yield [{"id": number, "after": since} for number in range(700)]
+        yield {"id": 700, "after": since}
+
+    resource = Resource.from_dlt(
+        "goods", lambda config, since: goods(since.value), key="id", map=FieldMap(Product, {}), reads=lambda reply: None
+    )
+    read = list(pages(resource, None, Since(value="2026-03-02")))
+    keys = [key for batch in read for key in batch["key"].to_pylist()]
+    assert keys == [str(number) for number in range(701)]
+    assert json.loads(read[0]["payload"][0].as_py())["after"] == "2026-03-02"
