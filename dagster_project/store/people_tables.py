@@ -6,11 +6,9 @@ identity fills in and keeps up to date. Columns that hold a contact are sealed a
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     CheckConstraint,
     Column,
     Date,
-    Double,
     Identity,
     Index,
     Integer,
@@ -21,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from dagster_project.store import contact_views, identity_tables  # noqa: F401 - its tables belong to the same metadata
+from dagster_project.store import contact_views, identity_tables, segment_tables  # noqa: F401 - its tables belong to the same metadata
 from dagster_project.store.schema import AMOUNT, MOMENT, QUANTITY, key, source, table
 
 
@@ -230,57 +228,6 @@ household = table(
     doc="Persons who share a phone, e-mail or flat without being one person.",
 )
 
-# ── segment: where they belong ────────────────────────────────────────────────────────────────────────────────────────
-
-segment_membership = table(
-    "membership",
-    "segment",
-    key("segment"),
-    key("person_id"),
-    Column("since", MOMENT, nullable=False),
-    Column("hold_out", Boolean, nullable=False, server_default="false"),
-    Column("why", Text),
-    Index("segment_membership_person", "person_id"),
-    doc="Who is in which segment now. hold_out: in it, but never written to, for comparison.",
-)
-
-segment_change = table(
-    "change",
-    "segment",
-    Column("seq", BigInteger, Identity(), primary_key=True),
-    Column("segment", Text, nullable=False),
-    Column("person_id", Text, nullable=False),
-    Column("change", Text, nullable=False),
-    Column("at", MOMENT, nullable=False),
-    Column("cause", Text),
-    Index("segment_change_person", "person_id", "segment"),
-    doc="entered and left, in order.",
-)
-
-person_value = table(
-    "person_value",
-    "segment",
-    key("person_id"),
-    Column("orders", Integer, nullable=False, server_default="0"),
-    Column("returns", Integer, nullable=False, server_default="0"),
-    Column("sum", AMOUNT, nullable=False, server_default="0"),
-    Column("days", Integer, nullable=False, server_default="0"),
-    Column("first_at", MOMENT),
-    Column("last_at", MOMENT),
-    Column("channels", JSONB, nullable=False, server_default="{}"),
-    Column("median_gap", Double),
-    Column("lifecycle", Text),
-    Column("recency", Integer),
-    Column("frequency", Integer),
-    Column("monetary", Integer),
-    Column("alive", Double),
-    Column("expected_orders", Double),
-    Column("clv", AMOUNT),
-    Column("as_of", Date),
-    doc="What a person bought, as sums that add up: orders, money, first, last, purchase days; RFM scores 1-5, "
-    "lifecycle, P(alive), expected orders and value in the next 12 months.",
-)
-
 # ── privacy: what may be done with it ─────────────────────────────────────────────────────────────────────────────────
 
 suppression = table(
@@ -385,8 +332,7 @@ from privacy.holder h join privacy.consent_state e using (identifier)
 left join privacy.stopped s on s.person_id = h.person_id and s.channel = e.channel
 group by h.person_id, e.identifier_kind, e.channel, e.purpose
 window same as (partition by h.person_id, e.channel, e.purpose)""",
-    "canonical.segment_member": "select m.segment, m.person_id, m.since as entered_at, null::timestamptz as left_at, "
-    "m.why from segment.membership m",
+    **segment_tables.VIEWS,
     **contact_views.VIEWS,
 }
 """Name → query. Made after the tables, in this order."""
