@@ -25,6 +25,15 @@ TEMPLATE = "migrated"
 _numbers = itertools.count()
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests against systems of others run when they are asked for, by `make test-real`."""
+    if config.option.markexpr:
+        return
+    for item in items:
+        if item.get_closest_marker("real"):
+            item.add_marker(pytest.mark.skip(reason="needs a real system: make test-real"))
+
+
 @pytest.fixture(autouse=True)
 def _loopback_only() -> Iterator[None]:
     socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)

@@ -22,7 +22,7 @@ from dagster_project import collector
 from dagster_project.connections import Connection
 from dagster_project.home import home
 from dagster_project.store import limits, raw, tables
-from dagster_project.store.database import libpq_url
+from dagster_project.store.database import dlt_url
 from dagster_project.store.locks import alone
 from dagster_project.store.raw import Raw
 
@@ -88,7 +88,7 @@ def _extract(connection: Connection, resource: Resource, asked: Since) -> extrac
     """One pipeline name, and one folder, per resource: dlt's own state never meets another's."""
     batches = _known_errors(f"{connection.name}.{resource.name}", _pages(connection, resource, asked))
     return extract.land(
-        batches, connection=connection.name, resource=resource.name, url=libpq_url(), folder=home() / "dlt"
+        batches, connection=connection.name, resource=resource.name, url=dlt_url(), folder=home() / "dlt"
     )
 
 

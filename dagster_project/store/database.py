@@ -34,8 +34,14 @@ def database_url(driver: str = "postgresql+psycopg") -> URL:
 
 
 def libpq_url() -> str:
-    """For what speaks libpq's addresses: ADBC, dlt, psycopg, psql."""
+    """For what speaks libpq's addresses: ADBC, psycopg, psql."""
     return _text(_named(database_url("postgresql")))
+
+
+def dlt_url() -> str:
+    """For dlt, which insists on a password: the URL's, else PGPASSWORD, else any word, for a server that asks for none."""
+    url = _named(database_url("postgresql"))
+    return _text(url if url.password else url.set(password=os.environ.get("PGPASSWORD", "x")))
 
 
 def dagster_url() -> str:
