@@ -39,7 +39,7 @@ def libpq_url() -> str:
 
 
 def dlt_url() -> str:
-    """For dlt, which insists on a password: the URL's, else PGPASSWORD, else any word, for a server that asks for none."""
+    """For dlt, which insists on a password: the URL's, else PGPASSWORD, else any word for a server that asks none."""
     url = _named(database_url("postgresql"))
     return _text(url if url.password else url.set(password=os.environ.get("PGPASSWORD", "x")))
 
