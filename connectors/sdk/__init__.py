@@ -3,7 +3,7 @@
 Anything else is private.
 """
 
-from connectors.sdk.auth import ApiKey, Basic, Bearer
+from connectors.sdk.auth import ApiKey, Basic, Bearer, Rotating
 from connectors.sdk.breaker import Breaker
 from connectors.sdk.config import ConnectionConfig, HubPath, known_zone, zone_validator
 from connectors.sdk.deliver import Accepted, Change, Deferred, Outcome, Rejected, Unknown, outcomes
@@ -35,7 +35,7 @@ from connectors.sdk.spec import (
 __all__ = [
     "CAPABILITIES", "SDK_VERSION", "Accepted", "ApiKey", "Basic", "Bearer", "Breaker", "Change", "ConfigError",
     "ConnectionConfig", "ConnectorSpec", "ContractError", "Deferred", "FileDrop", "Http", "HubBug", "HubError",
-    "HubPath", "Offer", "Outcome", "Page", "Record", "Rejected", "RejectedError", "Reply", "Resource", "Since",
-    "Sink", "Snapshot", "TransientError", "UnansweredError", "Unknown", "known_zone", "outcomes", "redacted",
+    "HubPath", "Offer", "Outcome", "Page", "Record", "Rejected", "RejectedError", "Reply", "Resource", "Rotating",
+    "Since", "Sink", "Snapshot", "TransientError", "UnansweredError", "Unknown", "known_zone", "outcomes", "redacted",
     "sample", "standard_retry_after", "zone_validator",
 ]  # fmt: skip

@@ -19,11 +19,15 @@ class ConfigError(HubError):
 
 
 class TransientError(HubError):
-    """Trying again later will help. `retry_after`: seconds the vendor asked for, None when it did not say."""
+    """Trying again later will help. `retry_after`: seconds the vendor asked for, None when it did not say.
 
-    def __init__(self, message: str, retry_after: float | None = None):
+    `lane`: the requests of the account that have to wait, as `Http` knows them; None: all of them.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None, *, lane: str | None = None):
         super().__init__(message)
         self.retry_after = retry_after
+        self.lane = lane
 
 
 class UnansweredError(TransientError):

@@ -5,6 +5,7 @@ of `errors.py`, with a message that names the account and the request and holds 
 """
 
 import json
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -44,6 +45,9 @@ SESSIONS = 32
 """Accounts whose connections a thread keeps alive; the oldest makes room."""
 LEAST = 2.0
 """Seconds that must be left before the deadline for a write to leave: one cut short would be Unknown for nothing."""
+
+# its debug lines quote addresses whole: a key in the path, a phone in the query
+logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 _back_off = wait_random_exponential(multiplier=0.5, max=30)
 _sessions = threading.local()
@@ -146,7 +150,7 @@ class Http:
         Raises TransientError when patience, attempts or time run out, ConfigError on 401, RejectedError(code=status)
         on any other 4xx.
         """
-        return self._read("GET", path, cost, params=params, headers=headers)
+        return self._read("GET", path, cost, lanes=lanes, params=params, headers=headers)
 
     def ask(
         self,
@@ -177,7 +181,9 @@ class Http:
         Raises TransientError when nothing happened (429, no connection, no time left), UnansweredError when the effect
         is unknown (time-out, broken connection, 5xx, cut body), ConfigError on 401, ContractError on a redirect.
         """
-        return self._exchange(method, path, True, cost, lanes, json=json, data=data, params=params, headers=headers)
+        return self._exchange(
+            method, path, True, cost, lanes=lanes, json=json, data=data, params=params, headers=headers
+        )
 
     def pages(
         self, path: str, params: Any = None, *, items: str, next: str, cost: float = 1.0
@@ -220,7 +226,7 @@ class Http:
         )
 
     def _exchange(
-        self, method: str, path: str, writes: bool, cost: float, lanes: Sequence[str], **request: Any
+        self, method: str, path: str, writes: bool, cost: float, lanes: Sequence[str] = (), **request: Any
     ) -> Reply:
         """One request, its Attempt noted. Raises whatever the answer, or its absence, means."""
         name = redacted(f"{self._account}: {method} {urlsplit(path).path}", self._secrets)

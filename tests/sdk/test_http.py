@@ -30,7 +30,7 @@ from connectors.sdk import (
     standard_retry_after,
 )  # fmt: skip
 from connectors.sdk.breaker import failures_of
-from connectors.sdk.runtime import Attempt, Runtime
+from connectors.sdk.runtime import Attempt, LocalBucket, Runtime
 from connectors.sdk.testing.sandbox import Sandbox, served
 
 TOKEN = SecretStr("s3cret-token")
@@ -460,3 +460,32 @@ def test_the_write_that_opens_the_breaker_is_still_unanswered(vendor, hub, break
     with pytest.raises(TransientError) as caught:
         account.send("PUT", "stock", json={})
     assert not isinstance(caught.value, UnansweredError)
+
+
+# ── lanes ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_lane_that_rests_holds_up_its_own_requests_only(vendor):
+    bucket, slept = LocalBucket(clock=lambda: 0.0), []
+    with runtime.using(Runtime(bucket=bucket, sleep=slept.append)):
+        account = client(vendor, per_second=1000, burst=1000)
+        account.rest(9.0, "report/slow")
+        account.get("orders", lanes=["report/quick"])
+        assert slept == []
+        account.get("orders", lanes=["report/quick", "report/slow"])
+        assert slept == [9.0]
+
+
+def test_a_refusal_that_names_its_lane_lets_the_account_go_on(vendor, hub):
+    vendor.says(429, "{}")
+    busy = TransientError("this report only", 7.0, lane="report")
+    with pytest.raises(TransientError):
+        client(vendor, classify=lambda response: busy, attempts=1).get("orders", lanes=["report"])
+    assert hub.paused == [("acme/report", 7.0)]
+
+
+def test_the_library_tells_no_address_whatever_the_log_level(vendor, hub, caplog):
+    """Some vendors have the key in the path, others a phone in the query."""
+    with caplog.at_level("DEBUG"):
+        client(vendor).get("orders", {"phone": "+77000000001"})
+    assert "orders" not in caplog.text
