@@ -1,0 +1,60 @@
+"""UniSender, an e-mail platform: reads contacts, consents and letters' fates; writes contacts and segments."""
+
+from functools import partial
+
+from connectors.sdk import ConnectorSpec, Resource, Sink
+from connectors.unisender.config import UniSenderConfig
+from connectors.unisender.mapping import to_consent, to_customer, to_event, to_refusal
+from connectors.unisender.records import saved, saved_letters
+from connectors.unisender.sink import ROWS, check, push_customers, push_segment, shown_customers, shown_segment
+from connectors.unisender.source import OVERLAP, contacts, deliveries, moment, stamp, unsubscribes
+
+CONTACTS = Resource(
+    "contacts",
+    extract=contacts,
+    key="id",
+    map={"customer": to_customer, "consent_event": to_consent},
+    reads=partial(saved, mark="email_status"),
+    complete=True,
+    every="20 * * * *",
+)
+
+UNSUBSCRIBES = Resource(
+    "unsubscribes",
+    extract=unsubscribes,
+    key="id",
+    map=to_consent,
+    reads=lambda reply: None,
+    every="*/10 * * * *",
+)
+
+DELIVERIES = Resource(
+    "deliveries",
+    extract=deliveries,
+    key="id",
+    map={"contact_event": to_event, "consent_event": to_refusal},
+    reads=saved_letters,
+    cursor="last_update",
+    lag=OVERLAP,
+    parse_cursor=moment,
+    format_cursor=stamp,
+    every="*/30 * * * *",
+)
+
+CONNECTOR = ConnectorSpec(
+    name="unisender",
+    title="UniSender",
+    config=UniSenderConfig,
+    resources=(UNSUBSCRIBES, CONTACTS, DELIVERIES),
+    sinks=(
+        Sink(
+            "segment.push", deliver=push_segment, read_back=shown_segment, batch=ROWS, needs_listing=False,
+            reaches="email", hint="Puts people into the segment's list and takes them out; sends no letter itself.",
+        ),
+        Sink(
+            "customer.push", deliver=push_customers, read_back=shown_customers, batch=ROWS, needs_listing=False,
+            hint="Writes names and own fields of contacts.",
+        ),
+    ),
+    check=check,
+)  # fmt: skip
