@@ -1,8 +1,8 @@
 """Changes to write, and the one outcome each of them gets."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import SecretStr
 
@@ -25,8 +25,9 @@ class Change:
     phones, emails, birth_date, city).
     `key`: idempotency key. `about`: facts of the subject a channel wants beside the value (name, brand, currency …; for
     segment.push the person's email, phone, first_name, last_name, city, birth_date, gender: fetched when it leaves, and
-    stored nowhere). For segment.push `external_id` is the person's id there, or the receipt of the addition (a hash
-    that was uploaded), by which a removal finds it.
+    stored nowhere; of the contacts only those by which the person agreed to be reached, `account` among them). For
+    segment.push `external_id` is the receipt of the addition (a hash that was uploaded, a contact's number, no address:
+    it is kept), else the person's id there, else empty; a removal finds the person by it.
     """
 
     capability: str
@@ -108,6 +109,38 @@ def outcomes(sink: "Sink", config: "ConnectionConfig", changes: Sequence[Change]
         why = f"the connector broke ({type(bug).__name__}: {bug}); please report it to its author"
         rest = [Unknown(change, why) for change in waiting.values()]
     yield from (_told(outcome, secrets) for outcome in rest)
+
+
+class Step(NamedTuple):
+    """One request of several, and the changes it carries. `send()` gives their outcomes, or raises for all of them."""
+
+    changes: Sequence[Change]
+    send: Callable[[], Iterable[Outcome]]
+
+
+def in_turn(steps: Iterable[Step]) -> Iterator[Outcome]:
+    """Outcomes of a batch that needs more than one request, as where who joins and who leaves go different ways.
+
+    A request that stays unanswered leaves its own changes unknown; those after it were not sent, and wait. What has an
+    outcome before its request failed keeps it.
+    """
+    unanswered = False
+    for step in steps:
+        waiting = {change.subject: change for change in step.changes}
+        if unanswered:
+            yield from (
+                Deferred(one, why="not sent: the request before it was not answered") for one in waiting.values()
+            )
+            continue
+        try:
+            for outcome in step.send():
+                waiting.pop(outcome.change.subject, None)
+                yield outcome
+        except RejectedError as error:
+            yield from (Rejected(change, error.code, str(error)) for change in waiting.values())
+        except (UnansweredError, ContractError) as error:
+            unanswered = True
+            yield from (Unknown(change, str(error)) for change in waiting.values())
 
 
 def _told(outcome: Outcome, secrets: Sequence[SecretStr]) -> Outcome:

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from connectors.sdk.spec import Sink
 from dagster_project.connections import Connection, Hub
-from dagster_project.steps import desired, order_wishes
+from dagster_project.steps import desired, memberships, order_wishes
 from dagster_project.steps.freshness import stale_inputs
 from dagster_project.steps.judge import guarded, reasons
 from dagster_project.steps.slices import Slice
@@ -22,7 +22,8 @@ from mappings.sync.values import as_json
 
 VARIANTS = {"stock.push": desired.stock, "price.push": desired.price}
 ORDERS = {"order.status": order_wishes.statuses, "order.push": order_wishes.copies}
-DECIDED = (*VARIANTS, *ORDERS)
+PEOPLE = {"segment.push": memberships.memberships}
+DECIDED = (*VARIANTS, *ORDERS, *PEOPLE)
 SENT = pa.array(["send", "withdraw"])
 
 
@@ -53,14 +54,20 @@ class Case:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`rows`: what moves, as `mappings.sync.diff` gives it, with `because` and `guard`. `held`: why the plan waits."""
+    """`rows`: what moves, as `mappings.sync.diff` gives it, with `because` and `guard`; `at_once`, where there is such
+    a column, is what must not wait for anybody. `held`: why the plan waits."""
 
     rows: pa.Table
     held: str | None
 
     @property
-    def sends(self) -> bool:
-        return bool(pc.any(pc.is_in(self.rows["action"], SENT)).as_py())
+    def parts(self) -> tuple[bool, bool]:
+        """Whether something must go at once, and whether something may wait."""
+        going = pc.is_in(self.rows["action"], SENT)
+        if "at_once" not in self.rows.column_names:
+            return False, bool(pc.any(going).as_py())
+        at_once = self.rows["at_once"]
+        return bool(pc.any(pc.and_(going, at_once)).as_py()), bool(pc.any(pc.and_not(going, at_once)).as_py())
 
 
 def judge(db: Database, case: Case) -> Verdict:
@@ -71,7 +78,7 @@ def judge(db: Database, case: Case) -> Verdict:
         said = {"external_id": None, "because": None, "about": about}
         for name, value in said.items():
             rows = rows.append_column(name, pa.repeat(pa.scalar(value, pa.string()), rows.num_rows))
-    shows = pc.and_(pc.is_in(rows["action"], SENT), pc.is_valid(rows["was"]))
+    rows, shows = _delayed(case, rows)
     shown = _shown(db, case, pc.sum(shows).as_py() or 0)
     guard = pa.array(guarded(rows, case.connection, case.capability, shown), pa.string())
     because = pa.array(reasons(rows, case.connection, case.capability, case.causes), pa.string())
@@ -80,7 +87,21 @@ def judge(db: Database, case: Case) -> Verdict:
     return Verdict(rows.filter(pc.invert(_held_already(rows))), held(_circumstances(db, case, changed, shown)))
 
 
+def _delayed(case: Case, rows: pa.Table) -> tuple[pa.Table, pa.Array]:
+    """The rows, `at_once` narrowed to removals that leave now, and which of them the guards count as changes: what
+    replaces something shown; of audiences only who would leave, and was not made to by a refusal."""
+    replaced = pc.and_(pc.is_in(rows["action"], SENT), pc.is_valid(rows["was"]))
+    if "at_once" not in rows.column_names:
+        return rows, replaced
+    leaving = pc.equal(rows["action"], "withdraw")
+    at_once = pc.and_(leaving, rows["at_once"])
+    rows = rows.set_column(rows.column_names.index("at_once"), "at_once", at_once)
+    return rows, pc.and_(replaced, pc.and_not(leaving, at_once))
+
+
 def _faced(case: Case) -> Faced:
+    if case.capability in PEOPLE:
+        return PEOPLE[case.capability](case.hub, case.connection, case.queue, case.slice, case.now)
     if not case.about_variants:
         return ORDERS[case.capability](case.hub, case.connection, case.queue, case.slice)
     wanted = VARIANTS[case.capability](case.hub, case.connection, case.sink, case.slice, case.now)
@@ -92,16 +113,18 @@ def _faced(case: Case) -> Faced:
 
 def _held_already(rows: pa.Table) -> pa.Array:
     """Rows that wait for a person by the guard that would hold them now, for the same value."""
-    waits = pc.and_(pc.equal(rows["outbox"], "held"), pc.equal(rows["last"], rows["becomes"]))
+    same = pc.or_(pc.fill_null(pc.equal(rows["last"], rows["becomes"]), False), pc.equal(rows["action"], "withdraw"))
+    waits = pc.and_(pc.equal(rows["outbox"], "held"), same)
     return pc.fill_null(pc.and_(waits, pc.equal(rows["guard"], rows["reason"])), False)
 
 
-_SHOWN = text("""
+_SHOWN = """
 select count(*) from (
   select from ledger.item
-  where connection = :connection and capability = :capability and acknowledged is not null limit :enough
+  where connection = :connection and capability = :capability and {shown} limit :enough
 ) shown
-""")
+"""
+_IN_AUDIENCE = "acknowledged ->> 'member' = 'true'"
 _RELEASED = text("""
 select exists (select from ledger.plan
                where connection = :connection and capability = :capability and state = 'released')
@@ -111,14 +134,16 @@ select exists (select from ledger.plan
 def _shown(db: Database, case: Case, changing: int) -> int:
     """Rows that the channel shows, counted as far as the guards must know: the cost follows the changes."""
     enough = enough_shown(changing, case.connection.guards.share)
-    return int(db.execute(_SHOWN, {**case.queue._asdict(), "enough": enough}).scalar_one()) if enough else 0
+    shown = _IN_AUDIENCE if case.capability == "segment.push" else "acknowledged is not null"
+    query = text(_SHOWN.format(shown=shown))
+    return int(db.execute(query, {**case.queue._asdict(), "enough": enough}).scalar_one()) if enough else 0
 
 
 def _circumstances(db: Database, case: Case, changed: int, shown: int) -> Circumstances:
     push, guards = case.connection.entry.push, case.connection.guards
     released = bool(db.execute(_RELEASED, case.queue._asdict()).scalar_one())
     # The first plan is `first`'s affair: it changes everything by nature. Orders come and move in any number.
-    share = guards.share if released and case.about_variants else None
+    share = guards.share if released and case.capability not in ORDERS else None
     mode = case.connection.mode(case.capability)
     delta_price = case.capability == "price.push" and case.sink.mode == "delta"
     stale = (

@@ -1,6 +1,7 @@
 """A stored row becomes a change for a connector, and its outcome becomes what the ledger records."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -8,12 +9,15 @@ from typing import Any
 
 from connectors.sdk.deliver import Accepted, Change, Outcome, Rejected, Unknown
 from dagster_project.store.ledger import Queue
-from dagster_project.store.outbox import Row, Told
+from dagster_project.store.outbox import RECEIPTS, Row, Told
+from dagster_project.store.sealing import opened_row
 from mappings.sync.values import plain
 
 FIRST_WAIT = timedelta(seconds=30)
 LONGEST_WAIT = timedelta(minutes=15)
 LEAST_WAIT = timedelta(seconds=1)
+_ADDRESS = re.compile(r".*@.*|\+?[78]7\d{9}|\+\d{8,15}")
+"""A receipt by which anybody could find the person is not kept: the ledger holds nothing personal."""
 _exactly = json.JSONDecoder(parse_float=Decimal).decode
 
 
@@ -36,13 +40,18 @@ def as_change(queue: Queue, row: Row) -> Change:
 
 
 def value_of(capability: str, stored: str | None) -> Any:
-    """JSON text of the ledger → the value a connector sees. A price never passes through a binary float."""
+    """JSON text of the ledger → the value a connector sees. A price never passes through a binary float.
+
+    The ledger holds the contacts of an order sealed; they are opened for the one who needs them.
+    """
     if stored is None:
         return None
     is_price = capability == "price.push"
     if stored.isdecimal():  # nearly all of them; a JSON number has no leading zeros
         return stored if is_price else int(stored)
     value = _exactly(stored)
+    if capability == "order.push" and isinstance(value, dict):
+        value = opened_row("canonical.order", value)
     return plain(value) if is_price and isinstance(value, Decimal) else _plain(value)
 
 
@@ -58,8 +67,9 @@ def told(outcome: Outcome, row: Row, at: datetime, batch: int | None) -> Told:
     """What to record of an outcome, in the vendor's words, from which the SDK has taken people's data."""
     subject = outcome.change.subject
     match outcome:
-        case Accepted(receipt=receipt):
-            return Told(subject, "accepted", receipt, at=at, batch=batch)
+        case Accepted(change=change, receipt=receipt):
+            kept = receipt and not (change.capability in RECEIPTS and _ADDRESS.fullmatch(receipt))
+            return Told(subject, "accepted", receipt if kept else None, at=at, batch=batch)
         case Rejected(code=code, message=message):
             return Told(subject, "rejected", message or code, code, at=at, batch=batch)
         case Unknown(why=why):

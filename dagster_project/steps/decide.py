@@ -4,9 +4,9 @@ The same functions serve ten dirty rows and a million. A decision is one transac
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,13 +15,25 @@ from sqlalchemy import Engine, text
 
 from connectors.sdk.errors import HubError
 from dagster_project.connections import Connection, Hub
-from dagster_project.steps.case import DECIDED, SENT, VARIANTS, Case, judge
-from dagster_project.steps.dirt import ENTITIES, Dirt, Subjects, both, concerns, dirt, held_stale, origins, set_alarms
+from dagster_project.steps.case import DECIDED, SENT, Case, Verdict, judge
+from dagster_project.steps.dirt import (
+    ENTITIES,
+    FAMILIES,
+    Dirt,
+    Subjects,
+    both,
+    concerns,
+    dirt,
+    family_of,
+    held_stale,
+    origins,
+    set_alarms,
+)
 from dagster_project.steps.position import Folded, fold
 from dagster_project.steps.slices import Slice
 from dagster_project.store import items
 from dagster_project.store.dirty import take
-from dagster_project.store.ledger import freeze, planning
+from dagster_project.store.ledger import Frozen, freeze, planning
 
 Chosen = tuple[Connection, str]
 WORKERS = 2
@@ -60,7 +72,8 @@ def decide(
 
 def decide_all(engine: Engine, hub: Hub, *, now: datetime) -> dict[tuple[str, str], Planned]:
     """Every capability of every channel, about everything: (connection, capability) → what was planned."""
-    return _decide_each(_queues(hub), Slice(engine, hub), Slice(engine, hub), now, {})
+    everything = Slice(engine, hub)
+    return _decide_each(_queues(hub), lambda capability: everything, now, {})
 
 
 def _queues(hub: Hub) -> list[Chosen]:
@@ -68,21 +81,24 @@ def _queues(hub: Hub) -> list[Chosen]:
 
 
 def _decide_each(
-    queues: Iterable[Chosen], goods: Slice, orders: Slice, now: datetime, causes: Mapping[str, str]
+    queues: Iterable[Chosen], about: Callable[[str], Slice], now: datetime, causes: Mapping[str, str]
 ) -> dict[tuple[str, str], Planned]:
-    """Channels share what is read of goods. One that cannot be decided says why, the others go on."""
+    """Channels share what is read of goods. One that cannot be decided says why, the others go on.
+
+    `about`: capability → the slice to decide.
+    """
 
     def decided(queue: Chosen) -> Planned:
         connection, capability = queue
         try:
-            about = goods if capability in VARIANTS else orders
-            return _decided(Case(goods.hub, connection, capability, about, now, causes))
+            slice = about(capability)
+            return _decided(Case(slice.hub, connection, capability, slice, now, causes))
         except HubError as error:
             return Planned(error=str(error))
 
     chosen = list(queues)
     if any(capability == "stock.push" for _, capability in chosen):
-        _ = goods.stock  # read once before the workers begin, or each would read it
+        _ = about("stock.push").stock  # read once before the workers begin, or each would read it
     with ThreadPoolExecutor(WORKERS) as pool:
         plans = list(pool.map(decided, chosen))
     return {(connection.name, capability): plan for (connection, capability), plan in zip(chosen, plans, strict=True)}
@@ -97,10 +113,20 @@ def _decided(case: Case) -> Planned:
         if not verdict.rows.num_rows:
             return Planned()
         to_send = items.put(db, case.queue, verdict.rows, variants=case.about_variants, now=case.now)
-        if not verdict.sends:
-            return Planned()
-        frozen = freeze(db, case.queue, to_send, now=case.now, held=verdict.held)
-    return Planned(frozen.plan, frozen.rows, frozen.held)
+        plans = list(_frozen(db, case, verdict, to_send))
+    if not plans:
+        return Planned()
+    return Planned(plans[-1].plan, sum(plan.rows for plan in plans), sum(plan.held for plan in plans))
+
+
+def _frozen(db: Database, case: Case, verdict: Verdict, source: str) -> Iterator[Frozen]:
+    """The plan; and before it one of its own for what no guard and no approval may delay."""
+    urgent, patient = verdict.parts
+    if urgent:
+        yield freeze(db, case.queue, items.part(source, at_once=True), now=case.now, at_once=True)
+    if patient:
+        rest = items.part(source, at_once=False) if urgent else source
+        yield freeze(db, case.queue, rest, now=case.now, held=verdict.held)
 
 
 # ── only what changed ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -128,9 +154,11 @@ def _decide_dirt(engine: Engine, hub: Hub, db: Database, found: Dirt, now: datet
     if found.sources:
         goods = both(goods, held_stale(db))
     set_alarms(db, found.prices, now)
-    concerned = [queue for queue in _queues(hub) if concerns(hub, *queue, goods, orders)]
+    moved = replace(found, goods=goods, orders=orders)
+    concerned = [queue for queue in _queues(hub) if concerns(hub, *queue, moved)]
+    slices = {family: _slice(engine, hub, moved.of(family)) for family in FAMILIES}
     causes = {**found.causes, **folded.causes}
-    return _decide_each(concerned, _slice(engine, hub, goods), _slice(engine, hub, orders), now, causes)
+    return _decide_each(concerned, lambda capability: slices[family_of(capability)], now, causes)
 
 
 def _fold(engine: Engine, hub: Hub, found: Dirt, now: datetime) -> Folded:

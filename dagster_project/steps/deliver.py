@@ -11,11 +11,13 @@ from secrets import randbits
 from sqlalchemy import Engine
 
 from connectors.sdk.deliver import Outcome, Unknown, outcomes
-from connectors.sdk.errors import ConfigError
+from connectors.sdk.errors import ConfigError, HubError
 from connectors.sdk.runtime import Attempt, current, using
 from connectors.sdk.spec import Sink
 from dagster_project.connections import Connection, Hub
-from dagster_project.steps.changes import as_change, told
+from dagster_project.steps.changes import told
+from dagster_project.steps.leaving import PEOPLE, leaving
+from dagster_project.steps.optouts import hear_optouts
 from dagster_project.steps.pace import Pace
 from dagster_project.steps.publish import publish
 from dagster_project.steps.reconcile import RESENDABLE, read_back
@@ -38,7 +40,8 @@ LAST_SECONDS = 2.5
 class Delivered:
     """Changes by outcome. `published`: rows newly shown in a feed. `superseded`: dropped as older than their items.
 
-    `waiting`: rows that may go but have not: deferred, unknown, or not reached.
+    `excluded`: not sent, as the person may not be reached any more. `waiting`: rows that may go but have not: deferred,
+    unknown, or not reached.
     """
 
     accepted: int = 0
@@ -47,6 +50,7 @@ class Delivered:
     unknown: int = 0
     published: int = 0
     superseded: int = 0
+    excluded: int = 0
     waiting: int = 0
 
     @property
@@ -78,6 +82,8 @@ def deliver(
     queue, sink = Queue(connection.name, capability), connection.spec.sink(capability)
     if dry_run:
         return Delivered(waiting=outbox.waiting(engine, queue))
+    if sink.mode == "snapshot" and capability in PEOPLE:
+        raise ConfigError(f"{connection.name}: people are never published as a file; its connector must take changes")
     if sink.mode == "snapshot":
         return Delivered(published=publish(engine, hub, connection, sink, now=now()).changed)
     outbox.expire(engine, queue, now=now())
@@ -87,7 +93,7 @@ def deliver(
     if found.lasts(now()):
         rest.begin(engine, queue, found)
         return Delivered(waiting=outbox.waiting(engine, queue))
-    done = _Delivery(engine, connection, sink, queue, now, Pace(found.rounds))
+    done = _Delivery(engine, hub, connection, sink, queue, now, Pace(found.rounds))
     with lent(engine):
         done.run(limit)
     return Delivered(**done.counts, waiting=outbox.waiting(engine, queue))
@@ -98,6 +104,7 @@ class _Delivery:
     """One pass over a queue: a worker with its own name, its pace, and what it has recorded so far."""
 
     engine: Engine
+    hub: Hub
     connection: Connection
     sink: Sink
     queue: Queue
@@ -114,6 +121,7 @@ class _Delivery:
         except ConfigError as error:
             self.pace = self.pace.stopped(error, self.now())
         self._settle_unknown()
+        self._hear_optouts()
         with ThreadPoolExecutor(2, "outbox") as store:
             try:
                 for claim in self._claims(store, limit):
@@ -149,6 +157,15 @@ class _Delivery:
     def _alone(self) -> bool:
         """Whether only what leaves at once is claimed: the channel is tried, or nobody could read back the rest."""
         return self.pace.trying or (self.sink.read_back is None and self.queue.capability not in RESENDABLE)
+
+    def _hear_optouts(self) -> None:
+        """Before anybody is added to an audience: what people told the platform itself."""
+        if self.sink.reaches is None or self.pace.rest or not outbox.reaching(self.engine, self.queue, now=self.now()):
+            return
+        try:
+            hear_optouts(self.engine, self.hub, self.connection, now=self.now())
+        except HubError as error:
+            self.pace = self.pace.deaf(error, self.now())
 
     def _settle_unknown(self) -> None:
         """Reads back what may have arrived. After a rest this is the try: nothing follows its failure."""
@@ -196,7 +213,10 @@ class _Delivery:
         if not rows:
             return
         number, by_subject = randbits(62), {row.subject: row for row in rows}
-        changes = [as_change(self.queue, row) for row in rows]
+        changes, kept_back = leaving(self.engine, self.hub, self.connection, self.queue, rows, now=self.now())
+        results += kept_back
+        if not changes:
+            return
         got: list[Outcome] = []
 
         def note(attempt: Attempt) -> None:

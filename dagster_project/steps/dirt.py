@@ -10,28 +10,42 @@ from sqlalchemy import Connection as Database
 from sqlalchemy import text
 
 from dagster_project.connections import Connection, Hub
-from dagster_project.steps.case import VARIANTS
 from dagster_project.steps.order_wishes import keeper_of
 
 MANY = 50_000
 """From so many subjects on, looking at all of them costs less than naming them."""
-ENTITIES = ("stock", "price", "product", "listing", "order", "source", "member")
+ENTITIES = ("stock", "price", "product", "listing", "order", "source", "member", "buyer")
 """Kinds of dirt that decisions about channels take; who people are, and where they belong, is settled before."""
 Subjects = frozenset[str] | None
 """None: all of them."""
+FAMILIES = ("goods", "orders", "members", "buyers")
+"""What subjects can be: skus, orders as `connection:id`, memberships as `segment/person_id`, persons."""
+_FAMILY = {"stock": "goods", "price": "goods", "order": "orders", "segment": "members", "customer": "buyers"}
 
 
 @dataclass(frozen=True)
 class Dirt:
     """`counts` and `prices`: skus with such a change; `goods`: all skus to decide; `orders`: as `connection:id`;
-    `sources`: connections that answer again. `causes`: subject → what made it dirty."""
+    `members`: as `segment/person_id`; `buyers`: persons; `sources`: connections that answer again. `causes`: subject →
+    what made it dirty."""
 
     counts: Subjects
     prices: Subjects
     goods: Subjects
     orders: Subjects
+    members: Subjects
+    buyers: Subjects
     sources: Subjects
     causes: Mapping[str, str]
+
+    def of(self, family: str) -> Subjects:
+        found: Subjects = getattr(self, family)
+        return found
+
+
+def family_of(capability: str) -> str:
+    """What a capability's subjects are."""
+    return _FAMILY[capability.partition(".")[0]]
 
 
 def dirt(taken: pa.Table) -> Dirt:
@@ -39,8 +53,9 @@ def dirt(taken: pa.Table) -> Dirt:
     goods = _subjects(taken, "stock", "price", "product", "listing")
     said = taken.filter(pc.is_valid(taken["because"])) if taken.num_rows <= MANY else taken.slice(0, 0)
     causes = dict(zip(said["subject"].to_pylist(), said["because"].to_pylist(), strict=True))
-    counts, prices, orders, sources = (_subjects(taken, name) for name in ("stock", "price", "order", "source"))
-    return Dirt(counts, prices, goods, orders, sources, causes)
+    counts, prices, orders = (_subjects(taken, name) for name in ("stock", "price", "order"))
+    members, buyers, sources = (_subjects(taken, name) for name in ("member", "buyer", "source"))
+    return Dirt(counts, prices, goods, orders, members, buyers, sources, causes)
 
 
 def _subjects(taken: pa.Table, *entities: str) -> Subjects:
@@ -54,13 +69,12 @@ def both(some: Subjects, others: Collection[str]) -> Subjects:
     return None if together is None or len(together) > MANY else together
 
 
-def concerns(hub: Hub, connection: Connection, capability: str, goods: Subjects, orders: Subjects) -> bool:
+def concerns(hub: Hub, connection: Connection, capability: str, found: Dirt) -> bool:
     """Whether anything dirty could change what this capability of the connection shows."""
-    if capability in VARIANTS:
-        return goods is None or bool(goods)
-    if orders is None:
-        return True
-    moved = {order.partition(":")[0] for order in orders}
+    subjects = found.of(family_of(capability))
+    if not capability.startswith("order.") or not subjects:
+        return subjects is None or bool(subjects)
+    moved = {order.partition(":")[0] for order in subjects}
     if capability == "order.status":
         return connection.name in moved
     return any(name in hub.connections and keeper_of(hub, hub[name]) == connection.name for name in moved)

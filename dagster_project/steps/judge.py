@@ -16,7 +16,10 @@ from mappings.sync.values import totals
 
 
 def guarded(rows: pa.Table, connection: Connection, capability: str, shown: int) -> Words:
-    """The guard that holds each row that is to be sent, None where it may go. `shown`: rows that the channel shows."""
+    """The guard that holds each row that is to be sent, None where it may go. `shown`: rows that the channel shows.
+
+    An audience that would lose everybody waits for a person; who refused does not.
+    """
     held = np.full(rows.num_rows, None, dtype=object)
     sent = pc.equal(rows["action"], "send")
     some = rows.filter(sent)
@@ -24,6 +27,9 @@ def guarded(rows: pa.Table, connection: Connection, capability: str, shown: int)
         held[sent.to_numpy()] = _stock(some, connection, shown)
     elif capability == "price.push":
         held[sent.to_numpy()] = _price(some, connection)
+    elif capability == "segment.push":
+        gone = pc.and_(pc.equal(rows["action"], "withdraw"), rows["emptied"])
+        held[pc.and_not(gone, rows["at_once"]).to_numpy()] = "empty"
     return held
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from connectors.sdk.deliver import Accepted, Deferred, Outcome, Rejected, Unknown
-from connectors.sdk.errors import ConfigError
+from connectors.sdk.errors import ConfigError, HubError
 from dagster_project.steps.changes import back_off
 from dagster_project.store.rest import Rest
 
@@ -56,6 +56,13 @@ class Pace:
     def stopped(self, error: ConfigError, now: datetime) -> "Pace":
         """The pace once someone must act: the rest waits until the setting may have been mended."""
         return replace(self, error=error, rest=Rest(self.failures, now + SETTING, str(error)))
+
+    def deaf(self, error: HubError, now: datetime) -> "Pace":
+        """The pace while the channel's opt-outs cannot be read: nothing goes."""
+        if isinstance(error, ConfigError):
+            return self.stopped(error, now)
+        why = f"nothing is sent before the channel's opt-outs were read: {error}"
+        return replace(self, rest=Rest(self.failures, now + back_off(0), why))
 
     def failed(self, why: str, now: datetime) -> "Pace":
         """The pace after a request that told nothing. Under three in a row the queue goes on, and remembers."""

@@ -16,14 +16,17 @@ from connectors.sdk.redact import sample
 from connectors.sdk.runtime import Attempt, current, using
 from connectors.sdk.spec import Sink
 from dagster_project.connections import Connection, Hub
-from dagster_project.steps.changes import agree, as_change, back_off, value_of
+from dagster_project.steps.changes import agree, back_off, value_of
+from dagster_project.steps.leaving import looked_up
 from dagster_project.store import drift, outbox
 from dagster_project.store.ledger import Queue
 from dagster_project.store.limits import lent
 from dagster_project.store.outbox import Row, Sent, Told
 
-RESENDABLE = frozenset({"stock.push", "price.push"})
+RESENDABLE = frozenset({"stock.push", "price.push", "segment.push"})
 """Absolute values: the same one twice does no harm, so it may be sent again where nothing can be read back."""
+COMPARED = frozenset({"stock.push", "price.push"})
+"""What is compared every night with what the channel shows."""
 LEASE = timedelta(minutes=10)
 GRACE = timedelta(minutes=5)
 """A listing seen sooner after our write may still be the old page: channels answer before they show."""
@@ -71,7 +74,7 @@ def _reconciled(engine: Engine, connection: Connection, sink: Sink, queue: Queue
         outbox.expire(engine, queue, now=now)
         reading = read_back(engine, connection, sink, queue, outbox.new_worker(), now=lambda: now)
     settled = reading.counts.get("accepted", 0) + reading.counts.get("deferred", 0)
-    if queue.capability not in RESENDABLE or reading.failed:
+    if queue.capability not in COMPARED or reading.failed:
         return Reconciled(settled)
     seen = drift.listed(engine, queue, grace=GRACE) if lists(connection) else _sampled(engine, connection, sink, queue)
     drifted = [one for one in seen if not _same(sink, queue, one)]
@@ -97,7 +100,7 @@ def read_back(
     counts: Counter[str] = Counter()
     asked = False
     while rows := outbox.claim_unknown(engine, queue, worker, limit=sink.batch, now=now(), until=now() + LEASE):
-        shown, failed, requests = _shown(connection, sink, queue, rows)
+        shown, failed, requests = _shown(engine, connection, sink, queue, rows)
         batch = requests[0].batch if requests else None
         told = [_verdict(sink, queue, row, shown, failed, now())._replace(batch=batch) for row in rows]
         counts.update(outbox.record(engine, queue, worker, told, requests, now=now(), reading=True))
@@ -108,7 +111,7 @@ def read_back(
 
 
 def _shown(
-    connection: Connection, sink: Sink, queue: Queue, rows: Sequence[Row]
+    engine: Engine, connection: Connection, sink: Sink, queue: Queue, rows: Sequence[Row]
 ) -> tuple[Mapping[str, Any] | None, str | None, list[Sent]]:
     """What the channel shows of the rows' subjects, or why that cannot be said now; with the requests it took."""
     if sink.read_back is None:
@@ -121,7 +124,7 @@ def _shown(
 
     try:
         with using(replace(current(), note=note)):
-            return sink.read_back(connection.config, [as_change(queue, row) for row in rows]), None, requests
+            return sink.read_back(connection.config, looked_up(engine, connection, queue, rows)), None, requests
     except HubError as error:
         return None, sample(str(error)), requests
     except Exception as error:
@@ -155,7 +158,7 @@ def _sampled(engine: Engine, connection: Connection, sink: Sink, queue: Queue) -
     rows = drift.longest_unseen(engine, queue, SAMPLE)
     for start in range(0, len(rows), sink.batch):
         batch = rows[start : start + sink.batch]
-        shown, failed, _ = _shown(connection, sink, queue, batch)
+        shown, failed, _ = _shown(engine, connection, sink, queue, batch)
         if failed or shown is None:
             break
         found += [

@@ -10,12 +10,24 @@ from dagster_project.store.transfer import copy_in
 
 SMALL = 5_000
 """Up to so many rows PostgreSQL plans well without being told how many there are."""
-COLUMNS = ["subject", "action", "external_id", "was", "becomes", "desired", "why", "because", "guard", "about"]
+COLUMNS = [
+    "subject",
+    "action",
+    "external_id",
+    "was",
+    "becomes",
+    "desired",
+    "why",
+    "because",
+    "guard",
+    "about",
+    "at_once",
+]
 
 _STAGE = text("""
 create temporary table moved (
   subject text primary key, action text not null, external_id text, was jsonb, becomes jsonb, desired jsonb, why text,
-  because text, guard text, about jsonb,
+  because text, guard text, about jsonb, at_once boolean not null default false,
   state text generated always as (case action when 'exclude' then 'excluded' when 'hold' then 'held'
                                               when 'settle' then 'in_sync' else 'pending' end) stored,
   to_send boolean generated always as (action in ('send', 'withdraw')) stored
@@ -96,15 +108,21 @@ where p.plan = any(:plans) and p.state = 'held' and not exists (
 """)
 
 
+def part(source: str, *, at_once: bool) -> str:
+    """Of a source of changes, as `put` gives it, those that wait for nobody, or the others."""
+    return f"(select s.* from {source} s join moved using (subject) where moved.at_once = {at_once})"
+
+
 def put(db: Connection, queue: Queue, moved: pa.Table, *, variants: bool, now: datetime) -> str:
     """Makes the items say what was decided, and takes from the outbox what is not wanted any more.
 
-    `moved`: COLUMNS. `variants`: the subjects are skus, of which the catalogue knows what the channel calls them. Gives
-    the source of the plan of what is to go, for `ledger.freeze` in the same transaction. Call it inside `planning`.
+    `moved`: COLUMNS, of which `at_once` may lack. `variants`: the subjects are skus, of which the catalogue knows what
+    the channel calls them. Gives the source of the plan of what is to go, for `ledger.freeze` in the same transaction.
+    Call it inside `planning`.
     """
     names = {"connection": queue.connection, "capability": queue.capability, "now": now}
     db.execute(_STAGE)
-    copy_in(db, "moved", moved.select(COLUMNS))
+    copy_in(db, "moved", moved.select([name for name in COLUMNS if name in moved.column_names]))
     if moved.num_rows > SMALL:
         db.execute(text("analyze moved"))
     db.execute(text(_ITEMS.format(called=_CALLED if variants else "m.external_id")), names)

@@ -15,7 +15,7 @@ STATES = ("in_sync", "pending", "held", "rejected", "unknown", "excluded")
 NEVER = "9999-12-31T00:00:00Z"
 """`not_before` of held rows. A moment and no infinity, which Python cannot read."""
 
-ENTITY = {"stock": "stock", "price": "price", "order": "order", "segment": "segment", "customer": "customer"}
+ENTITY = {"stock": "stock", "price": "price", "order": "order", "segment": "member", "customer": "buyer"}
 """First word of a capability → entity under which its subjects stand in hub.dirty."""
 
 
@@ -67,7 +67,7 @@ with taken_back as materialized (
   select distinct u.plan, c.subject, c.becomes
   from ledger.plan u join ledger.change c on c.plan = u.undoes and c.outcome in ('accepted', 'published')
   where u.connection = :connection and u.capability = :capability and u.undoes is not null
-    and cast(:undoes as bigint) is null
+    and cast(:undoes as bigint) is null and not :at_once
 ), judged as (
   select p.subject, p.external_id, p.was, p.becomes, p.because, p.about, i.version,
          coalesce(p.guard, case when t.subject is not null then 'undone' end) as guard
@@ -84,7 +84,8 @@ with taken_back as materialized (
   insert into ledger.outbox as o (connection, capability, subject, plan, external_id, was, becomes, because, guard,
                                   version, key, state, about, not_before)
   select :connection, :capability, subject, :plan, external_id, was, becomes, because, guard, version,
-         concat_ws(':', cast(:connection as text), cast(:capability as text), external_id, version), state,
+         concat_ws(':', cast(:connection as text), cast(:capability as text), coalesce(external_id, subject), version),
+         state,
          coalesce(about, '{{}}'::jsonb), case state when 'held' then '{NEVER}'::timestamptz else 'epoch' end
   from planned
   on conflict (connection, capability, subject) do update set
@@ -132,15 +133,17 @@ def freeze(
     held: str | None = None,
     undoes: int | None = None,
     run: str | None = None,
+    at_once: bool = False,
 ) -> Frozen:
     """Stores a plan with its changes in the outbox and the journal, and moves their items to pending or held.
 
     `source`: a table (temporary, as a rule) or a bracketed query with the columns subject, external_id, was, becomes,
     because, guard, about; their items already carry the desired value and its version. A row with a guard is held;
-    `held` is the reason why the whole plan is. Call it inside `planning`.
+    `held` is the reason why the whole plan is. `at_once`: not even what a person has taken back is held. Call it inside
+    `planning`.
     """
     state = "held" if held else "released"
-    values = {**queue.names, "now": now, "reason": held, "held": held is not None}
+    values = {**queue.names, "now": now, "reason": held, "held": held is not None, "at_once": at_once}
     plan = db.execute(_PLAN, {**values, "state": state, "undoes": undoes, "run": run}).scalar_one()
     counts = db.execute(
         text(_FREEZE.format(source=source, NEVER=NEVER)), {**values, "plan": plan, "undoes": undoes}

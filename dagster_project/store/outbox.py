@@ -18,6 +18,9 @@ from connectors.sdk.runtime import Attempt
 from dagster_project.store.ledger import NEVER, Queue, delivering
 from dagster_project.store.orders import remember_copies
 
+RECEIPTS = frozenset({"segment.push", "customer.push"})
+"""Capabilities whose receipt is how the channel calls the person from then on."""
+
 
 class Row(NamedTuple):
     """A claimed change as it was frozen. `becomes`, `was` and `about` are JSON text: nothing is rounded on the way."""
@@ -42,7 +45,8 @@ class Claim:
 
 
 class Told(NamedTuple):
-    """What became of one row. `outcome`: accepted, rejected, deferred (ready again) or unknown. `message`: why.
+    """What became of one row. `outcome`: accepted, rejected, deferred (ready again), unknown or excluded (it was not
+    sent: a rule says no by now). `message`: why.
 
     `batch` joins it with its requests; `observed` is JSON text of what a read-back showed.
     """
@@ -200,7 +204,7 @@ with told as materialized (
 ), gone as (
   delete from ledger.outbox o using told t
   where o.connection = :connection and o.capability = :capability and o.subject = t.subject
-    and o.claimed_by = :worker and t.outcome in ('accepted', 'rejected')
+    and o.claimed_by = :worker and t.outcome in ('accepted', 'rejected', 'excluded')
   returning t.*, o.plan, o.was, o.becomes, o.because, o.guard, o.key, o.version
 ), kept as (
   update ledger.outbox o set
@@ -214,16 +218,20 @@ with told as materialized (
   select * from gone union all select * from kept
 ), moved as (
   update ledger.item i set
-    state = case when mine.outcome = 'unknown' then 'unknown'
+    state = case when mine.outcome in ('unknown', 'excluded') then mine.outcome
                  when mine.outcome = 'deferred' or mine.version <> i.version then 'pending'
                  when mine.outcome = 'rejected' then 'rejected'
                  when i.desired is null then 'excluded' else 'in_sync' end,
-    reason = case when mine.outcome in ('unknown', 'deferred') then coalesce(mine.message, 'waits for the channel')
+    reason = case when mine.outcome in ('unknown', 'deferred', 'excluded')
+                       then coalesce(mine.message, 'waits for the channel')
                   when mine.version <> i.version then 'a newer value is being planned'
                   when mine.outcome = 'rejected' then coalesce(nullif(mine.message, ''), mine.code)
                   when i.desired is null then coalesce(mine.because, 'withdrawn') end,
-    sent = case when mine.outcome = 'deferred' then i.sent else mine.becomes end,
-    sent_at = case when mine.outcome = 'deferred' then i.sent_at else mine.at end,
+    desired = case when mine.outcome <> 'excluded' then i.desired end,
+    sent = case when mine.outcome in ('deferred', 'excluded') then i.sent else mine.becomes end,
+    sent_at = case when mine.outcome in ('deferred', 'excluded') then i.sent_at else mine.at end,
+    external_id = case when :keep_receipt and mine.outcome = 'accepted' then coalesce(mine.message, i.external_id)
+                       else i.external_id end,
     acknowledged = case when mine.outcome = 'accepted' then mine.becomes else i.acknowledged end,
     acknowledged_at = case when mine.outcome = 'accepted' then mine.at else i.acknowledged_at end,
     observed = coalesce(cast(mine.observed as jsonb), i.observed),
@@ -238,7 +246,7 @@ with told as materialized (
 ), again as (
   insert into hub.dirty (entity, subject, because)
   select :entity, subject, 'changed while it was being sent' from moved
-  where not newest and outcome in ('accepted', 'rejected')
+  where not newest and outcome in ('accepted', 'rejected') or outcome = 'excluded'
 ), aside as (
   insert into ledger.quarantine as q (connection, resource, key, rule, reason, state, at)
   select :connection, :capability, subject, coalesce(code, 'rejected'), coalesce(message, code, ''), 'open', at
@@ -282,7 +290,8 @@ def record(
         delivering(db, queue)
         if sent:
             db.execute(_ATTEMPTS, {**queue.names, **_attempts(sent)})
-        values = {**queue.names, "worker": worker, "reading": reading, "told": _json(told, now)}
+        keep = queue.capability in RECEIPTS and not reading
+        values = {**queue.names, "worker": worker, "reading": reading, "keep_receipt": keep, "told": _json(told, now)}
         counts = db.execute(_RECORD, values).all() if told else []
         if queue.capability == "order.push" and not reading:
             remember_copies(db, queue.connection, _made(told, sent, now))
@@ -337,6 +346,19 @@ def waiting(engine: Engine, queue: Queue) -> int:
     """Released changes that have no outcome yet."""
     with engine.connect() as db:
         return int(db.execute(_WAITING, queue.names).scalar_one())
+
+
+_REACHING = text("""
+select exists (select from ledger.outbox
+               where connection = :connection and capability = :capability and state = 'ready' and not_before <= :now
+                 and coalesce(becomes ->> 'member', 'true') = 'true')
+""")
+
+
+def reaching(engine: Engine, queue: Queue, *, now: datetime) -> bool:
+    """Whether anything is due that would reach a person: all but being taken from an audience."""
+    with engine.connect() as db:
+        return bool(db.execute(_REACHING, {**queue.names, "now": now}).scalar_one())
 
 
 # A published row waits for its channel; it is due only once a fetch of its version, or of a later one, is on record.

@@ -169,6 +169,7 @@ person = table(
     Column("merged_into", Text),
     Column("created_at", MOMENT, nullable=False),
     Column("records", Integer, nullable=False, server_default="0"),
+    Index("person_merged", "merged_into", postgresql_where=text("merged_into is not null")),
     doc="Ids of persons: active, merged or retired. An id is never given to somebody else.",
 )
 

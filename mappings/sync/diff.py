@@ -9,7 +9,7 @@ from mappings.sync.offers import NOT_LISTED
 
 NOBODY = pa.schema({"subject": pa.string(), "value": pa.string()}).empty_table()
 
-ROW_GUARDS = ("zero", "floor", "ceiling", "step", "stale")
+ROW_GUARDS = ("zero", "floor", "ceiling", "step", "stale", "empty")
 """Reasons of rows that a guard holds one by one; they are looked at again whenever their subject is decided."""
 
 # What a channel does not list it does not show either, whatever it once confirmed.
@@ -41,7 +41,8 @@ where not coalesce(case verdict
     when 'exclude' then state = 'excluded' and reason = excluded
     when 'hold' then state = 'held' and reason = hold and outbox is null
     when 'settle' then state = 'in_sync' and last = value or outbox = 'undo'
-    when 'withdraw' then last is null and (outbox is not null or state = 'rejected')
+    when 'withdraw' then last is null and (outbox is not null and not (outbox = 'held' and reason in {ROW_GUARDS})
+                                           or state = 'rejected')
     when 'send' then last = value and (state = 'rejected' or outbox in ('ready', 'undo', 'sending', 'unknown')
                                        or outbox = 'held' and reason not in {ROW_GUARDS})
     end, false)

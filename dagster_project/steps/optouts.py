@@ -1,0 +1,21 @@
+"""Opt-outs first: what a platform was told by people is read before anything is pushed to it."""
+
+from datetime import datetime
+
+from sqlalchemy import Engine
+
+from dagster_project.connections import Connection, Hub
+from dagster_project.steps.canonical import map_new
+from dagster_project.steps.land import land
+
+
+def hear_optouts(engine: Engine, hub: Hub, connection: Connection, *, now: datetime) -> None:
+    """Reads and maps whatever of the connection feeds consents, so that the look before sending knows of it.
+
+    Raises HubError when it cannot be read: then nothing may be sent there.
+    """
+    assert connection.spec is not None
+    for resource in connection.spec.resources:
+        if "consent_event" in resource.maps:
+            land(engine, connection, resource, now=now)
+            map_new(engine, hub, connection, resource, now=now)

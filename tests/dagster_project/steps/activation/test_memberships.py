@@ -1,0 +1,186 @@
+"""Segments reach a channel's audiences through the plan, the guards and the ledger that prices go through."""
+
+import pytest
+
+from connectors.sdk import Accepted, ConfigError
+from dagster_project.steps.approve import approve
+from tests.dagster_project.steps.activation.conftest import ALIYA, BORIS, DANA, email
+
+REFUSED = ("excluded", "consent: may not be reached by email for marketing")
+
+
+def test_a_member_who_agreed_is_added_and_one_who_said_nothing_is_excluded_by_name(circle, mailer):
+    circle.agree(ALIYA)
+    circle.enter("sofas", ALIYA, BORIS)
+    circle.syncs()
+    assert mailer.addresses("sofa buyers") == {email(ALIYA)}
+    assert circle.states() == {"sofas/aliya": ("in_sync", None), "sofas/boris": REFUSED}
+
+
+def test_who_leaves_is_taken_out_by_the_receipt_of_his_addition(circle, mailer):
+    circle.agree(ALIYA)
+    circle.enter("sofas", ALIYA)
+    circle.syncs()
+    circle.say("delete from identity.golden")
+    circle.leave("sofas", ALIYA)
+    circle.syncs()
+    assert mailer.addresses("sofa buyers") == set()
+    assert [change.external_id for change in mailer.received] == ["", "c-0"]
+    assert circle.states() == {"sofas/aliya": ("excluded", "left the segment")}
+
+
+def test_who_was_never_there_and_is_no_member_gives_nothing(circle):
+    circle.agree(ALIYA)
+    circle.dirty("sofas/aliya")
+    circle.syncs()
+    assert circle.states() == {}
+
+
+def test_an_addition_that_still_waits_is_dropped_when_the_person_leaves(circle, mailer):
+    circle.agree(ALIYA)
+    circle.enter("sofas", ALIYA)
+    circle.decides()
+    circle.leave("sofas", ALIYA)
+    circle.syncs()
+    assert mailer.received == []
+    assert circle.states() == {"sofas/aliya": ("excluded", "left the segment")}
+
+
+def test_a_hold_out_belongs_to_the_segment_and_is_never_written_to(circle, mailer):
+    circle.agree(ALIYA, BORIS)
+    circle.enter("sofas", ALIYA)
+    circle.enter("sofas", BORIS, hold_out=True)
+    circle.syncs()
+    assert mailer.addresses("sofa buyers") == {email(ALIYA)}
+    assert circle.states()["sofas/boris"] == ("excluded", "hold-out: kept aside for comparison")
+
+
+def test_a_mere_record_about_a_person_asks_for_no_consent(circle, mailer):
+    circle.reaches = None
+    circle.enter("sofas", ALIYA)
+    circle.syncs()
+    assert mailer.addresses("sofa buyers") == {email(ALIYA)}
+
+
+def test_only_what_is_dirty_is_decided_and_a_full_decision_agrees(circle, mailer):
+    circle.agree(ALIYA, BORIS, DANA)
+    circle.enter("sofas", ALIYA, BORIS)
+    circle.syncs()
+    circle.say("insert into segment.membership (segment, person_id, since) values ('sofas', 'dana', now())")
+    assert circle.decides() == {}
+    assert circle.decides_in_full().planned == 1
+    circle.delivers()
+    assert circle.decides_in_full().planned == 0
+    assert mailer.addresses("sofa buyers") == {email(ALIYA), email(BORIS), email(DANA)}
+
+
+def test_a_segment_no_longer_activated_is_taken_from_the_channel(circle, mailer):
+    circle.agree(ALIYA)
+    circle.enter("sofas", ALIYA)
+    circle.syncs()
+    (circle.folder / "segments" / "sofas.yaml").unlink()
+    circle.decides_in_full()
+    circle.delivers()
+    assert mailer.addresses("sofa buyers") == set()
+    assert circle.states() == {"sofas/aliya": ("excluded", "the segment is not activated here")}
+
+
+def test_a_segment_activated_for_an_unknown_channel_says_so(circle):
+    circle.activates("sofas", channel="pigeons")
+    with pytest.raises(ConfigError, match="segment sofas activates pigeons"):
+        circle.decides_in_full()
+
+
+# ── what makes a plan wait ────────────────────────────────────────────────────────────────────────────────────────────
+
+CROWD = tuple(f"guest{number}" for number in range(10))
+
+
+@pytest.fixture
+def crowd(circle):
+    """Ten people in the audience."""
+    circle.guards = "share: 0.3"
+    circle.knows(*CROWD)
+    circle.agree(*CROWD)
+    circle.enter("sofas", *CROWD)
+    circle.syncs()
+    return circle
+
+
+def test_the_first_plan_waits_for_a_person(circle, mailer):
+    circle.push = "segment: auto"
+    circle.agree(ALIYA)
+    circle.enter("sofas", ALIYA)
+    circle.syncs()
+    assert circle.states() == {"sofas/aliya": ("held", "first sync")}
+    [plan] = circle.plans()
+    approve(circle.store, plan.plan, who="Aigul", now=circle.now)
+    circle.syncs()
+    assert mailer.addresses("sofa buyers") == {email(ALIYA)}
+
+
+def test_many_who_leave_at_once_wait_for_a_person(crowd, mailer):
+    crowd.leave("sofas", *CROWD[:6])
+    crowd.syncs()
+    assert len(mailer.addresses("sofa buyers")) == 10
+    assert {state for state, _ in crowd.states().values()} == {"in_sync", "held"}
+    assert crowd.plans()[-1].reason.startswith("share: 6 of 10")
+
+
+def test_an_audience_that_would_be_emptied_waits_even_where_no_share_is_guarded(crowd, mailer):
+    crowd.guards = "share: 1.0"
+    crowd.leave("sofas", *CROWD)
+    crowd.syncs()
+    assert set(crowd.states().values()) == {("held", "empty")}
+    crowd.decides_in_full()
+    assert len(crowd.plans()) == 2, "deciding again plans nothing new"
+    crowd.enter("sofas", *CROWD[1:])
+    crowd.decides_in_full()
+    crowd.delivers()
+    assert mailer.addresses("sofa buyers") == {email(one) for one in CROWD[1:]}
+
+
+def test_a_refusal_waits_for_nobody_however_many_refuse(crowd, mailer):
+    crowd.push = "segment: approve"
+    for person in CROWD[:8]:
+        crowd.says(person, "refused")
+    crowd.syncs()
+    assert mailer.addresses("sofa buyers") == {email(one) for one in CROWD[8:]}
+    assert crowd.states()["sofas/guest0"] == REFUSED
+
+
+def test_a_refusal_leaves_at_once_beside_others_who_wait(crowd, mailer):
+    crowd.says(CROWD[0], "refused")
+    crowd.leave("sofas", *CROWD[1:8])
+    crowd.syncs()
+    assert mailer.addresses("sofa buyers") == {email(one) for one in CROWD[1:]}
+    assert crowd.states()["sofas/guest1"][0] == "held"
+
+
+# ── persons who turn out to be one ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_merged_member_stays_and_leaves_with_the_person_he_is(circle, mailer):
+    circle.agree(ALIYA, BORIS)
+    circle.enter("sofas", ALIYA, BORIS)
+    circle.syncs()
+    circle.merges(BORIS, into=ALIYA)
+    circle.leave("sofas", BORIS)
+    circle.syncs()
+    assert mailer.addresses("sofa buyers") == {email(ALIYA), email(BORIS)}
+    assert circle.states()["sofas/boris"] == ("excluded", "merged into aliya")
+    circle.leave("sofas", ALIYA)
+    circle.syncs()
+    assert mailer.addresses("sofa buyers") == set()
+
+
+def test_nothing_personal_is_stored_on_the_way_not_even_where_the_receipt_is_an_address(circle, mailer):
+    mailer.answers = [lambda changes: [Accepted(change, change.about["email"]) for change in changes]]
+    circle.agree(ALIYA, BORIS)
+    circle.enter("sofas", ALIYA, BORIS)
+    circle.syncs()
+    circle.leave("sofas", BORIS)
+    circle.syncs()
+    stored = circle.everything_stored()
+    assert "sofas/aliya" in stored
+    assert not any(personal in stored for personal in ("@example.com", "+7700"))
