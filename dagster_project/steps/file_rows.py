@@ -20,7 +20,7 @@ from dagster_project.store.goods import Put
 from dagster_project.store.incoming import Incoming
 from dagster_project.store.locks import in_turn
 from dagster_project.store.merge import marked
-from dagster_project.store.transfer import copy_in, read
+from dagster_project.store.transfer import read
 from mappings.tables.replacement import replacement
 
 ASIDE = pa.schema({
@@ -136,7 +136,7 @@ def _fill(work: Pass, entity: str, columns: Mapping[str, Any]) -> None:
     incoming = Incoming(entity)
     incoming.prepare(work.db)
     told = {name: column for name, column in columns.items() if name in incoming.columns and column is not None}
-    copy_in(work.db, incoming.name, pa.table(told))
+    incoming.fill(work.db, pa.table(told))
     incoming.settled(work.db)
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
+from dagster_project.store.sealing import sealed
 from dagster_project.store.tables import TABLES
 from dagster_project.store.transfer import copy_in
 from mappings.canonical import ENTITIES, Canonical, CartLine, OrderLine
@@ -66,7 +67,11 @@ class Incoming:
         """Appends rows: values by column name, absent ones null."""
         if rows:
             columns = {name: _column([row.get(name) for row in rows], kind) for name, kind in self.columns.items()}
-            copy_in(db, self.name, pa.table(columns))
+            self.fill(db, pa.table(columns))
+
+    def fill(self, db: Connection, rows: pa.Table) -> None:
+        """Appends rows that are a frame already; their contacts are sealed here, at the door."""
+        copy_in(db, self.name, sealed(f"canonical.{self.entity}", rows))
 
     def settled(self, db: Connection) -> None:
         """All rows are there: tells the planner about them."""
