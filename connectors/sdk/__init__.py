@@ -1,4 +1,5 @@
-"""What a connector imports from the hub: these names, `connectors.sdk.testing`, for file drops `connectors.sdk.files`.
+"""What a connector imports from the hub: these names, `connectors.sdk.testing`, for file drops `connectors.sdk.files`,
+for ad audiences `connectors.sdk.audiences`.
 
 Anything else is private.
 """
@@ -6,7 +7,7 @@ Anything else is private.
 from connectors.sdk.auth import ApiKey, Basic, Bearer, Rotating
 from connectors.sdk.breaker import Breaker
 from connectors.sdk.config import ConnectionConfig, HubPath, known_zone, zone_validator
-from connectors.sdk.deliver import Accepted, Change, Deferred, Outcome, Rejected, Unknown, outcomes
+from connectors.sdk.deliver import Accepted, Change, Deferred, Outcome, Rejected, Step, Unknown, in_turn, outcomes
 from connectors.sdk.errors import (
     ConfigError,
     ContractError,
@@ -36,6 +37,6 @@ __all__ = [
     "CAPABILITIES", "SDK_VERSION", "Accepted", "ApiKey", "Basic", "Bearer", "Breaker", "Change", "ConfigError",
     "ConnectionConfig", "ConnectorSpec", "ContractError", "Deferred", "FileDrop", "Http", "HubBug", "HubError",
     "HubPath", "Offer", "Outcome", "Page", "Record", "Rejected", "RejectedError", "Reply", "Resource", "Rotating",
-    "Since", "Sink", "Snapshot", "TransientError", "UnansweredError", "Unknown", "known_zone", "outcomes", "redacted",
-    "sample", "standard_retry_after", "zone_validator",
+    "Since", "Sink", "Snapshot", "Step", "TransientError", "UnansweredError", "Unknown", "in_turn", "known_zone",
+    "outcomes", "redacted", "sample", "standard_retry_after", "zone_validator",
 ]  # fmt: skip

@@ -5,22 +5,11 @@ person who leaves a segment is excluded from its list, neither unsubscribed nor 
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
-from connectors.sdk import (
-    Accepted,
-    Change,
-    ConfigError,
-    ContractError,
-    Deferred,
-    Outcome,
-    Rejected,
-    RejectedError,
-    UnansweredError,
-    Unknown,
-)
+from connectors.sdk import Accepted, Change, ConfigError, ContractError, Outcome, Rejected, RejectedError, Step, in_turn
 from connectors.unisender.api import ask, exported, write
 from connectors.unisender.config import UniSenderConfig
 from connectors.unisender.records import pseudonym
@@ -29,29 +18,6 @@ from mappings.tables import convert
 
 ROWS = 500
 """Rows of one import; 50 columns are the other limit, far away."""
-
-
-class Step(NamedTuple):
-    """One request and the changes it carries."""
-
-    changes: Sequence[Change]
-    send: Callable[[], Iterable[Outcome]]
-
-
-def in_turn(steps: Iterable[Step]) -> Iterator[Outcome]:
-    """One request after another. One that stays unanswered leaves only its own changes unclear: the rest waits."""
-    unanswered = ""
-    for step in steps:
-        if unanswered:
-            yield from (Deferred(change, why=f"not sent: {unanswered}") for change in step.changes)
-            continue
-        try:
-            yield from step.send()
-        except RejectedError as error:
-            yield from (Rejected(change, error.code, str(error)) for change in step.changes)
-        except (UnansweredError, ContractError) as error:
-            unanswered = "the request before it got no clear answer"
-            yield from (Unknown(change, str(error)) for change in step.changes)
 
 
 def imported(config: UniSenderConfig, columns: Sequence[str], rows: Sequence[tuple[Change, Sequence[str]]]) -> Step:

@@ -18,9 +18,11 @@ from connectors.sdk import (
     Rejected,
     RejectedError,
     Sink,
+    Step,
     TransientError,
     UnansweredError,
     Unknown,
+    in_turn,
     outcomes,
 )  # fmt: skip
 from connectors.sdk.spec import equal
@@ -117,3 +119,43 @@ def test_there_are_as_many_outcomes_as_changes(plan: list[Any]):
 )  # fmt: skip
 def test_a_number_is_what_was_wanted_however_it_is_written(wanted: Any, seen: Any, same: bool):
     assert equal(wanted, seen) is same
+
+
+# ── batches of more than one request ──────────────────────────────────────────────────────────────────────────────────
+
+
+def requests_of(sent: list[str], ends: dict[str, Exception]) -> list[Step]:
+    """A request of its own for each of three changes, two of them in the second."""
+
+    def step(*told: Change) -> Step:
+        def send() -> Iterator[Any]:
+            sent.append(told[0].subject)
+            yield Accepted(told[0])
+            if error := ends.get(told[0].subject):
+                raise error
+            yield from map(Accepted, told[1:])
+
+        return Step(told, send)
+
+    first, second, third, fourth = changes(4)
+    return [step(first), step(second, third), step(fourth)]
+
+
+def test_a_request_without_an_answer_leaves_only_its_own_changes_unknown_and_stops_the_rest():
+    sent: list[str] = []
+    made = list(in_turn(requests_of(sent, {"SKU-2": UnansweredError("lost")})))
+    assert [type(one) for one in made] == [Accepted, Accepted, Unknown, Deferred]
+    assert sent == ["SKU-1", "SKU-2"]
+
+
+def test_a_refused_request_does_not_stop_the_next():
+    sent: list[str] = []
+    made = list(in_turn(requests_of(sent, {"SKU-2": RejectedError("no", "42")})))
+    assert [type(one) for one in made] == [Accepted, Accepted, Rejected, Accepted]
+    assert sent == ["SKU-1", "SKU-2", "SKU-4"]
+
+
+@pytest.mark.parametrize("error", [TransientError("busy", 7), ConfigError("put a valid token")])
+def test_what_concerns_the_whole_account_is_for_the_hub_to_know(error: Exception):
+    with pytest.raises(type(error)):
+        list(in_turn(requests_of([], {"SKU-2": error})))
