@@ -105,7 +105,7 @@ def _announced(child: "subprocess.Popen[str]") -> dict[str, str]:
 def write_connections(urls: dict[str, str]) -> None:
     """connections.yaml for every connector that declares DEMO, and secrets.env for commands beside the demo."""
     players = [one for one in simulators() if one.demo]
-    erp = next((one.name for one in players if "order.push" in one.spec.capabilities), None)
+    erp = next((one.name for one in players if _takes_copies(one)), None)
     document = {one.name: _entry(one, urls, erp) for one in players}
     hub = {"authority": dict.fromkeys(("product", "price", "on_hand"), erp)} if erp else {}
     text = yaml.safe_dump({"hub": hub, **document}, sort_keys=False, allow_unicode=True)
@@ -113,6 +113,12 @@ def write_connections(urls: dict[str, str]) -> None:
     lines = [f"{variable}={value}" for one in players for variable, value in _secrets(one).values()]
     secrets_file().touch(mode=0o600)
     secrets_file().write_text("\n".join((MARK, *lines, "")), "utf-8")
+
+
+def _takes_copies(player: Simulator) -> bool:
+    """A CRM could too: the demo of each says who does."""
+    pushed = player.demo.connection.get("push", {}) if player.demo else {}
+    return "order.push" in player.spec.capabilities and pushed.get("order") == "auto"
 
 
 def _secrets(player: Simulator) -> dict[str, tuple[str, str]]:

@@ -85,9 +85,9 @@ class Rotating(AuthBase):
                 return response
             _ = response.content
             self.place(bare, self._refreshed(token))
-            return response.connection.send(bare, **sending)  # type: ignore[attr-defined,no-any-return]
+            return response.connection.send(bare, **sending)
 
-        request.register_hook("response", again)
+        request.register_hook("response", again)  # type: ignore[no-untyped-call]
         return request
 
     @property

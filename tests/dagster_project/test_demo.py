@@ -34,7 +34,8 @@ def test_every_sandbox_becomes_a_connection_whose_settings_and_secrets_are_compl
 def test_orders_of_the_channels_go_to_the_one_who_keeps_the_books(home: Path):
     write()
     hub = load()
-    [keeper] = [name for name, one in hub.connections.items() if "order.push" in one.capabilities]
+    takes = {name: one for name, one in hub.connections.items() if "order.push" in one.capabilities}
+    [keeper] = [name for name, one in takes.items() if one.entry.push.order == "auto"]
     assert hub.authority("product") == hub.authority("on_hand") == (keeper,)
     channels = [one for one in hub.connections.values() if "order.status" in one.capabilities]
     assert len(channels) >= 2

@@ -1,0 +1,250 @@
+"""How Bitrix24 is called, and whom its refusals concern (contract bitrix24 1-5).
+
+Reads travel by GET and may be repeated; writes by POST, once. The webhook stands in the path and is a secret.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote_plus
+
+import requests
+
+from connectors.bitrix24.config import Bitrix24Config
+from connectors.bitrix24.notation import Params, brackets, command
+from connectors.bitrix24.operating import lane, rest
+from connectors.bitrix24.refusals import meaning, refused, secrets_of
+from connectors.sdk import (
+    ConfigError,
+    ContractError,
+    Http,
+    HubBug,
+    HubError,
+    Record,
+    Reply,
+    Rotating,
+    TransientError,
+    sample,
+)
+
+PAGE = 50
+"""Rows of a list, and commands of a batch."""
+LONGEST = 6000
+"""Characters of the query of a GET; servers take 8 KB, the head included."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One command of a batch."""
+
+    method: str
+    params: Params
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of one command: its result, or the vendor's error. Neither: the batch ended before it."""
+
+    result: Any = None
+    error: HubError | None = None
+    ran: bool = True
+
+
+def account(config: Bitrix24Config) -> str:
+    return f"bitrix24:{config.rate_account}"
+
+
+def http(config: Bitrix24Config) -> Http:
+    """The portal's client. Raises ConfigError where the secret is no webhook's address."""
+    hook = config.webhook.get_secret_value() if config.webhook else ""
+    if config.webhook and hook.count("/") != 1:
+        raise ConfigError(
+            f"{config.connection}: `webhook` is the whole address of the webhook, or its end: <user>/<code>"
+        )
+    return Http(
+        f"{str(config.base_url).rstrip('/')}/rest/{hook}".rstrip("/"),
+        account=account(config),
+        auth=None if config.webhook else application(config),
+        per_second=config.per_second,
+        burst=config.burst,
+        classify=lambda response: refused(config, response),
+        secrets=secrets_of(config),
+    )
+
+
+def application(config: Bitrix24Config) -> Rotating:
+    """Access as an application; its token expires every hour and is refreshed only when refused (contract 1)."""
+    client, secret, first, keep = config.client_id, config.client_secret, config.refresh_token, config.token_file
+    if client is None or secret is None or first is None or keep is None:
+        raise HubBug("settings without a webhook were not checked")
+    return Rotating(
+        str(config.oauth_url), client, secret, first, Path(keep),
+        expired=lambda response: response.status_code == 401 and b"expired_token" in response.content,
+        place=_in_query,
+    )  # fmt: skip
+
+
+def _in_query(request: requests.PreparedRequest, token: str) -> None:
+    request.prepare_url(request.url, {"auth": token})
+
+
+def ask(config: Bitrix24Config, method: str, params: Params | None = None) -> Record:
+    """The whole body of one answer: `result`, perhaps `next`, and `time`."""
+    body = opened(http(config).get(method, list(brackets(params or {})), lanes=[lane(method)]))
+    note(config, method, body.get("time"))
+    return body
+
+
+def note(config: Bitrix24Config, method: str, time: Any) -> None:
+    """Lets the method rest as long as its answer advises."""
+    if seconds := rest(time, config.operating):
+        http(config).rest(seconds, lane(method))
+
+
+def lanes_of(calls: Mapping[str, Call]) -> list[str]:
+    return sorted({lane(call.method) for call in calls.values()})
+
+
+def opened(reply: Reply) -> Record:
+    """The envelope. Raises ContractError where it is none."""
+    body = reply.json()
+    if not isinstance(body, dict) or "result" not in body:
+        raise ContractError(f"{reply.request}: answered without `result`", sample(reply.text, reply.secrets))
+    return body
+
+
+def rows_of(result: Any) -> list[Record]:
+    """The rows of a list's result: older methods give the list itself, newer ones wrap it. Raises ContractError."""
+    if isinstance(result, list):
+        return result
+    wrapped = [value for value in result.values() if isinstance(value, list)] if isinstance(result, dict) else []
+    if len(wrapped) != 1:
+        raise ContractError("Bitrix24 answered a list without one list in it", sample(str(result)))
+    rows: list[Record] = wrapped[0]
+    return rows
+
+
+# ── batches ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def look_up(config: Bitrix24Config, calls: Mapping[str, Call]) -> dict[str, Any]:
+    """Key → result of each read, in as few requests as fit. Raises what the first refused one means."""
+    found: dict[str, Any] = {}
+    for piece in packed(calls):
+        asked = {key: calls[key] for key in piece}
+        commands = [("halt", "0"), *((f"cmd[{key}]", text) for key, text in piece.items())]
+        reply = http(config).get("batch", commands, lanes=lanes_of(asked))
+        for key, answer in walked(config, reply, asked).items():
+            if answer.error:
+                raise answer.error
+            if not answer.ran:
+                raise ContractError(f"{reply.request}: the batch says nothing of {calls[key].method}")
+            found[key] = answer.result
+    return found
+
+
+def packed(calls: Mapping[str, Call]) -> Iterator[dict[str, str]]:
+    """Commands by key, as many as a batch takes and an address holds."""
+    piece: dict[str, str] = {}
+    size = 0
+    for key, call in calls.items():
+        text = command(call.method, call.params)
+        length = len(quote_plus(text)) + len(key) + 12
+        if piece and (len(piece) == PAGE or size + length > LONGEST):
+            yield piece
+            piece, size = {}, 0
+        piece[key] = text
+        size += length
+    if piece:
+        yield piece
+
+
+def write(config: Bitrix24Config, calls: Mapping[str, Call]) -> dict[str, Answer]:
+    """Sends at most 50 commands in one POST, once; one answer for each (contract 5: not transactional)."""
+    commands = {key: command(call.method, call.params) for key, call in calls.items()}
+    reply = http(config).send("POST", "batch", json={"halt": 0, "cmd": commands}, lanes=lanes_of(calls))
+    return walked(config, reply, calls)
+
+
+def walked(config: Bitrix24Config, reply: Reply, calls: Mapping[str, Call]) -> dict[str, Answer]:
+    """The batch's answer, command by command. Empty maps come as `[]`."""
+    body = opened(reply)["result"]
+    if not isinstance(body, dict) or "result_error" not in body:
+        raise ContractError(f"{reply.request}: no answer to a batch", sample(reply.text, reply.secrets))
+    results, errors, times = (as_map(body.get(part)) for part in ("result", "result_error", "result_time"))
+    for key, call in calls.items():
+        note(config, call.method, times.get(key))
+    return {key: _answer(config, key, call, results, errors) for key, call in calls.items()}
+
+
+def _answer(config: Bitrix24Config, key: str, call: Call, results: Record, errors: Record) -> Answer:
+    if key in errors:
+        said = errors[key] if isinstance(errors[key], dict) else {"error_description": str(errors[key])}
+        error = meaning(config, None, said, secrets_of(config), call.method)
+        if isinstance(error, TransientError) and error.retry_after:
+            http(config).rest(error.retry_after, error.lane)
+        return Answer(error=error)
+    return Answer(results[key]) if key in results else Answer(ran=False)
+
+
+def as_map(value: Any) -> Record:
+    """A map of PHP: an empty one is serialised as a list, and one with the keys 0, 1, … too."""
+    if isinstance(value, dict):
+        return value
+    return {str(place): one for place, one in enumerate(value)} if isinstance(value, list) else {}
+
+
+# ── lists ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A list that can be walked by id. `id`: as the method spells it, in filters and in rows.
+
+    `at`: where rows stand in the result, for references between the steps of a batch.
+    """
+
+    method: str
+    where: Params
+    select: Sequence[str] = ()
+    id: str = "ID"
+    at: str = ""
+
+    def step(self, after: str) -> Call:
+        """The page of rows with larger ids. `start=-1` spares the portal the count (contract 4)."""
+        params = {"order": {self.id: "ASC"}, "filter": {**self.where, f">{self.id}": after}, "start": -1}
+        return Call(self.method, {**params, "select": list(self.select)} if self.select else params)
+
+    def last_of(self, key: str) -> str:
+        return f"$result[{key}]{self.at}[{PAGE - 1}][{self.id}]"
+
+
+def walk(config: Bitrix24Config, listing: Listing, last: int = 0, length: int = 1) -> Iterator[list[Record]]:
+    """All rows behind the id `last`: a page, then chains of pages in one batch, each twice as long as the one before.
+
+    A step of a chain refers to the last id of the page before. Behind a short page the reference is empty and the
+    portal may begin anew, so what is not beyond the last id seen is dropped (contract 4).
+    """
+    while True:
+        for page in steps(config, listing, str(last), length):
+            fresh = [row for row in page if int(row[listing.id]) > last]
+            if fresh:
+                yield fresh
+                last = int(fresh[-1][listing.id])
+            if len(page) < PAGE or not fresh:
+                return
+        length = min(length * 2, PAGE)
+
+
+def steps(config: Bitrix24Config, listing: Listing, after: str, length: int) -> list[list[Record]]:
+    """Up to `length` pages behind `after`; fewer where their commands do not fit into one address."""
+    if length == 1:
+        call = listing.step(after)
+        return [rows_of(ask(config, call.method, call.params)["result"])]
+    chain: dict[str, Call] = {}
+    for place in range(length):
+        chain[f"p{place}"] = listing.step(listing.last_of(f"p{place - 1}") if place else after)
+    first = next(packed(chain))
+    found = look_up(config, {key: chain[key] for key in first})
+    return [rows_of(found[key]) for key in first]

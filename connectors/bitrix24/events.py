@@ -1,0 +1,63 @@
+"""Events are hints: only an id travels, none is repeated, none is in order (contract bitrix24 9). The truth is read.
+
+An event that is pushed is checked and read here; events that the portal keeps in its offline queue are fetched.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hmac import compare_digest
+from typing import Any
+from urllib.parse import parse_qsl
+
+from connectors.bitrix24.api import ask
+from connectors.bitrix24.config import Bitrix24Config
+from connectors.sdk import RejectedError
+
+CRM_EVENT = re.compile(r"ONCRM(LEAD|DEAL|CONTACT|COMPANY)(ADD|UPDATE|DELETE)")
+MOST = 50
+
+
+@dataclass(frozen=True)
+class Hint:
+    """Something happened to `id`: read it again. `kind`: LEAD, DEAL, CONTACT, COMPANY; None where we read no such."""
+
+    event: str
+    kind: str | None
+    id: str | None
+
+
+def pushed(config: Bitrix24Config, body: str) -> Hint:
+    """The hint of a pushed event. Raises RejectedError where it does not prove to be the portal's own."""
+    fields = dict(parse_qsl(body, keep_blank_values=True))
+    token = config.application_token.get_secret_value() if config.application_token else ""
+    if not token or not compare_digest(fields.get("auth[application_token]", "").encode(), token.encode()):
+        raise RejectedError(f"{config.connection}: an event without the portal's application token", "not_ours")
+    return hint(fields.get("event", ""), {"ID": fields.get("data[FIELDS][ID]")})
+
+
+def hint(event: str, fields: Mapping[str, Any]) -> Hint:
+    named = CRM_EVENT.fullmatch(event.upper())
+    key = fields.get("ID")
+    return Hint(event.upper(), named[1] if named else None, None if key in (None, "") else str(key))
+
+
+def hinted(config: Bitrix24Config, kind: str) -> set[str]:
+    """Ids of this kind in the offline queue, which is emptied of them; none where the queue is not used.
+
+    What was deleted is among them and is not found again; the nightly full run takes it away.
+    """
+    if not config.offline_events:
+        return set()
+    ids: set[str] = set()
+    names = [f"ONCRM{kind}{what}" for what in ("ADD", "UPDATE", "DELETE")]
+    while True:
+        asked = {"filter": {"EVENT_NAME": names}, "order": {"ID": "ASC"}, "limit": MOST, "clear": 1}
+        result = ask(config, "event.offline.get", asked)["result"]
+        events = result.get("events") if isinstance(result, dict) else None
+        for event in events or []:
+            data = event.get("EVENT_DATA")
+            found = hint(str(event.get("EVENT_NAME")), data.get("FIELDS", data) if isinstance(data, dict) else {})
+            ids.update([found.id] if found.id and found.id.isdigit() else [])
+        if len(events or []) < MOST:
+            return ids

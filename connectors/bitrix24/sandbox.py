@@ -1,0 +1,101 @@
+"""Bitrix24 on loopback: methods, batches and lists behind both budgets, with the traps of the contract."""
+
+from collections.abc import Callable
+from datetime import datetime
+from itertools import count
+from random import Random
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from connectors.bitrix24.simulator.door import Door, answered, asked, too_many
+from connectors.bitrix24.simulator.methods import METHODS
+from connectors.bitrix24.simulator.portal import Portal
+from connectors.bitrix24.simulator.seed import seed
+from connectors.bitrix24.simulator.trial import trial
+from connectors.sdk.testing.sandbox import Demo, Limits, Sandbox, utc_now
+from connectors.sdk.testing.shop import PLACES, Shop
+
+USER, CODE = "1", "q4w7sandboxcode0"
+SEGMENTS = "UF_CRM_SEGMENTS"
+
+DEMO = Demo(
+    settings={
+        "base_url": "http://127.0.0.1",
+        "segment_field": SEGMENTS,
+        "shops": [str(place) for place, one in enumerate(PLACES, 1) if one.kind == "store"],
+    },
+    secrets={"webhook": f"{USER}/{CODE}"},
+    connection={
+        "locations": {str(place): one.code for place, one in enumerate(PLACES, 1)},
+        "push": {"customer": "auto", "segment": "auto", "first": "auto"},
+    },
+    unlimited={"per_second": 1000, "burst": 1000},
+)
+
+
+class Sandboxed(Portal):
+    """A portal that is served. `changes(capability)`: what the conformance kit may send to it."""
+
+    sandbox: Sandbox
+    door: Door
+    shop: Shop | None = None
+
+    def changes(self, capability: str) -> list[Any]:
+        return trial(self.shop, capability)
+
+
+def sandbox(
+    shop: Shop | None = None, *, limits: Limits = "contract", clock: Callable[[], datetime] = utc_now
+) -> Sandboxed:
+    """A portal with the shop's goods, its buyers as contacts, and its orders of channel `site` as deals."""
+    portal = Sandboxed(clock)
+    portal.door = Door(f"{USER}/{CODE}", clock)
+    portal.shop = shop
+    routes = [
+        Route("/oauth/token/", _token(portal)),
+        Route("/rest/{method}", _call(portal), methods=["GET", "POST"]),
+        Route("/rest/{user}/{code}/{method}", _call(portal), methods=["GET", "POST"]),
+    ]
+    portal.sandbox = Sandbox(
+        "bitrix24", routes, limit=lambda request: portal.door.limit(), limits=limits, clock=clock,
+        too_many=lambda seconds: too_many(seconds, portal.sandbox.clock()),
+    )  # fmt: skip
+    if shop is not None:
+        seed(portal, shop)
+    return portal
+
+
+def _call(portal: Sandboxed) -> Callable[[Request], Any]:
+    async def serve(request: Request) -> Response:
+        method = request.path_params["method"].removesuffix(".json").lower()
+        params = await asked(request)
+        if refusal := portal.door.refuses(request, params):
+            return refusal
+        portal.door.counting = portal.sandbox.limits == "contract"
+        return answered(portal, portal.door, METHODS, method, params)
+
+    return serve
+
+
+def _token(portal: Sandboxed) -> Callable[[Request], Any]:
+    async def serve(request: Request) -> Response:
+        status, said = portal.door.refreshed(dict(request.query_params))
+        return JSONResponse(said, status)
+
+    return serve
+
+
+def life(portal: Sandboxed, shop: Shop, *, feeds: str | None = None, seed: int = 1) -> Callable[[], None]:
+    """The demo's days: each call one deal goes on; now and then somebody writes to us and becomes a lead."""
+    random, calls = Random(f"bitrix24 {seed}"), count(1)
+
+    def pulse() -> None:
+        portal.advance(random)
+        if next(calls) % 5 == 0:
+            person = random.choice(shop.people)
+            portal.add_lead({"NAME": person.first_name, "LAST_NAME": person.last_name}, person.phone, person.email)
+
+    return pulse

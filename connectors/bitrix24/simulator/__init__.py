@@ -1,0 +1,1 @@
+"""What a Bitrix24 portal keeps and how it answers, for the sandbox."""

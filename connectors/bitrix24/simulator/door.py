@@ -1,0 +1,204 @@
+"""The portal's door: who comes in, how fast, and how long each method has worked (contract bitrix24 1, 2, 3 and 5)."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+Method = Callable[[Any, dict[str, Any]], Any]
+Body = dict[str, Any]
+
+CAPACITY, DRAIN = 50.0, 2.0
+BASKETS, BUDGET = 600.0, 480.0
+REFERENCE = re.compile(r"\$result\[([^\]]+)\]((?:\[[^\]]+\])*)")
+HALTS = ("1", 1, True)
+FIRST = "first-refresh-token"
+
+
+class Refusal(Exception):
+    """The portal's no. `code` is text or a number, and empty in the older methods."""
+
+    def __init__(self, status: int, code: Any, words: str = ""):
+        super().__init__(words)
+        self.status = status
+        self.said: Body = {"error": code, "error_description": words}
+
+
+@dataclass
+class Door:
+    """`level` of the leaky bucket; `worked`: seconds of each method by moment; `cost`: seconds that a call takes."""
+
+    hook: str
+    clock: Callable[[], datetime]
+    counting: bool = True
+    level: float = 0.0
+    at: float | None = None
+    worked: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    cost: dict[str, float] = field(default_factory=dict)
+    access_token: str = ""
+    refresh_token: str = FIRST
+    application: tuple[str, str] = ("local.app", "sandbox-app-secret")
+    refreshes: int = 0
+
+    def now(self) -> float:
+        return self.clock().timestamp()
+
+    def limit(self) -> Response | None:
+        """Capacity 50, drained by 2 a second, whoever asks."""
+        now = self.now()
+        self.level = max(0.0, self.level - (now - (self.at if self.at is not None else now)) * DRAIN)
+        self.at = now
+        if self.level >= CAPACITY:
+            return JSONResponse({"error": "QUERY_LIMIT_EXCEEDED", "error_description": "Too many requests"}, 503)
+        self.level += 1
+        return None
+
+    def refuses(self, request: Request, params: Mapping[str, Any]) -> Response | None:
+        if "user" in request.path_params:
+            given = f"{request.path_params['user']}/{request.path_params['code']}"
+            return None if given == self.hook else _no(401, "NO_AUTH_FOUND", "Wrong authorization data")
+        token = request.query_params.get("auth") or params.get("auth")
+        if not token:
+            return _no(401, "NO_AUTH_FOUND", "Wrong authorization data")
+        return None if token == self.access_token else _no(401, "expired_token", "The access token has expired")
+
+    def refreshed(self, asked: Mapping[str, str]) -> tuple[int, Body]:
+        """A new pair; the refresh token that was shown is void from now on."""
+        if (asked.get("client_id"), asked.get("client_secret")) != self.application:
+            return 401, {"error": "invalid_client"}
+        if asked.get("grant_type") != "refresh_token" or asked.get("refresh_token") != self.refresh_token:
+            return 400, {"error": "invalid_grant"}
+        self.refreshes += 1
+        self.access_token = f"access-{self.refreshes}"
+        self.refresh_token = f"refresh-{self.refreshes}"
+        pair = {"access_token": self.access_token, "refresh_token": self.refresh_token, "expires_in": 3600}
+        return 200, {**pair, "domain": "oauth.bitrix.info", "member_id": "a223c6b3710f85df22e9377d6c4f7553"}
+
+    def work(self, method: str) -> Body:
+        """Lets the method work, and tells what it has used. Raises Refusal where its ten minutes are spent."""
+        now = self.now()
+        recent = [(at, spent) for at, spent in self.worked.get(method, []) if at > now - BASKETS]
+        used = sum(spent for _, spent in recent)
+        reset = (recent[0][0] if recent else now) + BASKETS
+        if self.counting and used >= BUDGET:
+            refusal = Refusal(429, "OPERATION_TIME_LIMIT", "Method is blocked due to operation time limit")
+            refusal.said["time"] = {"operating": used, "operating_reset_at": reset}
+            raise refusal
+        spent = self.cost.get(method, 0.02)
+        self.worked[method] = [*recent, (now, spent)]
+        return {**self.time(), "operating": round(used + spent, 6), "operating_reset_at": reset}
+
+    def time(self) -> Body:
+        now = self.clock()
+        return {"start": now.timestamp(), "finish": now.timestamp(), "duration": 0.02, "processing": 0.01,
+                "date_start": now.isoformat(), "date_finish": now.isoformat()}  # fmt: skip
+
+
+def too_many(seconds: float, now: datetime) -> Response:
+    time = {"operating": BUDGET, "operating_reset_at": now.replace(microsecond=0).timestamp() + seconds}
+    return JSONResponse({"error": "OPERATION_TIME_LIMIT", "error_description": "blocked", "time": time}, 429)
+
+
+def _no(status: int, code: str, words: str) -> Response:
+    return JSONResponse({"error": code, "error_description": words}, status)
+
+
+# ── what is asked ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def asked(request: Request) -> Body:
+    """Parameters of the query, PHP's brackets resolved, and of a JSON body."""
+    params = nested(parse_qsl(request.url.query, keep_blank_values=True))
+    body = await request.body()
+    return {**params, **(await request.json() if body else {})}
+
+
+def nested(pairs: list[tuple[str, str]]) -> Body:
+    """`filter[>ID]=5` → {"filter": {">ID": "5"}}; numbers in brackets stay keys, see `listed`."""
+    found: Body = {}
+    for name, value in pairs:
+        steps = name.replace("]", "").split("[")
+        inner = found
+        for step in steps[:-1]:
+            inner = inner.setdefault(step, {})
+        inner[steps[-1] or str(len(inner))] = value
+    return found
+
+
+def listed(value: Any) -> list[Any]:
+    """A list of PHP: a JSON list, a map with numbers for keys, or one value alone."""
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else [] if value in (None, "") else [value]
+
+
+# ── what is answered ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def answered(portal: Any, door: Door, methods: Mapping[str, Method], method: str, params: Body) -> Response:
+    try:
+        if method == "batch":
+            return JSONResponse({"result": _batch(portal, door, methods, params), "time": door.time()})
+        body, time = _run(portal, door, methods, method, params)
+    except Refusal as no:
+        return JSONResponse(no.said, no.status)
+    return JSONResponse({**body, "time": time})
+
+
+def _run(portal: Any, door: Door, methods: Mapping[str, Method], method: str, params: Body) -> tuple[Body, Body]:
+    """The body without its time, and the time. Lists bring `total` and `next` themselves."""
+    if method not in methods:
+        raise Refusal(404, "ERROR_METHOD_NOT_FOUND", f"Method {method} not found")
+    time = door.work(method)
+    made = methods[method](portal, params)
+    return (made if isinstance(made, Rows) else {"result": made}), time
+
+
+class Rows(dict[str, Any]):
+    """The body of a list."""
+
+
+def _batch(portal: Any, door: Door, methods: Mapping[str, Method], params: Body) -> Body:
+    """Command by command; references see what came before. Empty maps are `[]`, as PHP writes them."""
+    commands = params.get("cmd") or {}
+    if len(commands) > 50:
+        raise Refusal(400, "ERROR_BATCH_LENGTH_EXCEEDED", "Max batch length exceeded")
+    results: Body = {}
+    errors: Body = {}
+    times: Body = {}
+    for key, command in commands.items():
+        method, _, query = command.partition("?")
+        try:
+            if method.lower() == "batch":
+                raise Refusal(405, "ERROR_BATCH_METHOD_NOT_ALLOWED", "Method is not allowed for batch usage")
+            own = _resolved(nested(parse_qsl(query, keep_blank_values=True)), results)
+            body, times[key] = _run(portal, door, methods, method.lower(), own)
+            results[key] = body["result"]
+        except Refusal as no:
+            errors[key] = no.said
+            if params.get("halt") in HALTS:
+                break
+    return {"result": results or [], "result_error": errors or [], "result_total": [], "result_next": [],
+            "result_time": times or []}  # fmt: skip
+
+
+def _resolved(value: Any, results: Body) -> Any:
+    if isinstance(value, dict):
+        return {name: _resolved(inner, results) for name, inner in value.items()}
+    found = REFERENCE.fullmatch(value) if isinstance(value, str) else None
+    return value if found is None else _picked(results.get(found[1]), re.findall(r"\[([^\]]+)\]", found[2]))
+
+
+def _picked(value: Any, steps: list[str]) -> Any:
+    """What a reference stands for; the empty text where a step leads nowhere."""
+    for step in steps:
+        if isinstance(value, list):
+            value = value[int(step)] if step.isdigit() and int(step) < len(value) else None
+        else:
+            value = value.get(step) if isinstance(value, dict) else None
+    return "" if value is None else str(value)
