@@ -39,8 +39,7 @@ def misread(config: FilesConfig, found: FoundFile, problems: Iterable[str]) -> C
 def misfit(config: FilesConfig, found: FoundFile, table: pa.Table) -> ConfigError | None:
     """The error that names another notation of numbers or moments, where one reads more cells than the stated one."""
     layout = LAYOUTS[config.layout]
-    numbers, moments = _texts(table, layout.numbers), _texts(table, layout.moments)
-    better = {**_notation(config, numbers), **_dates(config, moments)}
+    better = {**_notation(config, _texts(table, layout.numbers)), **_dates(config, table)}
     return _error(config, found, ["its numbers or dates are written otherwise"], better) if better else None
 
 
@@ -84,7 +83,7 @@ def _shape(config: FilesConfig, found: FoundFile) -> dict[str, Any]:
                     layout = LAYOUTS[config.layout]
                     notation = {
                         **_notation(tried, _texts(table, layout.numbers)),
-                        **_dates(tried, _texts(table, layout.moments)),
+                        **_dates(tried, table),
                     }
                     return {name: value for name, value in fits.items() if now[name] != value} | notation
     return {}
@@ -133,8 +132,10 @@ def _notation(config: FilesConfig, texts: Texts) -> dict[str, Any]:
     )
 
 
-def _dates(config: FilesConfig, texts: Texts) -> dict[str, Any]:
-    """Date format, and whether a time zone is needed."""
+def _dates(config: FilesConfig, table: pa.Table) -> dict[str, Any]:
+    """Date format, and whether a time zone is needed, which days are without."""
+    layout = LAYOUTS[config.layout]
+    texts, timed = _texts(table, layout.moments), _texts(table, layout.moments - layout.days)
     zone = config.timezone or "UTC"
     tried = [{"date_format": shape} for shape in (*DATE_FORMATS, *SHORT_DATES)]
     found = _better(tried, {"date_format": config.date_format}, texts, lambda one: Moments(one["date_format"], zone))
@@ -143,7 +144,7 @@ def _dates(config: FilesConfig, texts: Texts) -> dict[str, Any]:
         shapes = tuple(shape for shape in shapes if shape not in SHORT_DATES) or shapes
         found = {"date_format": shapes[0] if len(shapes) == 1 else shapes}
     one = shapes[0] if isinstance(shapes, tuple) else shapes
-    naive = config.timezone is None and any(_naive(Moments(one), written) for written in texts)
+    naive = config.timezone is None and any(_naive(Moments(one), written) for written in timed)
     return found | ({"timezone": "the shop's, e.g. Asia/Almaty"} if naive else {})
 
 

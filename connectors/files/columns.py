@@ -25,6 +25,10 @@ class Columns:
     def targets(self) -> tuple[str, ...]:
         return (*self.places, *self.constants)
 
+    def those(self, *targets: str) -> tuple[str, ...]:
+        """Of these the ones it has."""
+        return tuple(target for target in targets if target in self.targets)
+
 
 def find_header(config: FilesConfig, rows: Sequence[Sequence[str]]) -> tuple[int, Columns]:
     """The first row in which every needed column is found, and they; else the row that comes closest, with its
@@ -65,6 +69,9 @@ def columns_of(config: FilesConfig, cells: Sequence[str]) -> Columns:
         for target, stated in config.columns.items()
         if isinstance(stated, str) and stated.startswith("=")
     }
+    if layout.prefix:
+        stated_in_header = {cell.strip(): at for at, cell in enumerate(cells) if cell.strip().startswith(layout.prefix)}
+        places |= {target: (at,) for target, at in stated_in_header.items() if target not in config.columns}
     taken = {at for joined in places.values() for at in joined}
     for target in layout.targets:
         if target not in config.columns:
@@ -101,8 +108,11 @@ def _known(
 
 
 def _matching(layout: Layout, target: str, known: Names, names: Sequence[str]) -> list[int]:
-    """Columns of these names. A document's path counts by its end, the shortest first, but not for what lines tell."""
-    exact = [at for at, name in enumerate(names) if name in known]
+    """Columns of these names; one called as the target itself comes before all others. A document's path counts by its
+    end, the shortest first, but not for what lines tell.
+    """
+    own = [at for at, name in enumerate(names) if name == normal(target)]
+    exact = own or [at for at, name in enumerate(names) if name in known]
     if exact or target in layout.lines:
         return exact
     ends = [at for at, name in enumerate(names) if any(name.endswith("." + end) for end in known)]

@@ -10,7 +10,7 @@ from connectors.files.layouts import LAYOUTS
 from connectors.sdk.config import ConnectionConfig, HubPath, known_zone
 from mappings.tables.notation import pattern
 
-LayoutName = Literal["receipts", "products", "stock", "prices", "customers"]
+LayoutName = Literal["receipts", "products", "stock", "prices", "customers", "events", "consents", "points", "carts"]
 Partition = Literal["receipt"] | tuple[Literal["location", "till", "day"], ...]
 PARTITIONS = {("location", "day"), ("location", "till", "day")}
 
@@ -59,6 +59,10 @@ class FilesConfig(ConnectionConfig):
     masked: tuple[Literal["phone", "email"], ...] = Setting(
         (), description="Customers: contacts that are proxies of a channel."
     )
+    customers_of: str | None = Setting(
+        None,
+        description="The connection whose ids the file's customers are, e.g. crm; ids of its own unless set.",
+    )
 
     @field_validator("timezone")
     @classmethod
@@ -89,6 +93,10 @@ class FilesConfig(ConnectionConfig):
                 raise ValueError(f"columns.{target}: layout {self.layout} knows {', '.join(layout.targets)}")
         if layout.needs_currency and self.currency is None:
             raise ValueError(f"layout {self.layout} needs the currency of its amounts, e.g. currency: KZT")
+        if self.customers_of and not {"customer", "external_id"} & layout.targets.keys():
+            raise ValueError(f"customers_of: files of layout {self.layout} name no customers")
+        if self.customers_of and self.layout == "customers":
+            raise ValueError("customers_of: a list of customers has ids of its own; name others in columns.ref.<name>")
         if self.thousands == self.decimal:
             raise ValueError(f"decimal and thousands are both {self.decimal!r}")
         if self.partition != "receipt" and self.partition not in PARTITIONS:

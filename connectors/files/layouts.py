@@ -17,9 +17,9 @@ def _names(listed: str) -> Names:
 class Layout:
     """`targets` → known names. `required`: of each group at least one.
 
-    `numbers`, `moments`: targets written in a notation. `sums`: those that a total row adds up. `lines`: those told by
-    a nested line of a document. `parts`: a target told by several columns, joined. `prefix`: begins targets that a
-    merchant makes up.
+    `numbers`, `moments`: targets written in a notation; `days`: moments without a time. `sums`: those that a total row
+    adds up. `lines`: those told by a nested line of a document. `parts`: a target told by several columns, joined.
+    `prefix`: begins targets that a merchant makes up.
     """
 
     entity: str
@@ -27,6 +27,7 @@ class Layout:
     required: tuple[Names, ...]
     numbers: frozenset[str] = frozenset()
     moments: frozenset[str] = frozenset()
+    days: frozenset[str] = frozenset()
     sums: frozenset[str] = frozenset()
     lines: frozenset[str] = frozenset()
     parts: Mapping[str, tuple[Names, ...]] = field(default_factory=dict)
@@ -42,6 +43,18 @@ PLACE = _names(
     "warehouse, дүкен, қойма"
 )
 LOYALTY = _names("карта лояльности, бонусная карта, дисконтная карта, loyalty id, loyalty card, customer.card")
+BUYER = _names(
+    "код клиента, код покупателя, id клиента, id покупателя, customer, customer id, client id, contact id, user id, "
+    "external id, клиент коды, сатып алушы коды"
+)
+CONTACT = _names(
+    "контакт, телефон, номер телефона, e-mail, email, почта, эл почта, электронная почта, адрес почты, phone, mobile, "
+    "identifier, recipient, получатель, телефоны, пошта"
+)
+WHEN = _names("дата и время, дата/время, at, datetime, date time, timestamp, occurred at, event time, күні мен уақыты")
+DAY_AND_TIME = (_names("дата, date, күні"), _names("время, time, уақыты"))
+CHANNEL = _names("канал, канал связи, channel, арна")
+REFERENCE = _names("документ, основание, номер заказа, заказ, reference, ref, order, order id, message id, құжат")
 
 RECEIPTS = Layout(
     "order",
@@ -133,8 +146,8 @@ PRICES = Layout(
 CUSTOMERS = Layout(
     "customer",
     {
-        "external_id": _names("код клиента, код покупателя, код, id, customer id, external id, клиент коды"),
-        "name": _names("фио, имя и фамилия, клиент, покупатель, name, full name, аты-жөні"),
+        "external_id": BUYER + _names("код, id"),
+        "name": _names("фио, имя и фамилия, клиент, покупатель, name, full name, аты-жөні, аты жөні, тұтынушы"),
         "last_name": _names("фамилия, last name, surname, тегі"),
         "first_name": _names("имя, first name, аты"),
         "middle_name": _names("отчество, middle name, patronymic, әкесінің аты"),
@@ -151,7 +164,82 @@ CUSTOMERS = Layout(
     },
     required=(("external_id",),),
     moments=frozenset({"birth_date", "created_at"}),
+    days=frozenset({"birth_date"}),
     prefix="ref.",
+)
+
+EVENTS = Layout(
+    "contact_event",
+    {
+        "event": _names("id события, номер события, код события, event id, оқиға нөмірі"),
+        "external_id": BUYER,
+        "identifier": CONTACT,
+        "at": WHEN,
+        "channel": CHANNEL,
+        "kind": _names("событие, тип события, вид события, тип, kind, event, event type, type, оқиға, оқиға түрі"),
+        "direction": _names("направление, direction, бағыты"),
+        "campaign": _names("кампания, рассылка, campaign, campaign name, utm campaign, науқан"),
+        "reference": REFERENCE,
+        "value": _names("значение, оценка, ответ, value, score, rating, answer, мәні, баға"),
+    },
+    required=(("external_id", "identifier"), ("at",), ("channel",), ("kind",)),
+    numbers=frozenset({"value"}),
+    moments=frozenset({"at"}),
+    parts={"at": DAY_AND_TIME},
+)
+
+CONSENTS = Layout(
+    "consent_event",
+    {
+        "external_id": BUYER,
+        "identifier": CONTACT,
+        "channel": CHANNEL,
+        "purpose": _names("цель, назначение, purpose, мақсаты"),
+        "state": _names("согласие, состояние, статус, state, status, consent, келісім, күйі"),
+        "at": WHEN + _names("дата согласия, consented at, given at"),
+        "text_version": _names("версия текста, версия, text version, version, мәтін нұсқасы"),
+        "source": _names("источник, где дано, source, көзі"),
+    },
+    required=(("identifier", "external_id"), ("channel",), ("state",), ("at",)),
+    moments=frozenset({"at"}),
+    parts={"at": DAY_AND_TIME},
+)
+
+POINTS = Layout(
+    "loyalty_entry",
+    {
+        "entry": _names("номер операции, id операции, операция, номер записи, entry, entry id, transaction, id, жазба"),
+        "external_id": BUYER,
+        "loyalty_id": LOYALTY + _names("номер карты"),
+        "at": WHEN,
+        "points": _names("баллы, бонусы, сумма баллов, points, bonus, amount, ұпай, ұпайлар, бонустар"),
+        "reason": _names("причина, тип, вид операции, reason, type, себебі, түрі"),
+        "reference": REFERENCE + _names("чек, номер чека, receipt"),
+    },
+    required=(("entry",), ("external_id", "loyalty_id"), ("at",), ("points",)),
+    numbers=frozenset({"points"}),
+    moments=frozenset({"at"}),
+    sums=frozenset({"points"}),
+    parts={"at": DAY_AND_TIME},
+)
+
+CARTS = Layout(
+    "cart",
+    {
+        "cart": _names("корзина, id корзины, номер корзины, cart, cart id, basket, basket id, себет, себет нөмірі"),
+        "external_id": BUYER,
+        "channel": CHANNEL,
+        "updated_at": _names("обновлена, обновлено, дата изменения, изменена, updated at, modified at, жаңартылды")
+        + WHEN,
+        "sku": SKU,
+        "quantity": _names("кол-во, кол, количество, quantity, qty, саны"),
+        "state": _names("состояние, статус, state, status, күйі, мәртебесі"),
+    },
+    required=(("cart",), ("updated_at",), ("sku",), ("quantity",)),
+    numbers=frozenset({"quantity"}),
+    moments=frozenset({"updated_at"}),
+    sums=frozenset({"quantity"}),
+    parts={"updated_at": DAY_AND_TIME},
 )
 
 LAYOUTS: Mapping[str, Layout] = {
@@ -160,4 +248,8 @@ LAYOUTS: Mapping[str, Layout] = {
     "stock": STOCK,
     "prices": PRICES,
     "customers": CUSTOMERS,
+    "events": EVENTS,
+    "consents": CONSENTS,
+    "points": POINTS,
+    "carts": CARTS,
 }

@@ -1,13 +1,16 @@
 """One table per layout: text cells → canonical fields. Notations come from the connection's settings."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from connectors.files.columns import Columns, normal
 from connectors.files.config import FilesConfig
+from connectors.files.words import known, words
 from mappings.canonical import Customer, Price, Product, StockLevel
 from mappings.canonical.money import rounded
 from mappings.tables import Constant, Derived, Field, FieldMap, Unusable, at, convert
@@ -17,34 +20,29 @@ from mappings.tables.receipts import ReceiptLine
 Cells = Mapping[str, str | None]
 
 
-def _words(**meanings: str) -> dict[str, str]:
-    """Word → what it means, from meaning → words."""
-    return {word.strip(): meaning for meaning, words in meanings.items() for word in words.split(",")}
-
-
-KINDS = _words(
+KINDS = words(
     sale="продажа, розничная продажа, приход, sale, sell, сату, 2",
     back="возврат, возврат продажи, возврат прихода, возврат от покупателя, return, refund, sale return, қайтару, 3",
 )
 """Numbers are the operation types of Kazakh cash registers (contract pos 5)."""
-WAYS = _words(
+WAYS = words(
     cash="наличные, наличными, нал, cash, қолма-қол",
     card="карта, картой, банковская карта, безнал, безналичные, card, карточка",
     mobile="мобильный, мобильный платеж, qr, mobile",
     bonus="бонусы, bonus",
 )
-STATES = _words(
+STATES = words(
     active="active, активен, активный, да, 1, true, белсенді",
     archived="archived, архив, архивный, неактивен, нет, 0, false, мұрағат",
 )
-PRICE_TYPES = _words(
+PRICE_TYPES = words(
     retail="розничная, розничная цена, розница, бөлшек",
     wholesale="оптовая, опт",
     purchase="закупочная, закупка",
     minimum="минимальная",
     recommended="рекомендованная",
 )
-GENDERS = _words(male="м, муж, мужской, male, m, ер", female="ж, жен, женский, female, f, әйел")
+GENDERS = words(male="м, муж, мужской, мужчина, male, m, ер, еркек", female="ж, жен, женский, женщина, female, f, әйел")
 
 
 def told(field_map: FieldMap, columns: Columns) -> FieldMap:
@@ -110,7 +108,7 @@ def products(config: FilesConfig) -> FieldMap:
             "name")),
             "brand": Field("brand", convert.text), "category": Field("category", convert.text),
             "barcodes": Field("barcode", _barcodes), "unit": Field("unit", convert.text), "status": Field("status",
-            _known(STATES)),
+            known(STATES)),
         },
     )  # fmt: skip
 
@@ -142,7 +140,7 @@ def prices(config: FilesConfig) -> FieldMap:
 
 
 def customers(config: FilesConfig, columns: Columns) -> FieldMap:
-    """What one system says of a buyer."""
+    """What one system says of a buyer. A birthday, gender or contact that cannot be read does not cost the buyer."""
     moments = _moments(config)
     refs = tuple(target for target in columns.targets if target.startswith("ref."))
     texts = ("name", "last_name", "first_name", "middle_name", "city", "address")
@@ -150,8 +148,9 @@ def customers(config: FilesConfig, columns: Columns) -> FieldMap:
         Customer,
         {
             "external_id": Field("external_id", identifier), **{name: Field(name, convert.text) for name in texts},
-            "phones": Derived(_phones, ("phone", "phone2")), "emails": Field("email", _emails),
-            "birth_date": Field("birth_date", moments.date), "gender": Field("gender", _known(GENDERS)),
+            "phones": Derived(_phones, columns.those("phone", "phone2")), "emails": Field("email", _emails),
+            "birth_date": Field("birth_date", _birthday(moments)),
+            "gender": Field("gender", lambda text: GENDERS.get(normal(text))),
             "loyalty_ids": Field("loyalty_id", lambda text: (identifier(text),)), "account_id": Field("account_id",
             identifier),
             "created_at": Field("created_at", moments),
@@ -176,11 +175,6 @@ def _there(cells: Cells, name: str) -> str:
     return text
 
 
-def _known(words: Mapping[str, Any]) -> Any:
-    """A converter of words; one that nobody foresaw sets the line aside (rule `unknown_value`)."""
-    return lambda text: words[normal(text)]
-
-
 def _ways(text: str) -> str:
     return "+".join(WAYS.get(normal(way), convert.text(way) or "") for way in text.split("+"))
 
@@ -195,6 +189,18 @@ def _barcode(cells: Cells, _: Any) -> str | None:
 
 def _barcodes(text: str) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(code for part in re.split(r"[\s,;|]+", text) if (code := convert.barcode(part)))) or None
+
+
+def _birthday(moments: Moments) -> Callable[[str], date | None]:
+    """As dates of the file are written, else in ISO 8601, which cannot be mistaken for another; else nothing."""
+
+    def read(text: str) -> date | None:
+        for written in (moments, Moments()):
+            with suppress(Unusable):
+                return written.date(text)
+        return None
+
+    return read
 
 
 def _elsewhere(cells: Cells, refs: tuple[str, ...]) -> tuple[str, ...] | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.files import advice, book, delimited, document, mapping
+from connectors.files import advice, book, carts, contacts, delimited, document, mapping
 from connectors.files.cells import Cells
 from connectors.files.config import FilesConfig
 from connectors.files.layouts import LAYOUTS
@@ -19,6 +19,7 @@ from connectors.files.text import Misread
 from connectors.files.whole import MARKERS, UNFINISHED, broken, check_control, marked
 from connectors.sdk.errors import ConfigError
 from connectors.sdk.files import KEY_PARTS, FileFrames, FoundFile
+from mappings.carts.told import cart_frames
 from mappings.tables import FieldMap, Quarantined
 from mappings.tables.frames import Framed, map_frame, repeated, with_problems
 from mappings.tables.receipt_frames import receipt_frames
@@ -33,7 +34,11 @@ KEYS = {
     "stock": ("sku", "location"),
     "prices": ("sku", "price_type", "valid_from"),
     "customers": ("external_id",),
+    "events": ("external_id",),
+    "consents": ("external_id",),
+    "points": ("external_id",),
 }
+RENAMED = {"cause": "reason"}
 NOTATION = ("not_a_number", "not_a_moment", "other_currency", "no_time_zone")
 SCOPES = {"stock": ("location",), "prices": ("price_type",)}
 """Such a file says all there is of these; products and customers that it lacks stay."""
@@ -101,14 +106,17 @@ def read(config: FilesConfig, found: FoundFile) -> FileFrames:
         raise advice.misread(config, found, error.problems) from None
     field_map = mapping.told(_map(config, cells), cells.columns)
     framed = map_frame(field_map, cells.table)
-    odd = set(NOTATION) & set(framed.rows["rule"].unique().to_pylist())
+    odd = set(NOTATION) & set(framed.rows["rule"].unique().to_pylist()) or "birth_date" in framed.unread
     if odd and (better := advice.misfit(config, found, cells.table)):
         raise better
     if cells.control:
         check_control(config, found, cells.control, framed.rows)
     framed = with_problems(framed, {row: Quarantined("ragged_line", why) for row, why in cells.broken.items()})
-    if config.layout == "receipts":
-        return _receipts(config, found, cells, framed)
+    match config.layout:
+        case "receipts":
+            return _receipts(config, found, cells, framed)
+        case "carts":
+            return _carts(config, cells, framed)
     return _flat(config, cells, framed, tuple(field_map.fields))
 
 
@@ -124,6 +132,28 @@ def _map(config: FilesConfig, cells: Cells) -> FieldMap:
             return mapping.stock(config)
         case "prices":
             return mapping.prices(config)
+        case "events":
+            return contacts.events(config, cells.columns)
+        case "consents":
+            return contacts.consents(config, cells.columns)
+        case "points":
+            return contacts.points(config)
+        case "carts":
+            return carts.rows(config)
+
+
+def _carts(config: FilesConfig, cells: Cells, framed: Framed) -> FileFrames:
+    made = cart_frames(framed.rows.append_column("row", cells.lines))
+    told = {"cart": made.carts.append_column("key", made.carts["external_id"]), "cart_line": made.lines}
+    return FileFrames(
+        "cart", told, made.set_aside, cells.table.num_rows, _unread(framed), customers_of=config.customers_of
+    )
+
+
+def _unread(framed: Framed) -> dict[str, int]:
+    """An id that is no contact as well, or is nothing but one, is no remark."""
+    ids = {"customer", "identifier", "identifier_kind"}
+    return {f"unread_{name}": count for name, count in framed.unread.items() if name not in ids}
 
 
 def _receipts(config: FilesConfig, found: FoundFile, cells: Cells, framed: Framed) -> FileFrames:
@@ -137,7 +167,7 @@ def _receipts(config: FilesConfig, found: FoundFile, cells: Cells, framed: Frame
     notes = {
         "zero_quantity": pc.sum(pc.equal(frames.lines["quantity"], 0)).as_py(),
         "clock_change": pc.sum(orders["clock_change"]).as_py(),
-        **{f"unread_{name}": count for name, count in framed.unread.items()},
+        **_unread(framed),
     }
     columns = {
         **{name: orders[name] for name in orders.column_names if name not in {"clock_change", "payment"}},
@@ -151,8 +181,9 @@ def _receipts(config: FilesConfig, found: FoundFile, cells: Cells, framed: Frame
     scope = () if config.partition == "receipt" else config.partition
     told = {"order": pa.table(columns), "order_line": frames.lines}
     return FileFrames(
-        "order", told, frames.set_aside, cells.table.num_rows, {rule: n for rule, n in notes.items() if n}, scope
-    )
+        "order", told, frames.set_aside, cells.table.num_rows, {rule: n for rule, n in notes.items() if n}, scope,
+        config.customers_of,
+    )  # fmt: skip
 
 
 def _json_of(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
@@ -169,17 +200,21 @@ def _flat(config: FilesConfig, cells: Cells, framed: Framed, told: tuple[str, ..
     framed = with_problems(framed, repeated(framed, keys, cells.table))
     rows = framed.rows.append_column("row", cells.lines)
     parts = [pc.cast(rows[name], pa.string()) for name in keys[:2]]
-    key = pc.if_else(pc.is_valid(parts[0]), pc.binary_join_element_wise(*parts, KEY_PARTS, null_handling="skip"), None)
+    told_parts = [pc.fill_null(parts[0], ""), *parts[1:]]  # a row all of whose parts are null would be dropped
+    joined = pc.binary_join_element_wise(*told_parts, KEY_PARTS, null_handling="skip")
+    key = pc.if_else(pc.is_valid(parts[0]), joined, None)
     rows = rows.append_column("key", key)
     good = rows.filter(pc.is_null(rows["rule"])).select(["row", "key", *dict.fromkeys((*keys, *told))])
+    good = good.rename_columns([RENAMED.get(name, name) for name in good.column_names])
     bad = rows.filter(pc.is_valid(rows["rule"]))
     set_aside = pa.table({
         "key": bad["key"], "line": bad["row"], "lines": pa.repeat(1, bad.num_rows), "rule": bad["rule"],
         "reason": bad["reason"],
     })  # fmt: skip
     entity = LAYOUTS[config.layout].entity
-    notes = {f"unread_{name}": count for name, count in framed.unread.items()}
-    return FileFrames(entity, {entity: good}, set_aside, cells.table.num_rows, notes, SCOPES.get(config.layout, ()))
+    scope = SCOPES.get(config.layout, ())
+    told_of = (set_aside, cells.table.num_rows, _unread(framed), scope, config.customers_of)
+    return FileFrames(entity, {entity: good}, *told_of)
 
 
 def check(config: FilesConfig) -> None:

@@ -34,6 +34,10 @@ KEY_PARTS = " @ "
 """Between the parts of a key in `set_aside`: a sku and its place, or its price type."""
 
 
+LINES = {"order": "order_line", "cart": "cart_line"}
+"""Entity → the table that has a row per source line, where the entity comes in several lines."""
+
+
 @dataclass(frozen=True)
 class FileFrames:
     """One whole file as canonical rows of one `entity`.
@@ -44,7 +48,7 @@ class FileFrames:
     where a line names nothing), `line`, `lines`, `rule`, `reason`. `read`: source lines, which are stored or set
     aside, none dropped. `notes`: rule → lines that were kept and are worth a remark. `scope`: columns whose values in
     the file say what it replaces: what the hub has under the same values, and the file lacks, is gone. Empty: nothing
-    goes.
+    goes. `customers_of`: the connection whose ids the buyers' are, None where the ids are this connection's own.
     """
 
     entity: str
@@ -53,3 +57,9 @@ class FileFrames:
     read: int
     notes: Mapping[str, int] = field(default_factory=dict)
     scope: tuple[str, ...] = ()
+    customers_of: str | None = None
+
+    @property
+    def lines(self) -> int:
+        """Source lines that are to be stored."""
+        return self.frames[LINES.get(self.entity, self.entity)].num_rows

@@ -1,6 +1,7 @@
 """Lines of files that were set aside, read again from the archive: their product came, or a setting was mended."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -9,10 +10,10 @@ import pyarrow.compute as pc
 from sqlalchemy import Engine
 
 from connectors.sdk.errors import ConfigError, RejectedError
-from connectors.sdk.files import FileFrames, FoundFile
+from connectors.sdk.files import LINES, FileFrames, FoundFile
 from dagster_project.connections import Connection, Hub
-from dagster_project.steps.file_receipts import put_receipts
-from dagster_project.steps.file_rows import Arrival, put_rows
+from dagster_project.steps.file_frames import put_frames
+from dagster_project.steps.file_rows import Arrival
 from dagster_project.steps.mapping import Pass
 from dagster_project.store import archive, claims, quarantine_files
 from dagster_project.store.claims import FILES, Claim
@@ -52,7 +53,7 @@ def _replay(
         in_turn(db, f"map:{connection.name}.{FILES}")
         work = Pass(db, hub, connection, drop, now)  # type: ignore[arg-type]
         arrival = Arrival(claim.id, claim.hash, claim.modified_at, None)
-        stored = put_receipts(work, arrival, frames) if frames.entity == "order" else put_rows(work, arrival, frames)
+        stored = put_frames(work, arrival, frames)
         named = {"connection": connection.name, "entity": frames.entity, "hash": claim.hash[:12], "raw_id": claim.id}
         quarantine_files.settle(db, named, quarantine_files.keys_of(frames), stored.aside, now)
     aside = pc.sum(stored.aside["lines"]).as_py() or 0
@@ -63,18 +64,14 @@ def _about(frames: FileFrames, keys: list[str]) -> FileFrames:
     """What the file says of these receipts, or goods; it speaks for no scope, that was settled when it came."""
     wanted = pa.array(keys, pa.string())
     aside = frames.set_aside.filter(pc.is_in(pc.cast(frames.set_aside["key"], pa.string()), wanted))
-    if frames.entity == "order":
-        told = {name: _of_receipts(table, wanted) for name, table in frames.frames.items()}
-        lines = told["order_line"].num_rows
-    else:
-        rows = frames.frames[frames.entity]
-        told = {frames.entity: _of_goods(rows, wanted)}
-        lines = told[frames.entity].num_rows
-    return FileFrames(frames.entity, told, aside, lines + (pc.sum(aside["lines"]).as_py() or 0))
+    of = _with_lines if frames.entity in LINES else _of_goods
+    told = {name: of(table, wanted) for name, table in frames.frames.items()}
+    about = FileFrames(frames.entity, told, aside, 0, customers_of=frames.customers_of)
+    return replace(about, read=about.lines + (pc.sum(aside["lines"]).as_py() or 0))
 
 
-def _of_receipts(table: pa.Table, keys: pa.Array) -> pa.Table:
-    """A receipt that takes back as well has a second order."""
+def _with_lines(table: pa.Table, keys: pa.Array) -> pa.Table:
+    """Whole receipts and carts. A receipt that takes back as well has a second order."""
     return table.filter(pc.is_in(pc.replace_substring_regex(table["external_id"], "/return$", ""), keys))
 
 

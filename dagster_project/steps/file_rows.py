@@ -1,6 +1,6 @@
-"""The rows of one file on their way into the canonical tables: products, counts, prices and customers."""
+"""The rows of one file on their way into the canonical tables: goods, people and what passes between them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from sqlalchemy import text
 
 from connectors.sdk.files import KEY_PARTS, FileFrames
-from dagster_project.steps import goods
+from dagster_project.steps import contacts, goods
 from dagster_project.steps.authority import strength
 from dagster_project.steps.mapping import Pass
 from dagster_project.store import bindings, quarantine
@@ -66,6 +66,9 @@ def put_rows(work: Pass, arrival: Arrival, frames: FileFrames) -> Stored:
     quarantine.prepare(work.db)
     goods.follow_settings(work)
     notes = FILL[frames.entity](work, arrival, rows)
+    if "cart_line" in frames.frames:
+        lines = frames.frames["cart_line"]
+        _fill(work, "cart_line", _columns_of(lines.filter(lines["stands"])))
     if frames.scope:
         _agreed(work, arrival, frames)
     put = PUT[frames.entity](work)
@@ -75,7 +78,8 @@ def put_rows(work: Pass, arrival: Arrival, frames: FileFrames) -> Stored:
     waiting = read(work.db, f"select {columns} from set_aside")
     key = rows["key"].take(pc.index_in(waiting["line"], rows["row"].combine_chunks()))
     aside = together(frames.set_aside, waiting.append_column("key", key))
-    return Stored(aside, put.unbound + waiting.num_rows, notes)
+    unbound = pc.sum(pc.equal(waiting["rule"], quarantine.UNBOUND)).as_py() or 0
+    return Stored(aside, put.unbound + unbound, {**notes, **work.counts})
 
 
 def together(*asides: pa.Table) -> pa.Table:
@@ -141,12 +145,16 @@ def _fill(work: Pass, entity: str, columns: Mapping[str, Any]) -> None:
 
 
 def _columns(work: Pass, arrival: Arrival, rows: pa.Table) -> dict[str, Any]:
+    return {**_columns_of(rows), "seq": rows["row"], "source": sources(work, arrival, rows["row"])}
+
+
+def _columns_of(rows: pa.Table) -> dict[str, Any]:
     """As the file tells them. An empty list says nothing: a file clears no field."""
     told = {name: rows[name] for name in rows.column_names}
     for name in told:
         if pa.types.is_list(rows[name].type):
             told[name] = pc.if_else(pc.equal(pc.list_value_length(rows[name]), 0), None, rows[name])
-    return {**told, "seq": rows["row"], "source": sources(work, arrival, rows["row"])}
+    return told
 
 
 def _products(work: Pass, arrival: Arrival, rows: pa.Table) -> dict[str, int]:
@@ -201,17 +209,30 @@ def _prices(work: Pass, arrival: Arrival, rows: pa.Table) -> dict[str, int]:
     return {"not_owned": rows.num_rows - heard.num_rows}
 
 
-def _customers(work: Pass, arrival: Arrival, rows: pa.Table) -> dict[str, int]:
-    _fill(work, "customer", _columns(work, arrival, rows))
-    return {}
+def _as_told(entity: str) -> Callable[[Pass, Arrival, pa.Table], dict[str, int]]:
+    """Rows that need nothing from the hub."""
+
+    def fill(work: Pass, arrival: Arrival, rows: pa.Table) -> dict[str, int]:
+        _fill(work, entity, _columns(work, arrival, rows))
+        return {}
+
+    return fill
 
 
-FILL = {"product": _products, "stock_level": _counts, "price": _prices, "customer": _customers}
+FILL = {
+    "product": _products,
+    "stock_level": _counts,
+    "price": _prices,
+    **{entity: _as_told(entity) for entity in ("customer", "contact_event", "cart", "loyalty_entry")},
+}
 PUT = {
     "product": _put_products,
     "stock_level": goods.put_counts,
     "price": goods.put_prices,
     "customer": goods.put_customers,
+    "contact_event": contacts.put_contacts,
+    "cart": contacts.put_carts,
+    "loyalty_entry": contacts.put_points,
 }
 
 

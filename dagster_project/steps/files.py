@@ -20,9 +20,9 @@ from connectors.sdk.errors import ConfigError, HubBug, RejectedError
 from connectors.sdk.files import FileFrames, FoundFile
 from connectors.sdk.spec import FileDrop
 from dagster_project.connections import Connection, Hub
+from dagster_project.steps.file_frames import put_frames
 from dagster_project.steps.file_lines import replay_lines
-from dagster_project.steps.file_receipts import put_receipts
-from dagster_project.steps.file_rows import Arrival, Stored, TooMuchGone, put_rows
+from dagster_project.steps.file_rows import Arrival, Stored, TooMuchGone
 from dagster_project.steps.mapping import Pass
 from dagster_project.store import archive, claims, quarantine_files
 from dagster_project.store.claims import DROPPED, FILES, HELD, LOADED, REFUSED, Claim
@@ -166,15 +166,13 @@ class _Folder:
             number = claims.claim(db, name, self._values(found, digest, LOADED, frames))
             work = Pass(db, self.hub, self.connection, self.drop, self.now)  # type: ignore[arg-type]
             arrival = Arrival(number, digest, found.modified_at, shrink)
-            stored = (
-                put_receipts(work, arrival, frames) if frames.entity == "order" else put_rows(work, arrival, frames)
-            )
+            stored = put_frames(work, arrival, frames)
             report = _report(found, digest, frames, stored)
             counts = {"stored": report.stored, "quarantined": report.quarantined, "unbound": report.unbound}
             claims.settle(db, name, number, counts, report.notes)
             named = {"connection": name, "entity": frames.entity, "hash": digest[:12], "raw_id": number}
             quarantine_files.settle(db, named, quarantine_files.keys_of(frames), stored.aside, self.now)
-            _fresh(db, name, self.now)
+            _fresh(db, self.connection, self.now)
         return report
 
     def _claimed(
@@ -205,10 +203,10 @@ def _known(claim: Claim, found: FoundFile) -> FileReport:
 def _report(found: FoundFile, digest: str, frames: FileFrames, stored: Stored) -> FileReport:
     quarantined = pc.sum(stored.aside["lines"]).as_py() or 0
     notes = {**frames.notes, **stored.notes}
-    kept = frames.frames["order_line" if frames.entity == "order" else frames.entity].num_rows
-    if kept + (pc.sum(frames.set_aside["lines"]).as_py() or 0) != frames.read:
+    if frames.lines + (pc.sum(frames.set_aside["lines"]).as_py() or 0) != frames.read:
         raise HubBug(
-            f"{found.name}: of {frames.read} lines {kept} were mapped, and not all others set aside; please report it"
+            f"{found.name}: of {frames.read} lines {frames.lines} were mapped, and not all others set aside; "
+            "please report it"
         )
     return FileReport(
         found.name, LOADED, digest, read=frames.read, stored=frames.read - quarantined, quarantined=quarantined,
@@ -216,7 +214,14 @@ def _report(found: FoundFile, digest: str, frames: FileFrames, stored: Stored) -
     )  # fmt: skip
 
 
+# What waits for fresh evidence is decided anew when a folder that was silent speaks again.
 _FRESH = text("""
+with again as (
+  insert into hub.dirty (entity, subject, because)
+  select 'source', connection, resource || ' is read again' from hub.cursor
+  where connection = :connection and resource = :resource
+    and (error is not null or fresh_at < cast(:silent_since as timestamptz))
+)
 insert into hub.cursor (connection, resource, last_run_at, fresh_at) values (:connection, :resource, :now, :now)
 on conflict (connection, resource) do update set last_run_at = excluded.last_run_at, fresh_at = excluded.fresh_at
 """)
@@ -226,9 +231,12 @@ on conflict (connection, resource) do update set last_run_at = excluded.last_run
 """)
 
 
-def _fresh(db: Db, connection: str, now: datetime) -> None:
+def _fresh(db: Db, connection: Connection, now: datetime) -> None:
     """A folder is as fresh as what came into it last: looking into an empty one is no news."""
-    db.execute(_FRESH, {"connection": connection, "resource": FILES, "now": now})
+    patience = connection.guards.fresh
+    silent_since = now - patience if patience else None
+    named = {"connection": connection.name, "resource": FILES}
+    db.execute(_FRESH, {**named, "now": now, "silent_since": silent_since})
 
 
 def _remember_run(engine: Engine, connection: Connection, reports: list[FileReport], now: datetime) -> None:

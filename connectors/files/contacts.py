@@ -1,0 +1,222 @@
+"""What passed between a shop and its people, as files tell it: contacts, consents, entries of points."""
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, ClassVar, Literal
+
+import pydantic
+from pydantic import AwareDatetime
+
+from connectors.files.columns import Columns, normal
+from connectors.files.config import FilesConfig
+from connectors.files.words import known, or_as_written, words
+from mappings.canonical import Canonical, ConsentEvent, ContactEvent, LoyaltyEntry
+from mappings.canonical.base import Identifier
+from mappings.canonical.contact import Channel, IdentifierKind
+from mappings.tables import Derived, Field, FieldMap, Unusable, at, convert
+from mappings.tables.notation import Moments, Numbers, identifier
+
+Cells = Mapping[str, str | None]
+
+CHANNELS = words(
+    email="e-mail, email, почта, эл почта, электронная почта, письмо, пошта",
+    sms="sms, смс",
+    whatsapp="whatsapp, ватсап, вотсап, wa",
+    telegram="telegram, телеграм, телеграмм, tg",
+    push="push, пуш, пуш-уведомление, web push",
+    ads="ads, реклама, таргет, жарнама",
+    call="call, phone, звонок, телефон, обзвон, қоңырау",
+    site="site, web, website, сайт",
+    store="store, магазин, касса, дүкен",
+)
+KINDS = words(
+    call="call, звонок, қоңырау",
+    message="message, сообщение, хабарлама, чат, chat",
+    sent="sent, send, отправлено, отправлен, жіберілді",
+    delivered="delivered, доставлено, доставлен, жеткізілді",
+    opened="opened, open, открыто, открытие, прочитано, read, ашылды",
+    clicked="clicked, click, клик, переход, басылды",
+    bounced="bounced, bounce, не доставлено, недоставлено, ошибка доставки",
+    unsubscribed="unsubscribed, unsubscribe, отписка, отписался, бас тарту",
+    complained="complained, complaint, spam, жалоба, спам",
+    page_view="page view, pageview, просмотр страницы, просмотр",
+    product_view="product view, просмотр товара",
+    survey="survey, опрос, анкета, оценка, nps, csat, сауалнама",
+    consultation="consultation, консультация, кеңес",
+    visit="visit, визит, посещение, келу",
+    ad_view="ad view, impression, показ рекламы, показ",
+    ad_click="ad click, клик по рекламе",
+)
+DIRECTIONS = words(
+    **{"in": "in, inbound, incoming, входящий, входящая, входящее, кіріс"},
+    out="out, outbound, outgoing, исходящий, исходящая, исходящее, шығыс",
+)
+PURPOSES = words(
+    marketing="marketing, реклама, маркетинг, рассылка, рассылки, newsletter, жарнама, маркетинг",
+    service="service, сервис, сервисные, уведомления, transactional, қызмет",
+)
+STATES = words(
+    granted="granted, grant, yes, true, 1, opt-in, subscribed, да, есть, согласен, согласна, дано, подписан, иә, "
+    "берілді",
+    refused="refused, revoked, withdrawn, denied, no, false, 0, opt-out, unsubscribed, нет, отказ, отказался, "
+    "отозвано, отписан, жоқ, бас тартты",
+)
+GIVEN_BY = words(
+    person="person, customer, self, form, site, website, checkout, app, till, sms, call, клиент, лично, форма, анкета, "
+    "сайт, касса, приложение, смс, звонок, форма на сайте, өзі, тұтынушы, сауалнама",
+    platform="platform, esp, default, платформа, сервис рассылок, по умолчанию",
+)
+"""Everything else is an import: it never ends a refusal (canonical-model, consent)."""
+REASONS = words(
+    purchase="purchase, покупка, начисление, начисление за покупку, начислено, сатып алу",
+    redeem="redeem, redeemed, списание, списано, оплата бонусами, есептен шығару",
+    gift="gift, welcome, подарок, приветственные, сыйлық",
+    expiry="expiry, expired, сгорание, сгорели, күйіп кету",
+    correction="correction, корректировка, исправление, түзету",
+)
+"""Further reasons are kept as they are written."""
+NUMBER = re.compile(r"\+?[\d\s().-]{10,}")
+
+
+class ConsentRow(Canonical):
+    """A ConsentEvent whose rule across fields the mapping applies, so that files can be mapped by their cells."""
+
+    entity: ClassVar[str] = ConsentEvent.entity
+    external_id: Identifier
+    customer: str | None = None
+    identifier_kind: IdentifierKind
+    identifier: Identifier
+    channel: Channel
+    purpose: str = "marketing"
+    state: Literal["granted", "refused"]
+    by: Literal["person", "import", "platform"] = "import"
+    at: AwareDatetime | None = None
+    text_version: str | None = None
+    evidence: dict[str, Any] = pydantic.Field(default_factory=dict)
+
+
+class PointsRow(LoyaltyEntry):
+    """`cause` is the entry's `reason`, which in a mapped frame says why a row is set aside."""
+
+    cause: str | None = None
+
+
+def events(config: FilesConfig, columns: Columns) -> FieldMap:
+    """Contacts. Without an id of its own an event is known by all that it says of who, when and what."""
+    moments, numbers = Moments(config.date_format, config.timezone), Numbers(config.decimal, config.thousands)
+    telling = ("external_id", "identifier", "at", "channel", "kind", "direction", "campaign", "reference")
+    of_whom = columns.those("identifier", "external_id")
+    return FieldMap(
+        ContactEvent,
+        {
+            "customer": Field("external_id", _unless_contact),
+            "identifier_kind": Derived(lambda cells, _: _contact(cells)[0], of_whom),
+            "identifier": Derived(lambda cells, _: _contact(cells)[1], of_whom),
+            "at": Field("at", moments),
+            "external_id": Derived(_own_id("event", telling, moments), columns.those("event", *telling)),
+            "channel": Field("channel", or_as_written(CHANNELS)),
+            "kind": Field("kind", or_as_written(KINDS)), "direction": Field("direction", known(DIRECTIONS)),
+            "campaign": Field("campaign", convert.text), "reference": Field("reference", convert.text),
+            "value": Field("value", numbers),
+        },
+    )  # fmt: skip
+
+
+def consents(config: FilesConfig, columns: Columns) -> FieldMap:
+    """Statements about an identifier; `source` says who made them, and stays as evidence."""
+    moments = Moments(config.date_format, config.timezone)
+    telling = ("identifier", "external_id", "channel", "purpose", "state", "at")
+    of_whom = (*columns.those("identifier", "external_id"), "channel")
+    return FieldMap(
+        ConsentRow,
+        {
+            "customer": Field("external_id", _unless_contact),
+            "identifier_kind": Derived(lambda cells, _: _consenting(cells)[0], of_whom),
+            "identifier": Derived(lambda cells, _: _consenting(cells)[1], of_whom),
+            "channel": Field("channel", known(CHANNELS)), "purpose": Field("purpose", or_as_written(PURPOSES)),
+            "state": Field("state", known(STATES)), "at": Derived(_when(moments), ("at", "state")),
+            "external_id": Derived(_own_id(None, telling, moments), columns.those(*telling)),
+            "by": Field("source", lambda text: GIVEN_BY.get(normal(text), "import")),
+            "text_version": Field("text_version", identifier),
+            "evidence": Field("source", lambda text: {"source": convert.text(text)}),
+        },
+    )  # fmt: skip
+
+
+def points(config: FilesConfig) -> FieldMap:
+    """Entries of points, signs as they are written: what came is above zero, what went below."""
+    moments, numbers = Moments(config.date_format, config.timezone), Numbers(config.decimal, config.thousands)
+    return FieldMap(
+        PointsRow,
+        {
+            "external_id": Field("entry", identifier), "customer": Field("external_id", identifier),
+            "loyalty_id": Field("loyalty_id", identifier), "at": Field("at", moments),
+            "points": Field("points", numbers.quantity), "cause": Field("reason", or_as_written(REASONS)),
+            "reference": Field("reference", identifier),
+        },
+    )  # fmt: skip
+
+
+def _own_id(target: str | None, telling: tuple[str, ...], moments: Moments) -> Callable[[Cells, Any], str | None]:
+    """The id in column `target`, else a digest of what tells one record from another: ids must not show a contact."""
+
+    def made(cells: Cells, _: Any) -> str | None:
+        if target and (own := at(cells, target)):
+            return identifier(own)
+        told = {name: at(cells, name) for name in telling}
+        told["at"] = moments(told["at"]).isoformat() if told["at"] else None
+        parts = "\x1f".join(normal(text or "") for text in told.values())
+        return hashlib.sha256(parts.encode()).hexdigest()[:32]
+
+    return made
+
+
+def _when(moments: Moments) -> Callable[[Cells, Any], datetime | None]:
+    """A refusal without its time counts from when we learn of it; a consent without one proves nothing."""
+
+    def made(cells: Cells, _: Any) -> datetime | None:
+        written = at(cells, "at")
+        if written is None and STATES.get(normal(at(cells, "state") or "")) == "granted":
+            raise Unusable("a consent without its time proves nothing", "missing_field")
+        return None if written is None else moments(written)
+
+    return made
+
+
+def _contact(cells: Cells) -> tuple[str | None, str | None]:
+    """Kind and contact by which somebody is known. An id that is an address or a whole number is one as well."""
+    if written := at(cells, "identifier"):
+        return _read_contact(written) or ("account", identifier(written))
+    written = at(cells, "external_id") or ""
+    return (_read_contact(written) if written[:1] == "+" or "@" in written else None) or (None, None)
+
+
+def _unless_contact(written: str) -> str | None:
+    """An id that is an address or a whole number says who it is as a contact; as an id it would show it."""
+    return None if _contact({"external_id": written})[0] else identifier(written)
+
+
+def _read_contact(written: str) -> tuple[str, str] | None:
+    if "@" in written:
+        address = convert.email(written)
+        return ("email", address) if address else None
+    phone = convert.phone(written) if NUMBER.fullmatch(written.strip()) else None
+    return ("phone", phone) if phone else None
+
+
+OF_ACCOUNTS = {"telegram", "push", "ads"}
+"""Channels that reach an account: a bare number there is its id, not a phone."""
+
+
+def _consenting(cells: Cells) -> tuple[str, str]:
+    """Kind and identifier a consent is about. Raises Unusable where there is none that its channel could reach."""
+    written = at(cells, "identifier") or ""
+    channel = CHANNELS.get(normal(at(cells, "channel") or ""))
+    if channel in OF_ACCOUNTS and written and written[:1] != "+" and convert.email(written) is None:
+        return "account", identifier(written) or ""
+    kind, contact = (_read_contact(written) if written else _contact(cells)) or (None, None)
+    if kind is None or contact is None:
+        raise Unusable("neither a phone nor an e-mail nor an account stands there", "no_identifier")
+    return kind, contact

@@ -1,0 +1,1 @@
+"""Carts: what somebody means to buy, over all channels; and whether it was left behind."""
