@@ -100,7 +100,16 @@ def append(db: Connection, raw: Raw, load_id: str, *, complete: bool, now: objec
         db.exec_driver_sql(_filled(_INDEX, raw))
     gone = db.execute(text(_filled(_GONE, raw)), values).rowcount if complete and not fresh else 0
     db.execute(text(f"truncate {raw.stage}"))  # a second copy of everything would only take room
+    _forget_loads(db, raw, load_id)
     return Appended(changed, gone)
+
+
+def _forget_loads(db: Connection, raw: Raw, load_id: str) -> None:
+    """dlt keeps a row of every load, and the hot lane loads every few seconds. Only the newest is ever asked for."""
+    loads = f'"stage_{raw.connection}"._dlt_loads'
+    if db.execute(text("select to_regclass(:name) is not null"), {"name": loads}).scalar():
+        older = f"delete from {loads} l using {loads} mine where mine.load_id = :load_id and l.load_id < :load_id"
+        db.execute(text(f"{older} and l.schema_name = mine.schema_name"), {"load_id": load_id})
 
 
 def highest_cursor(db: Connection, raw: Raw) -> str | None:

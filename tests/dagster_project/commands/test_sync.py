@@ -64,3 +64,11 @@ def test_an_empty_hub_says_what_is_missing(street: Street):
     done = street.keruen("sync")
     assert done.exit_code == 0
     assert "connections.yaml names no connection to read" in done.stdout
+
+
+def test_loads_leave_no_growing_trail(street: Street):
+    street.stocks_shelves()
+    street.opens("site")
+    for _ in range(3):
+        street.told("sync")
+    assert street.rows("select schema_name, count(*) from stage_site._dlt_loads group by 1 having count(*) > 1") == []
