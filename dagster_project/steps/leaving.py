@@ -57,8 +57,16 @@ def looked_up(engine: Engine, connection: Connection, queue: Queue, rows: Sequen
         return addressed(db, connection, queue, rows, {})
 
 
+def not_reachable(
+    db: Database, hub: Hub, connection: Connection, queue: Queue, rows: Sequence[Any], now: datetime
+) -> Refused:
+    """Of rows with a subject and a value (`becomes`), whom nothing may reach now."""
+    assert connection.spec is not None
+    return _asked(db, hub, connection, connection.spec.sink(queue.capability), rows, now)[1]
+
+
 def _asked(
-    db: Database, hub: Hub, connection: Connection, sink: Sink, rows: Sequence[Row], now: datetime
+    db: Database, hub: Hub, connection: Connection, sink: Sink, rows: Sequence[Any], now: datetime
 ) -> tuple[dict[str, list[str]], Refused]:
     """Subject → identifiers by which the person may be reached; and who may not be."""
     joins = [row.subject for row in rows if json.loads(row.becomes or "{}").get("member")]

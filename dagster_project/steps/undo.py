@@ -12,8 +12,9 @@ from sqlalchemy import Engine
 
 from connectors.sdk.errors import ConfigError
 from dagster_project.connections import Connection, Hub
-from dagster_project.steps.case import VARIANTS
+from dagster_project.steps.case import PEOPLE, VARIANTS
 from dagster_project.steps.judge import guarded
+from dagster_project.steps.leaving import not_reachable
 from dagster_project.steps.slices import Slice
 from dagster_project.store import inverse
 from dagster_project.store.ledger import Frozen, Queue, freeze, planning
@@ -53,6 +54,7 @@ def _undone(
 ) -> list[dict[str, Any]]:
     told = inverse.sent(db, plan, queue)
     alone = {row.subject: _why_alone(queue, row) for row in told}
+    alone |= _not_again(db, hub, queue, [row for row in told if alone[row.subject] is None], now)
     back = [row for row in told if alone[row.subject] is None]
     withdrawn = inverse.withdraw(db, plan, queue, list(alone), why=because, now=now)
     frozen, guards = _frozen(db, engine, hub, plan, queue, back, because, now) if back else (None, {})
@@ -63,7 +65,12 @@ def _undone(
 
 
 def _why_alone(queue: Queue, row: Any) -> str | None:
-    return row.left_alone if queue.capability in VARIANTS else NO_WAY_BACK
+    return row.left_alone if queue.capability in (*VARIANTS, *PEOPLE) else NO_WAY_BACK
+
+
+def _not_again(db: Database, hub: Hub, queue: Queue, back: Sequence[Any], now: datetime) -> dict[str, str]:
+    """Whoever refused is not put back into an audience, whoever asks for it."""
+    return not_reachable(db, hub, hub[queue.connection], queue, back, now) if queue.capability in PEOPLE else {}
 
 
 def _frozen(
@@ -91,6 +98,9 @@ def _judged(
             "action": pa.repeat("send", len(back)),
         }
     )
+    if queue.capability in PEOPLE:
+        nothing = pa.nulls(len(back), pa.string())
+        return rows.append_column("about", nothing).append_column("guard", nothing)
     known = Slice(engine, hub, rows["subject"].to_pylist())
     facts = VARIANTS[queue.capability](hub, connection, connection.spec.sink(queue.capability), known, now)
     at = pc.index_in(rows["subject"], facts["subject"])

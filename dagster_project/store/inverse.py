@@ -23,10 +23,12 @@ def plans(db: Connection, plan_or_run: str) -> list[tuple[int, Queue]]:
     return [(row.plan, Queue(row.connection, row.capability)) for row in rows]
 
 
-# What was shown before stands beside what was confirmed; what waits is the newest intent, whoever planned it.
+# Who was in no audience before is taken out of it again. What was shown before stands beside what was confirmed; what waits is the newest intent, whoever planned it.
 _SENT = text("""
 with done as (
-  select distinct on (subject) subject, was, becomes from ledger.change
+  select distinct on (subject) subject, becomes,
+         coalesce(was, case when becomes ->> 'member' = 'true' then becomes || '{"member": false}' end) as was
+  from ledger.change
   where plan = :plan and outcome in ('accepted', 'published')
     and connection = :connection and capability = :capability
   order by subject, id
