@@ -1,0 +1,75 @@
+"""`segments/*.yaml` beside connections.yaml: read, checked and compiled; `fields.yaml` there adds fields."""
+
+from functools import lru_cache
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import yaml
+
+from connectors.sdk.errors import ConfigError
+from dagster_project.connections import Hub
+from mappings.segments.book import in_order
+from mappings.segments.compile import Compiled, compiled
+from mappings.segments.language import parse
+from mappings.segments.registry import Registry, with_fields
+
+FIELDS = "fields.yaml"
+Texts = tuple[tuple[str, str], ...]
+
+
+def segments(hub: Hub) -> tuple[Compiled, ...]:
+    """All segments of the hub, each after those it refers to. Raises ConfigError that says which file to mend, and how."""
+    found = _compiled(_texts(hub.folder / "segments"), hub.entry.timezone)
+    for one in found:
+        for shown in one.segment.activate:
+            if shown.channel not in hub.connections:
+                raise ConfigError(
+                    f"segments/{one.name}.yaml activates {shown.channel!r}, which connections.yaml does not know"
+                )
+    return found
+
+
+def segment(hub: Hub, name: str) -> Compiled:
+    """Raises ConfigError where there is none of this name."""
+    found = {one.name: one for one in segments(hub)}
+    if name not in found:
+        raise ConfigError(f"there is no segment {name!r}; known: {', '.join(found) or 'none, write segments/*.yaml'}")
+    return found[name]
+
+
+def fields(hub: Hub) -> Registry:
+    """The fields that conditions may name, the merchant's own among them."""
+    return _fields(_texts(hub.folder / "segments"))
+
+
+def _texts(folder: Path) -> Texts:
+    return tuple((path.name, path.read_text("utf-8")) for path in sorted(folder.glob("*.yaml")))
+
+
+@lru_cache(maxsize=16)
+def _compiled(texts: Texts, timezone: str) -> tuple[Compiled, ...]:
+    """Texts that did not change are not compiled again."""
+    known = _fields(texts)
+    try:
+        parsed = [parse(_content(*one), f"segments/{one[0]}") for one in texts if one[0] != FIELDS]
+        return in_order(compiled(one, known, ZoneInfo(timezone)) for one in parsed)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+
+
+def _fields(texts: Texts) -> Registry:
+    stated = next((_content(*one) for one in texts if one[0] == FIELDS), {})
+    try:
+        return with_fields(stated, f"segments/{FIELDS}")
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+
+
+def _content(name: str, text: str) -> dict[str, object]:
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"segments/{name} is not valid YAML: {error}") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"segments/{name} must be a mapping; `keruen segment list --help` names the guide")
+    return content

@@ -1,0 +1,177 @@
+"""Who belongs where: memberships against what a segment's query gives, with each coming and going written down.
+
+All of it works on the persons staged in `among_persons` (store.values), with why they are looked at.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+from sqlalchemy import Connection, text
+
+from dagster_project.store.transfer import read
+
+MOVES = pa.schema({"person_id": pa.string(), "change": pa.string()})
+"""`change`: entered, left, or waits (would enter, but not at this hour)."""
+
+# A share of people by a hash of their id: the same ones in every run, others in every segment.
+_HELD_OUT = "('x' || substr(md5(:segment || '/' || {0}), 1, 8))::bit(32)::bigint < :hold_out * 4294967296"
+_TABLE = "create temp table if not exists moves (person_id text, change text, cause text) on commit drop"
+
+# {why} of a row n: because of what somebody is looked at
+_COMPARED = """
+insert into moves
+with belongs as materialized (
+  {query}
+)
+select n.person_id, case when :may_enter then 'entered' else 'waits' end, {why}
+from belongs n {looked_at}
+where not exists (select from segment.membership m where m.segment = :segment and m.person_id = n.person_id)
+union all
+select n.person_id, 'left', coalesce('merged into ' || p.merged_into, {why})
+from segment.membership n {among} {looked_at}
+left join identity.person p on p.person_id = n.person_id and p.status = 'merged'
+where n.segment = :segment and not exists (select from belongs b where b.person_id = n.person_id)
+"""
+_LEAVE = text("""
+delete from segment.membership m using moves n
+where n.change = 'left' and m.segment = :segment and m.person_id = n.person_id
+""")
+_ENTER = text(f"""
+insert into segment.membership (segment, person_id, since, hold_out, why)
+select :segment, n.person_id, :now, {_HELD_OUT.format("n.person_id")}, n.cause
+from moves n where n.change = 'entered' order by n.person_id
+""")
+_NOTE = text("""
+insert into segment.change (segment, person_id, change, at, cause)
+select :segment, person_id, change, :now, cause from moves where change <> 'waits' order by change desc, person_id
+""")
+_SHARES = text(f"""
+update segment.membership m set hold_out = not hold_out
+where segment = :segment and hold_out is distinct from ({_HELD_OUT.format("m.person_id")})
+""")
+
+
+def settle(
+    db: Connection, segment: str, query: str, values: Mapping[str, Any], *, everybody: str | None = None
+) -> pa.Table:
+    """MOVES by which the memberships say what `query` gives: of the staged persons, or of everybody, because of that.
+
+    `values`: the query's own, and now, hold_out (a share), may_enter.
+    """
+    parts = {"among": "", "looked_at": "", "why": "cast(:everybody as text)"}
+    if not everybody:
+        among = "join among_persons a on a.person_id = n.person_id"
+        parts = {"among": among, "looked_at": "left join among_persons y on y.person_id = n.person_id", "why": "y.why"}
+    said = {**values, "segment": segment, "everybody": everybody}
+    moves = _written(db, _COMPARED.format(query=query, **parts), said)
+    if everybody:
+        db.execute(_SHARES, said)
+    return moves
+
+
+def _written(db: Connection, moves: str, values: Mapping[str, Any]) -> pa.Table:
+    """What the statement `moves` finds, put into memberships and their history."""
+    db.execute(text(_TABLE))
+    db.execute(text("truncate moves"))
+    if db.execute(text(moves), values).rowcount:
+        for statement in (_LEAVE, _ENTER, _NOTE):
+            db.execute(statement, values)
+    return read(db, "select person_id, change from moves order by person_id").cast(MOVES)
+
+
+# A list that was filled once follows its people: to whoever they are merged into, and back.
+_FOLLOWED = """
+insert into moves
+with gone as (
+  select m.person_id, p.merged_into from among_persons a join identity.person p using (person_id)
+  join segment.membership m on m.segment = :segment and m.person_id = a.person_id
+  where p.status <> 'active'
+), last_word as (
+  select distinct on (c.person_id) c.person_id, c.change, c.cause
+  from among_persons a join segment.change c on c.person_id = a.person_id and c.segment = :segment
+  order by c.person_id, c.seq desc
+), undone as (
+  select w.person_id, substr(w.cause, length('merged into ') + 1) as survivor
+  from last_word w join identity.person p on p.person_id = w.person_id and p.status = 'active'
+  where w.change = 'left' and w.cause like 'merged into %'
+), comes as (
+  select merged_into as person_id, 'merged from ' || person_id as cause from gone where merged_into is not null
+  union all select person_id, 'merge undone' from undone
+)
+select person_id, 'left', 'merged into ' || coalesce(merged_into, 'nobody') from gone
+union all
+select m.person_id, 'left', 'merge undone' from undone u
+join segment.membership m on m.segment = :segment and m.person_id = u.survivor
+where m.why = 'merged from ' || u.person_id
+union all
+select person_id, 'entered', min(cause) from comes c
+where not exists (select from segment.membership m where m.segment = :segment and m.person_id = c.person_id)
+group by person_id
+"""
+
+
+def follow(db: Connection, segment: str, *, hold_out: Any, now: datetime) -> pa.Table:
+    """MOVES of a static segment: merges and their undoing, of the staged persons."""
+    return _written(db, _FOLLOWED, {"segment": segment, "hold_out": hold_out, "now": now})
+
+
+_EMPTIED = """
+insert into moves select person_id, 'left', 'the segment is no more' from segment.membership where segment = :segment
+"""
+
+
+def end(db: Connection, segment: str, *, now: datetime) -> pa.Table:
+    """MOVES of a segment whose file is gone; it is forgotten, its history is not."""
+    moves = _written(db, _EMPTIED, {"segment": segment, "hold_out": 0, "now": now})
+    db.execute(text("delete from segment.definition where segment = :segment"), {"segment": segment})
+    return moves
+
+
+# ── definitions ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+_KEEP = text("""
+insert into segment.definition as d (segment, body, seen_at) values (:segment, cast(:body as jsonb), :now)
+on conflict (segment) do update set body = excluded.body, seen_at = excluded.seen_at, version = d.version + 1
+where d.body is distinct from excluded.body
+""")
+_LOOKED = text("""
+update segment.definition set evaluated_at = coalesce(cast(:looked as timestamptz), evaluated_at),
+  full_at = coalesce(cast(:whole as timestamptz), full_at)
+where segment = :segment
+""")
+
+
+def definitions(db: Connection) -> dict[str, Any]:
+    """Segment → its row: body, evaluated_at, full_at, live_since …"""
+    return {row.segment: row for row in db.execute(text("select * from segment.definition"))}
+
+
+def keep(db: Connection, segment: str, body: Mapping[str, Any], now: datetime) -> None:
+    said = json.dumps(body, ensure_ascii=False, default=str, sort_keys=True)
+    db.execute(_KEEP, {"segment": segment, "body": said, "now": now})
+
+
+def looked(db: Connection, segment: str, *, at: datetime | None = None, whole: datetime | None = None) -> None:
+    """Up to when the passing of time was looked at, and when everybody was."""
+    db.execute(_LOOKED, {"segment": segment, "looked": at, "whole": whole})
+
+
+def live(db: Connection) -> frozenset[str]:
+    """Segments that a person activated: only of these anything leaves the hub."""
+    rows = db.execute(text("select segment from segment.definition where live_since is not null"))
+    return frozenset(rows.scalars())
+
+
+def memberships_of(db: Connection, persons: Any) -> list[str]:
+    """`segment/person_id` of these persons, in segments that are live."""
+    found = db.execute(
+        text(
+            "select segment || '/' || person_id from segment.membership join segment.definition using (segment) "
+            "where live_since is not null and person_id = any(:persons) order by 1"
+        ),
+        {"persons": list(persons)},
+    )
+    return list(found.scalars())

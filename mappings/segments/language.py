@@ -1,0 +1,241 @@
+"""A segment as a marketer writes it: conditions over named fields, in YAML. There is no SQL in it, and none can be."""
+
+import re
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+
+from mappings.canonical.contact import Channel
+
+NAME = r"^[a-z][a-z0-9_]{0,60}$"
+Operator = Literal[
+    "=", "!=", "in", "not in", ">", ">=", "<", "<=", "between", "within", "older_than", "exists", "absent",
+]  # fmt: skip
+Scalar = bool | int | Decimal | date | datetime | str
+Span = Annotated[str, Field(pattern=r"^[1-9]\d{0,3} ?[dh]$", examples=["14d", "4h"])]
+"""Whole local days (14d) or hours (4h)."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Test(_Part):
+    """A field compared with a value: `{field: orders.count, op: ">=", value: 8}`."""
+
+    __test__ = False
+
+    field: str = Field(description="Name of a field; `keruen segment list --fields` shows them.")
+    op: Operator = Field(
+        description="within 30d: on the last 30 local days, today included; older_than 30d: before these."
+    )
+    value: Scalar | tuple[Scalar, ...] | None = Field(
+        None, description="in, not in: a list; between: two values, both included; exists, absent: none."
+    )
+
+
+class Goods(_Part):
+    """Goods by their category (and all below it) or by sku."""
+
+    category: str | None = Field(None, description="Path of a category; what lies below it belongs to it.")
+    sku: tuple[str, ...] = Field((), description="Skus, one or a list.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_sku_is_a_list(cls, said: Any) -> Any:
+        return (
+            {**said, "sku": [said["sku"]]} if isinstance(said, Mapping) and isinstance(said.get("sku"), str) else said
+        )
+
+    @model_validator(mode="after")
+    def _names_goods(self) -> "Goods":
+        if not self.category and not self.sku:
+            raise ValueError("say which goods: a category or a sku")
+        return self
+
+
+class Purchase(Goods):
+    """Bought anywhere, and not brought back anywhere."""
+
+    within: Span | None = Field(None, description="Bought on these last local days (or hours).")
+    older_than: Span | None = Field(None, description="At least so long ago: a follow-up waits for it.")
+    without: Goods | None = Field(None, description="No purchase of these since, in the same order neither.")
+
+
+class Bought(_Part):
+    """`{bought: {category: Sofas, within: 60d, without: {category: Care}}}`."""
+
+    bought: Purchase
+
+
+class Abandoned(_Part):
+    """An open cart nobody touched for so long, of which nothing was bought since, in whatever channel."""
+
+    idle: Span = Field(description="Nobody touched it for so long, e.g. 4h.")
+    within: Span | None = Field(None, description="It is not older than this: nobody wants last year's cart.")
+
+
+class Cart(_Part):
+    """`{abandoned_cart: {idle: 4h, within: 7d}}`."""
+
+    abandoned_cart: Abandoned
+
+
+class InSegment(_Part):
+    """`{segment: employees}`: is a member of another segment."""
+
+    segment: str = Field(pattern=NAME)
+
+
+class All(_Part):
+    """Every one of the conditions holds."""
+
+    all: tuple["Condition", ...] = Field(min_length=1)
+
+
+class AnyOf(_Part):
+    """At least one of the conditions holds."""
+
+    any: tuple["Condition", ...] = Field(min_length=1)
+
+
+class Not(_Part):
+    """The condition does not hold; where a field is unknown it does not hold either, so its `not` does."""
+
+    not_: "Condition" = Field(alias="not")
+
+
+KINDS: Mapping[str, type[_Part]] = {
+    "field": Test, "bought": Bought, "abandoned_cart": Cart, "segment": InSegment, "all": All, "any": AnyOf, "not": Not,
+}  # fmt: skip
+
+
+def _kind(said: Any) -> str | None:
+    """Which condition it is, by its first word."""
+    if isinstance(said, _Part):
+        return next(word for word, one in KINDS.items() if type(said) is one)
+    return next((word for word in KINDS if isinstance(said, Mapping) and word in said), None)
+
+
+Condition = Annotated[
+    Annotated[Test, Tag("field")]
+    | Annotated[Bought, Tag("bought")]
+    | Annotated[Cart, Tag("abandoned_cart")]
+    | Annotated[InSegment, Tag("segment")]
+    | Annotated[All, Tag("all")]
+    | Annotated[AnyOf, Tag("any")]
+    | Annotated[Not, Tag("not")],
+    Discriminator(
+        _kind,
+        custom_error_type="condition",
+        custom_error_message=f"a condition begins with one of the words {', '.join(KINDS)}",
+    ),
+]
+
+
+class Title(_Part):
+    """What people read, in each language."""
+
+    ru: str
+    kk: str
+    en: str
+
+
+class Consent(_Part):
+    """By which consent its members may be reached; asked when something is sent, not when they become members."""
+
+    channel: Channel
+    purpose: str = "marketing"
+
+
+class Activation(_Part):
+    """Where members are shown."""
+
+    channel: str = Field(description="A connection of connections.yaml that can take segments.")
+    audience: str = Field(description="Name of the list, tag, field or audience there.")
+
+
+class Hours(_Part):
+    """Local hours in which somebody may enter; who would enter at night enters when they begin. Leaving never waits."""
+
+    from_: int = Field(alias="from", ge=0, le=23)
+    to: int = Field(ge=1, le=24)
+
+    @model_validator(mode="after")
+    def _is_a_piece_of_the_day(self) -> "Hours":
+        if self.to <= self.from_:
+            raise ValueError("`to` must be later than `from`, on the same day")
+        return self
+
+
+def _share(said: Any) -> Any:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?%", said) if isinstance(said, str) else None
+    return Decimal(found[1]) / 100 if found else said
+
+
+class Segment(_Part):
+    """One file `segments/<name>.yaml`."""
+
+    segment: str = Field(pattern=NAME, description="Its name, as in the file's name.")
+    title: Title
+    owner: str = Field("", description="Who answers for it.")
+    refresh: Literal["on_change", "daily", "once"] = Field(
+        "on_change",
+        description="When the passing of time is looked at: always, or once a local day. Changed data count at once. "
+        "once: filled one time and then left as it is (a static list).",
+    )
+    where: Condition
+    hours: Hours | None = None
+    hold_out: Annotated[Decimal, BeforeValidator(_share)] = Field(
+        Decimal(0), ge=0, lt=1, description="Share of members that are never written to, to compare with, e.g. 10%."
+    )
+    consent: Consent | None = None
+    activate: tuple[Activation, ...] = ()
+
+    @model_validator(mode="after")
+    def _asks_for_consent(self) -> "Segment":
+        if self.activate and self.consent is None:
+            raise ValueError("a segment that is activated says by which consent: consent: {channel: …, purpose: …}")
+        return self
+
+
+def parse(said: Any, where: str) -> Segment:
+    """A segment of its YAML's content. Raises ValueError that begins with `where` and says what to mend."""
+    try:
+        return Segment.model_validate(said)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        place = ".".join(str(step) for step in first["loc"] if step not in KINDS.keys() - {"all", "any", "not"})
+        said_wrong = first["msg"].removeprefix("Value error, ")
+        raise ValueError(f"{where}{', ' + place if place else ''}: {said_wrong}") from None
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema of a segment's file, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Segment.model_json_schema()}
+
+
+# ── time ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def bound(span: str, now: datetime) -> datetime:
+    """What lies before it is older than `span`, what does not is within it. `now` in the local zone.
+
+    Days are whole: 30d ends with the midnight that began the thirtieth day, today counted as the first.
+    """
+    amount = int(span[:-1])
+    if span.endswith("h"):
+        return now - timedelta(hours=amount)
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight - timedelta(days=amount - 1)
+
+
+def polite(hours: Hours | None, now: datetime) -> datetime | None:
+    """When somebody may enter next: None for at once. `now` in the local zone."""
+    if hours is None or hours.from_ <= now.hour < hours.to:
+        return None
+    opens = now.replace(hour=hours.from_, minute=0, second=0, microsecond=0)
+    return opens if now < opens else opens + timedelta(days=1)

@@ -1,0 +1,337 @@
+"""Who enters a segment and who leaves it, and why."""
+
+from datetime import timedelta
+
+import pytest
+
+from connectors.sdk.errors import ConfigError
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+SOFA_CARE = {"bought": {"category": "Sofas", "older_than": "14d", "within": "30d", "without": {"category": "Care"}}}
+
+
+def test_a_buyer_enters_when_he_bought_enough_and_leaves_when_he_brings_it_back(town):
+    town.writes("big", {"field": "orders.sum", "op": ">=", "value": 1000})
+    town.lives("ANNA", "BOLAT")
+    town.buys("ANNA", total=600)
+    town.looks()
+    assert town.members("big") == set()
+    second = town.buys("ANNA", total=600)
+    assert town.looks() == 1
+    assert town.members("big") == {"ANNA"}
+    town.brings_back("ANNA", second, total=600)
+    town.looks()
+    assert town.members("big") == set()
+    assert [change for change, _ in town.story("big", "ANNA")] == ["entered", "left"]
+
+
+def test_nobody_is_looked_at_twice_and_an_idle_hub_moves_nothing(town):
+    town.writes("all", {"field": "orders.count", "op": ">=", "value": 0})
+    town.lives("ANNA")
+    assert town.looks() == 1
+    assert town.looks() == 0
+    town.say("insert into identity.person (person_id, created_at, records) values ('NEW', now(), 1)")
+    assert town.looks() == 0, "nobody said that NEW changed"
+    assert town.looks(full=True) == 1
+
+
+def test_a_lapsed_buyer_is_found_on_his_day_though_nothing_happened_to_him(town):
+    town.writes("lapsed", {"field": "orders.last", "op": "older_than", "value": "30d"}, refresh="daily")
+    town.lives("ANNA", "BOLAT")
+    town.buys("ANNA")
+    town.buys("BOLAT", ago=10 * DAY)
+    town.looks()
+    town.passes(days=19)
+    town.looks()
+    assert town.members("lapsed") == set()
+    town.passes(days=1)
+    town.looks()
+    assert town.members("lapsed") == {"BOLAT"}
+    town.passes(days=25)
+    town.looks()
+    assert town.members("lapsed") == {"ANNA", "BOLAT"}, "days on which the hub was off are made up for"
+    assert town.story("lapsed", "ANNA") == [("entered", "the day came")]
+
+
+def test_who_comes_back_is_won_back(town):
+    town.writes("won_back", {"field": "lifecycle", "op": "=", "value": "won_back"})
+    town.lives("ANNA")
+    town.buys("ANNA", ago=200 * DAY)
+    town.looks()
+    town.buys("ANNA")
+    town.looks()
+    assert town.members("won_back") == {"ANNA"}
+    town.passes(days=300)
+    town.looks()
+    assert town.members("won_back") == set()
+
+
+@pytest.fixture
+def sofas(town):
+    """14 days after a sofa, at a polite hour, unless it came back or its care set was bought. It is 10 o'clock."""
+    town.sells("SOFA", "Sofas/Corner")
+    town.sells("CARE", "Care")
+    town.writes("sofa_care", SOFA_CARE, hours={"from": 10, "to": 20})
+    town.lives("VIKTOR")
+    town.looks()
+    return town
+
+
+def test_a_follow_up_waits_its_days_and_for_a_polite_hour(sofas):
+    sofas.buys("VIKTOR", "SOFA")
+    sofas.looks()
+    sofas.passes(days=13, hours=16)
+    sofas.looks()
+    assert sofas.members("sofa_care") == set(), "the fourteenth day has come, and it is two in the morning"
+    sofas.passes(hours=8)
+    sofas.say("update hub.dirty set due = least(due, now())")
+    sofas.looks()
+    assert sofas.members("sofa_care") == {"VIKTOR"}
+
+
+def test_who_waits_for_the_morning_is_dirty_from_then_on(sofas):
+    sofas.buys("VIKTOR", "SOFA")
+    sofas.looks()
+    sofas.passes(days=13, hours=16)
+    sofas.looks()
+    [waits] = sofas.all("select * from hub.dirty where entity = 'person'")
+    assert (waits.subject, waits.because) == ("VIKTOR", "sofa_care waited for a polite hour")
+    assert waits.due == sofas.now + timedelta(hours=8)
+
+
+@pytest.mark.parametrize("brought_by", ["VIKTOR", None])
+def test_a_follow_up_is_cancelled_if_the_sofa_comes_back_in_any_shop(sofas, brought_by):
+    bought = sofas.buys("VIKTOR", "SOFA", channel="site")
+    sofas.passes(days=20)
+    sofas.looks()
+    assert sofas.members("sofa_care") == {"VIKTOR"}
+    sofas.brings_back("VIKTOR", bought, channel="store", known=brought_by is not None)
+    sofas.looks()
+    assert sofas.members("sofa_care") == set()
+
+
+def test_one_of_two_sofas_that_comes_back_leaves_one(sofas):
+    bought = sofas.buys("VIKTOR", "SOFA", quantity=2)
+    sofas.brings_back("VIKTOR", bought)
+    sofas.passes(days=20)
+    sofas.looks()
+    assert sofas.members("sofa_care") == {"VIKTOR"}
+
+
+def test_who_bought_the_accessory_elsewhere_is_not_offered_it(sofas):
+    sofas.buys("VIKTOR", "SOFA", channel="store")
+    sofas.passes(days=3)
+    sofas.buys("VIKTOR", "CARE", channel="site")
+    sofas.passes(days=17)
+    sofas.looks()
+    assert sofas.members("sofa_care") == set()
+
+
+def test_an_accessory_for_an_older_sofa_does_not_count(sofas):
+    sofas.buys("VIKTOR", "CARE", ago=100 * DAY)
+    sofas.buys("VIKTOR", "SOFA")
+    sofas.passes(days=20)
+    sofas.looks()
+    assert sofas.members("sofa_care") == {"VIKTOR"}
+
+
+def test_a_follow_up_ends_with_its_time(sofas):
+    sofas.buys("VIKTOR", "SOFA")
+    sofas.passes(days=20)
+    sofas.looks()
+    sofas.passes(days=11)
+    sofas.looks()
+    assert sofas.members("sofa_care") == set()
+
+
+def test_a_cart_is_abandoned_after_hours_unless_it_was_bought_somewhere(town):
+    town.writes("abandoned", {"abandoned_cart": {"idle": "4h", "within": "7d"}})
+    town.lives("ANNA", "BOLAT", "DINA")
+    town.fills_a_cart("ANNA", "LAMP", "SOFA")
+    town.fills_a_cart("BOLAT", "LAMP")
+    town.looks()
+    town.passes(hours=3)
+    town.buys("BOLAT", "LAMP", channel="store")
+    town.buys("ANNA", "CARE", channel="store")
+    town.looks()
+    assert town.members("abandoned") == set()
+    town.passes(hours=1)
+    town.looks()
+    assert town.members("abandoned") == set(), "four hours are not over before they are"
+    town.passes(minutes=1)
+    town.looks()
+    assert town.members("abandoned") == {"ANNA"}
+    town.buys("ANNA", "SOFA", channel="kiosk")
+    town.looks()
+    assert town.members("abandoned") == set()
+
+
+def test_a_cart_of_last_week_reminds_nobody(town):
+    town.writes("abandoned", {"abandoned_cart": {"idle": "4h", "within": "7d"}})
+    town.lives("ANNA")
+    town.fills_a_cart("ANNA", "LAMP")
+    town.passes(days=1)
+    town.looks()
+    assert town.members("abandoned") == {"ANNA"}
+    town.passes(days=7)
+    town.looks()
+    assert town.members("abandoned") == set()
+
+
+def test_a_segment_follows_the_one_it_refers_to(town):
+    town.writes("buyers", {"all": [{"field": "orders.count", "op": ">", "value": 0}, {"not": {"segment": "staff"}}]})
+    town.writes("staff", {"field": "person.tags", "op": "in", "value": ["staff"]})
+    town.lives("ANNA", "BOLAT")
+    town.buys("ANNA")
+    town.buys("BOLAT")
+    town.looks()
+    assert town.members("buyers") == {"ANNA", "BOLAT"}
+    town.lives("BOLAT", tags=["staff"])
+    town.looks()
+    assert (town.members("buyers"), town.members("staff")) == ({"ANNA"}, {"BOLAT"})
+
+
+def test_a_merge_moves_the_membership_to_the_survivor(town):
+    town.writes("buyers", {"field": "orders.count", "op": ">", "value": 0})
+    town.lives("ANNA", "ANYA", "BOLAT", "BOLATBEK")
+    town.buys("ANYA")
+    for person in ("BOLAT", "BOLATBEK"):
+        town.buys(person)
+    town.looks()
+    town.merges("ANYA", "ANNA")
+    town.merges("BOLATBEK", "BOLAT")
+    town.looks()
+    assert town.members("buyers") == {"ANNA", "BOLAT"}
+    assert town.story("buyers", "ANYA")[-1] == ("left", "merged into ANNA")
+    assert [change for change, _ in town.story("buyers", "ANNA")] == ["entered"]
+    assert [change for change, _ in town.story("buyers", "BOLAT")] == ["entered"], "he was inside already"
+
+
+def test_a_static_list_is_filled_once_and_follows_its_people_through_merges_and_back(town):
+    town.writes("guests", {"field": "orders.count", "op": ">", "value": 0}, refresh="once")
+    town.lives("ANNA", "ANYA", "BOLAT")
+    town.buys("ANYA")
+    town.looks()
+    town.buys("BOLAT")
+    town.looks()
+    assert town.members("guests") == {"ANYA"}, "it was filled before BOLAT bought"
+    town.merges("ANYA", "ANNA")
+    town.looks()
+    assert town.members("guests") == {"ANNA"}
+    town.undoes_the_merge("ANYA", "ANNA")
+    town.looks()
+    assert town.members("guests") == {"ANYA"}
+    assert town.story("guests", "ANNA") == [("entered", "merged from ANYA"), ("left", "merge undone")]
+
+
+def test_a_changed_file_is_looked_at_for_everybody_and_a_torn_up_one_empties(town):
+    town.writes("big", {"field": "orders.sum", "op": ">=", "value": 1000})
+    town.lives("ANNA")
+    town.buys("ANNA", total=600)
+    town.looks()
+    town.writes("big", {"field": "orders.sum", "op": ">=", "value": 500})
+    town.looks()
+    assert town.members("big") == {"ANNA"}
+    town.tears_up("big")
+    town.looks()
+    assert town.members("big") == set()
+    assert town.story("big", "ANNA")[-1] == ("left", "the segment is no more")
+
+
+def test_the_held_out_are_the_same_in_every_run_and_others_in_every_segment(town):
+    people = [f"P{number}" for number in range(400)]
+    town.lives(*people[:5])
+    for person in people[5:]:
+        town.say("insert into identity.person (person_id, created_at, records) values (:p, now(), 1)", p=person)
+    for name in ("one", "two"):
+        town.writes(name, {"field": "orders.count", "op": ">=", "value": 0}, hold_out="10%")
+    town.looks()
+
+    def held_out(name):
+        query = "select person_id from segment.membership where segment = :n and hold_out"
+        return {row.person_id for row in town.all(query, n=name)}
+
+    one, two = held_out("one"), held_out("two")
+    assert 20 < len(one) < 65
+    assert one != two
+    town.looks(full=True)
+    assert held_out("one") == one
+    town.writes("one", {"field": "orders.count", "op": ">=", "value": 0}, hold_out="30%")
+    town.looks()
+    assert held_out("one") > one
+
+
+def test_only_what_a_person_activated_is_told_to_channels(town):
+    town.writes("buyers", {"field": "orders.count", "op": ">", "value": 0})
+    town.lives("ANNA", "BOLAT")
+    town.buys("ANNA")
+    town.looks()
+    assert town.told() == set()
+    town.say("update segment.definition set live_since = now()")
+    town.buys("BOLAT")
+    town.looks()
+    assert town.told() == {"buyers/BOLAT"}
+
+
+def test_a_member_whose_consent_changed_is_told_again(town):
+    town.writes("buyers", {"field": "orders.count", "op": ">", "value": 0})
+    town.lives("ANNA", "BOLAT")
+    town.buys("ANNA")
+    town.looks()
+    town.say("update segment.definition set live_since = now()")
+    town.say("insert into hub.dirty (entity, subject) values ('consent', 'ANNA'), ('consent', 'BOLAT')")
+    town.looks()
+    assert town.told() == {"buyers/ANNA"}
+
+
+def test_a_stay_in_a_segment_is_told_with_its_end_and_why(town):
+    town.writes("big", {"field": "orders.sum", "op": ">=", "value": 1000})
+    town.lives("ANNA")
+    bought = town.buys("ANNA", total=1000)
+    town.looks()
+    town.passes(days=1)
+    town.brings_back("ANNA", bought)
+    town.looks()
+    town.passes(days=1)
+    town.buys("ANNA", total=5000)
+    town.looks()
+    stays = town.all("select * from canonical.segment_member where segment = 'big' order by entered_at")
+    assert [(one.left_at - one.entered_at if one.left_at else None) for one in stays] == [DAY, None]
+    assert all(one.why for one in stays)
+
+
+@pytest.mark.parametrize(
+    ("where", "words"),
+    [
+        ({"field": "order.count", "op": "=", "value": 1}, "is 'orders.count' meant"),
+        ({"field": "orders.count", "op": "=", "value": "many"}, "orders.count is a number; 'many' is none"),
+        ({"segment": "nobody_wrote"}, "there is no segment 'nobody_wrote'"),
+    ],
+)
+def test_a_file_that_cannot_be_meant_stops_before_anybody_moves(town, where, words):
+    town.writes("odd", where)
+    with pytest.raises(ConfigError, match=words):
+        town.looks()
+
+
+def test_a_segment_for_a_channel_that_is_not_there_says_so(town):
+    consent = {"channel": "email", "purpose": "marketing"}
+    town.writes(
+        "mail", {"field": "orders.count", "op": ">", "value": 0}, consent=consent,
+        activate=[{"channel": "letters", "audience": "buyers"}],
+    )  # fmt: skip
+    with pytest.raises(ConfigError, match=r"segments/mail.yaml activates 'letters'"):
+        town.looks()
+
+
+def test_engineers_add_a_field_with_sql(town):
+    (town.folder / "fields.yaml").write_text(
+        "loyalty.tier:\n  kind: text\n  sql: case when v.sum >= 1000 then 'gold' else 'basic' end\n"
+        "  title: {ru: Уровень, kk: Деңгей, en: Tier}\n  values: [basic, gold]\n",
+        "utf-8",
+    )
+    town.writes("gold", {"field": "loyalty.tier", "op": "=", "value": "gold"})
+    town.lives("ANNA")
+    town.buys("ANNA", total=1000)
+    town.looks()
+    assert town.members("gold") == {"ANNA"}
