@@ -44,9 +44,11 @@ def put_receipts(work: Pass, arrival: Arrival, frames: FileFrames) -> Stored:
             _only(orders, compared),
             _only(lines, compared),
             replaced.removed["external_id"].to_pylist(),
+            work.values["because"],
         )
         orders, lines = _without(orders, replaced.compared), _without(lines, replaced.compared)
     receipts.add(work.db, orders, lines)
+    dirty.mark(work.db, "customer", _buyers(work, orders), work.values["because"])
     _mark(work, orders, touched)
     return Stored(aside, unbound)
 
@@ -144,6 +146,19 @@ order by external_id, line"""
 
 
 # ── who has to decide anew ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _buyers(work: Pass, orders: pa.Table) -> pa.ChunkedArray:
+    """Each buyer once, however many receipts he has; of receipts without one those with a card."""
+    named = orders["customer"].drop_null().unique()
+    nameless = orders.filter(pc.and_(pc.is_null(orders["customer"]), pc.is_valid(_card(orders))))
+    met = pc.binary_join_element_wise("order", nameless["external_id"].combine_chunks(), ":")
+    return pa.chunked_array([pc.binary_join_element_wise(work.connection.name, one, ":") for one in (named, met)])
+
+
+def _card(orders: pa.Table) -> pa.ChunkedArray:
+    return orders["loyalty_id"] if "loyalty_id" in orders.column_names else pa.nulls(orders.num_rows, pa.string())
+
 
 _OLDEST = text("""
 select min(as_of) from canonical.stock_level

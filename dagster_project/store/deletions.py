@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from dagster_project.store.merge import marked
+from dagster_project.store.orders import BUYER
 from dagster_project.store.raw import Raw
 
 SUBJECTS: Mapping[str, tuple[str, str]] = {
@@ -55,6 +56,17 @@ with gone as ({gone}), deleted as (
 select (select count(*) from deleted), (select count(*) from marked)
 """
 
+# What is sold to nobody any more changes what its buyer is worth.
+_TELL_BUYERS = f"""
+with {
+    marked(
+        "customer",
+        f'select {BUYER.format("t")} from canonical."order" t where t.connection = :connection and t.deleted_at = :now',
+    )
+}
+select count(*) from marked
+"""
+
 # A variant that is gone claims no name any more, whether it ever got one or not.
 _FREE_NAMES = """
 delete from hub.sku_claim k where k.connection = :connection and k.external_id in (
@@ -77,6 +89,8 @@ def delete(
     marks = marked(dirty, "select subject from deleted")
     statement = _DELETE.format(gone=gone, entity=table, subject=subject, marks=marks)
     deleted, made_dirty = db.execute(text(statement), values).one()
+    if table == "order":
+        db.execute(text(_TELL_BUYERS), values)
     if table == "product":
         db.execute(text(_FREE_NAMES.format(gone=gone)), values)
     return deleted, made_dirty

@@ -80,6 +80,16 @@ _ORDER_FIELDS = ", ".join(
 )
 _JOINS, _SKU = bindings.resolved("i")
 
+BUYER = """{0}.connection || ':' || coalesce({0}.customer,
+  case when coalesce({0}.contact_phone, {0}.contact_email, {0}.loyalty_id, {0}.contact_name) is not null
+       then 'order:' || {0}.external_id end)"""
+"""Whose an order is, as identity is told of it; null of one that says nothing of anybody."""
+_BUYERS = f"""
+  select was from heads union all select {BUYER.format("h")} from heads h
+  union all
+  select {BUYER.format("t")} from changed c join canonical."order" t using (external_id)
+  where t.connection = :connection"""
+
 # A copy is known by what it carries, or by the receipt we got when we made it. Its system knew of it before we read it,
 # and a count taken in between holds back what it reserves.
 _ORDERS = f"""
@@ -93,6 +103,7 @@ with latest as materialized (
   from latest i left join hub.binding made
     on made.connection = :connection and made.entity = 'order' and made.external_id = i.external_id''',
         (*Incoming("order").columns,),
+        was=f"case when t.connection is not null then {BUYER.format('t')} end",
         name="heads",
     )
 },
@@ -129,7 +140,8 @@ copies as (
     total = excluded.total, vat_rate = excluded.vat_rate, location = excluded.location
 ), changed as materialized (
   select external_id from heads union select external_id from gone union select external_id from differing
-), {marked("order", "select cast(:connection as text) || ':' || external_id from changed")}
+), {marked("order", "select cast(:connection as text) || ':' || external_id from changed")},
+{marked("customer", _BUYERS, name="buyers")}
 select (select count(*) from changed), (select count(*) from marked), (select count(*) from resolved where unbound)
 """
 

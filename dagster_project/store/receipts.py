@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection, text
 
+from dagster_project.store.orders import BUYER
 from dagster_project.store.tables import order, order_line
 from dagster_project.store.transfer import copy_in, read
 
@@ -64,8 +65,22 @@ _INSERT = """
 insert into canonical.{table} select s.* from {stage} s join touched using (external_id) where comes order by {keys}"""
 
 
-def replace(db: Connection, connection: str, orders: pa.Table, lines: pa.Table, removed: Sequence[str]) -> list[str]:
-    """Makes the tables say what these receipts say, and nothing of `removed`; gives the ids that really changed."""
+# whose receipts go, and whose come: both are worth another sum now
+_TELL = f"""
+insert into hub.dirty (entity, subject, because)
+select distinct 'customer', subject, cast(:because as text) from (
+  select {BUYER.format("t")} from canonical."order" t join touched using (external_id) where t.connection = :connection
+  union all
+  select {BUYER.format("s")} from stage_order s join touched using (external_id)) b(subject)
+where subject is not null
+"""
+
+
+def replace(
+    db: Connection, connection: str, orders: pa.Table, lines: pa.Table, removed: Sequence[str], because: str
+) -> list[str]:
+    """Makes the tables say what these receipts say, and nothing of `removed`; gives the ids that really changed. Their
+    buyers are marked dirty."""
     for name, table in (("stage_order", 'canonical."order"'), ("stage_line", "canonical.order_line")):
         db.execute(text(f"create temp table {name} (like {table} including defaults) on commit drop"))
     db.execute(text("create temp table touched (external_id text, comes boolean) on commit drop"))
@@ -78,6 +93,7 @@ def replace(db: Connection, connection: str, orders: pa.Table, lines: pa.Table, 
     )
     for statement in (_SAME_PERSON, "analyze stage_order", "analyze stage_line", _CHANGED):
         db.execute(text(statement))
+    db.execute(text(_TELL), {"connection": connection, "because": because})
     for name in ("order_line", '"order"'):
         db.execute(text(_DELETE.format(table=name)), {"connection": connection})
     db.execute(text(_INSERT.format(table='"order"', stage="stage_order", keys="external_id")))
