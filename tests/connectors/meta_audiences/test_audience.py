@@ -1,0 +1,172 @@
+"""People join an audience as hashes and leave it by the hash that was uploaded, whatever they are called by now."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from connectors.meta_audiences import CONNECTOR
+from connectors.meta_audiences.config import MetaAudiencesConfig
+from connectors.meta_audiences.sandbox import DEMO, Meta, sandbox
+from connectors.sdk import Accepted, Change, ConfigError, Deferred, Outcome, Rejected, Unknown, outcomes
+from connectors.sdk.audiences import META, hashed
+from connectors.sdk.runtime import LocalBucket, Runtime, using
+from connectors.sdk.testing.sandbox import served
+
+SINK = CONNECTOR.sink("segment.push")
+Settings = Callable[..., MetaAudiencesConfig]
+ALIYA = {"email": "aliya@example.kz", "phone": "+77000000001"}
+
+
+@pytest.fixture
+def meta(now) -> Meta:
+    return sandbox(clock=lambda: now)
+
+
+@pytest.fixture
+def settings(meta: Meta) -> Iterator[Settings]:
+    with served(meta.sandbox) as url, using(Runtime(bucket=LocalBucket(), sleep=lambda seconds: None)):
+
+        def make(**given: Any) -> MetaAudiencesConfig:
+            known = {**DEMO.settings, **DEMO.secrets, **DEMO.unlimited, "base_url": url}
+            return MetaAudiencesConfig.model_validate({**known, **given}).named("ads")  # type: ignore[return-value]
+
+        yield make
+
+
+def joins(person: str, about: dict[str, str], receipt: str = "", audience: str = "vip") -> Change:
+    return Change("segment.push", f"{audience}/{person}", receipt, {"audience": audience, "member": True}, about=about)
+
+
+def leaves(person: str, receipt: str = "", about: dict[str, str] | None = None, audience: str = "vip") -> Change:
+    value = {"audience": audience, "member": False}
+    return Change("segment.push", f"{audience}/{person}", receipt, value, about=about or {})
+
+
+def sent(config: MetaAudiencesConfig, *changes: Change) -> list[Outcome]:
+    """Outcomes in the order of the changes."""
+    found = {outcome.change.subject: outcome for outcome in outcomes(SINK, config, changes)}
+    return [found[change.subject] for change in changes]
+
+
+def row(person: str, about: dict[str, str]) -> dict[str, str]:
+    return {"EMAIL": META.email(about["email"]), "PHONE": META.phone(about["phone"]), "EXTERN_ID": person}
+
+
+def test_nothing_but_hashes_and_our_own_id_leaves_the_house(meta, settings):
+    sent(settings(), joins("P1", {**ALIYA, "first_name": "Әлия"}))
+    [upload] = meta.sandbox.requests("POST", "/users")
+    assert b"aliya" not in upload.body
+    assert b"7000000001" not in upload.body
+    assert meta.named("vip").holds(**row("P1", ALIYA))
+
+
+def test_who_has_no_phone_is_found_by_the_email_and_a_gap_is_no_hash(meta, settings):
+    made = sent(settings(), joins("P1", ALIYA), joins("P2", {"email": "dana@example.kz"}))
+    assert [type(one) for one in made] == [Accepted, Accepted]
+    [upload] = meta.sandbox.requests("POST", "/users")
+    assert upload.json["payload"]["data"][1] == [hashed("dana@example.kz"), "", "P2"]
+
+
+def test_who_leaves_is_taken_out_by_what_was_uploaded_though_the_phone_is_another_one_now(meta, settings):
+    [joined] = sent(settings(), joins("P1", ALIYA))
+    moved = {"email": "aliya.new@example.kz", "phone": "+77000000009"}
+    assert [type(one) for one in sent(settings(), leaves("P1", joined.receipt, moved))] == [Accepted]
+    assert meta.named("vip").rows == set()
+    [taken] = meta.sandbox.requests("DELETE", "/users")
+    assert taken.json["payload"]["data"] == [[META.email(ALIYA["email"]), META.phone(ALIYA["phone"]), "P1"]]
+
+
+def test_a_person_who_was_erased_is_taken_out_by_the_receipt_alone(meta, settings):
+    [joined] = sent(settings(), joins("P1", ALIYA))
+    sent(settings(), leaves("P1", joined.receipt, about=None))
+    assert meta.named("vip").rows == set()
+
+
+def test_a_new_phone_replaces_the_old_row_and_leaves_no_trace_of_it(meta, settings):
+    [joined] = sent(settings(), joins("P1", ALIYA))
+    moved = {**ALIYA, "phone": "+77000000009"}
+    [again] = sent(settings(), joins("P1", moved, joined.receipt))
+    assert isinstance(again, Accepted)
+    assert meta.named("vip").rows == {frozenset(row("P1", moved).items())}
+    assert again.receipt != joined.receipt
+
+
+def test_the_same_person_sent_again_is_there_once(meta, settings):
+    [joined] = sent(settings(), joins("P1", ALIYA))
+    sent(settings(), joins("P1", ALIYA, joined.receipt))
+    assert len(meta.named("vip").rows) == 1
+    assert meta.sandbox.requests("DELETE") == []
+
+
+def test_who_cannot_be_found_by_anything_is_not_sent(meta, settings):
+    [made] = sent(settings(), joins("P1", {"first_name": "Әлия"}))
+    assert (type(made), made.code) == (Rejected, "no_address")
+    assert meta.sandbox.requests("POST") == []
+
+
+def test_leaving_goes_before_joining(meta, settings):
+    sent(settings(), joins("P1", ALIYA))
+    meta.sandbox.journal.clear()
+    sent(settings(), joins("P2", {"email": "dana@example.kz"}), leaves("P1", about=ALIYA))
+    assert [seen.method for seen in meta.sandbox.journal if seen.method != "GET"] == ["DELETE", "POST"]
+
+
+@pytest.mark.parametrize("samples", [True, False])
+def test_an_invalid_row_costs_no_other_whether_meta_names_it_or_not(meta, settings, samples):
+    people = [joins(f"P{number}", {"email": f"buyer{number}@example.com"}) for number in range(7)]
+    meta.samples, meta.invalid = samples, {META.email("buyer5@example.com")}
+    made = sent(settings(), *people)
+    assert [type(one) for one in made] == [Accepted] * 5 + [Rejected] + [Accepted]
+    assert len(meta.named("vip").rows) == 6
+
+
+def test_a_segment_without_an_audience_gets_one(meta, settings):
+    sent(settings(), joins("P1", ALIYA, audience="at_risk_vip"))
+    sent(settings(), joins("P2", {"email": "dana@example.kz"}, audience="at_risk_vip"))
+    assert [one.name for one in meta.audiences.values()] == ["vip", "at_risk_vip"]
+    assert len(meta.named("at_risk_vip").rows) == 2
+
+
+def test_an_audience_is_found_however_many_there_are(meta, settings):
+    for number in range(450):
+        meta.audience(f"audience {number}")
+    sent(settings(audiences={"vip": "audience 449"}), joins("P1", ALIYA))
+    assert len(meta.named("audience 449").rows) == 1
+
+
+def test_nobody_leaves_an_audience_that_does_not_exist_and_none_is_made_for_it(meta, settings):
+    assert [type(one) for one in sent(settings(), leaves("P1", about=ALIYA, audience="gone"))] == [Accepted]
+    assert len(meta.audiences) == 1
+
+
+def test_a_flagged_audience_waits_for_the_merchant(meta, settings):
+    meta.named("vip").status = 471
+    [made] = sent(settings(), joins("P1", ALIYA))
+    assert (type(made), made.blocked) == (Deferred, True)
+    assert "flagged" in made.why
+
+
+def test_an_upload_without_an_answer_is_unknown_and_the_rest_is_not_sent(meta, settings):
+    sent(settings(), joins("P1", ALIYA))
+    meta.sandbox.faults.set("lost_reply", match="DELETE", times=1)
+    made = sent(settings(), leaves("P1", about=ALIYA), joins("P2", {"email": "dana@example.kz"}))
+    assert [type(one) for one in made] == [Unknown, Deferred]
+    assert len(meta.sandbox.requests("POST", "/users")) == 1
+
+
+def test_the_same_upload_is_the_same_session(meta, settings):
+    change = replace(joins("P1", ALIYA), key="ads:1")
+    sent(settings(), change)
+    sent(settings(), change)
+    sent(settings(), replace(change, key="ads:2"))
+    first, again, other = (seen.json["session"]["session_id"] for seen in meta.sandbox.requests("POST", "/users"))
+    assert first == again != other
+
+
+@pytest.mark.parametrize(("wrong", "words"), [({"token": "old"}, "system user"), ({"ad_account": "1"}, "ad_account")])
+def test_a_wrong_setting_is_named_with_the_page_that_mends_it(settings, wrong, words):
+    with pytest.raises(ConfigError, match=f"(?i){words}") as caught:
+        CONNECTOR.check(settings(**wrong))
+    assert "old" not in str(caught.value)
