@@ -14,7 +14,7 @@ Method = Callable[[Any, dict[str, Any]], Any]
 Body = dict[str, Any]
 
 CAPACITY, DRAIN = 50.0, 2.0
-BASKETS, BUDGET = 600.0, 480.0
+BASKET, BASKETS, BUDGET = 60.0, 10, 480.0
 REFERENCE = re.compile(r"\$result\[([^\]]+)\]((?:\[[^\]]+\])*)")
 HALTS = ("1", 1, True)
 FIRST = "first-refresh-token"
@@ -31,14 +31,14 @@ class Refusal(Exception):
 
 @dataclass
 class Door:
-    """`level` of the leaky bucket; `worked`: seconds of each method by moment; `cost`: seconds that a call takes."""
+    """`level` of the leaky bucket; `worked`: seconds of each method by minute; `cost`: seconds that a call takes."""
 
     hook: str
     clock: Callable[[], datetime]
     counting: bool = True
     level: float = 0.0
     at: float | None = None
-    worked: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    worked: dict[str, dict[int, float]] = field(default_factory=dict)
     cost: dict[str, float] = field(default_factory=dict)
     access_token: str = ""
     refresh_token: str = FIRST
@@ -82,20 +82,20 @@ class Door:
     def work(self, method: str) -> Body:
         """Lets the method work, and tells what it has used. Raises Refusal where its ten minutes are spent."""
         now = self.now()
-        recent = [(at, spent) for at, spent in self.worked.get(method, []) if at > now - BASKETS]
-        used = sum(spent for _, spent in recent)
-        reset = (recent[0][0] if recent else now) + BASKETS
+        minute = int(now // BASKET)
+        kept = {at: spent for at, spent in self.worked.get(method, {}).items() if at > minute - BASKETS}
+        used, reset = sum(kept.values()), (min(kept, default=minute) + BASKETS) * BASKET
         if self.counting and used >= BUDGET:
             refusal = Refusal(429, "OPERATION_TIME_LIMIT", "Method is blocked due to operation time limit")
             refusal.said["time"] = {"operating": used, "operating_reset_at": reset}
             raise refusal
         spent = self.cost.get(method, 0.02)
-        self.worked[method] = [*recent, (now, spent)]
-        return {**self.time(), "operating": round(used + spent, 6), "operating_reset_at": reset}
+        self.worked[method] = {**kept, minute: kept.get(minute, 0.0) + spent}
+        return {**self.time(spent), "operating": round(used + spent, 6), "operating_reset_at": reset}
 
-    def time(self) -> Body:
+    def time(self, spent: float = 0.02) -> Body:
         now = self.clock()
-        return {"start": now.timestamp(), "finish": now.timestamp(), "duration": 0.02, "processing": 0.01,
+        return {"start": now.timestamp(), "finish": now.timestamp(), "duration": spent, "processing": spent,
                 "date_start": now.isoformat(), "date_finish": now.isoformat()}  # fmt: skip
 
 
