@@ -1,17 +1,14 @@
-"""Which segments are shown to which channels: what their files say under `activate`."""
+"""Which segments are shown to which channels: what their files say under `activate`, once a person made them live."""
 
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
-import yaml
+from sqlalchemy import Connection as Database
 
 from connectors.sdk.errors import ConfigError
 from dagster_project.connections import Connection, Hub
-
-PURPOSE = "marketing"
-"""What a consent must be for, where a segment names nothing else."""
+from dagster_project.segment_files import segments
+from dagster_project.store.segments import live
 
 
 class Activation(NamedTuple):
@@ -20,41 +17,30 @@ class Activation(NamedTuple):
     segment: str
     connection: str
     audience: str
-    purpose: str = PURPOSE
+    purpose: str
 
 
 def activations(hub: Hub) -> tuple[Activation, ...]:
-    """What the files of `segments/` beside connections.yaml activate. Raises ConfigError naming the file.
-
-    A segment has one audience in a connection: a person is there or not.
-    """
-    found = [one for path in sorted((hub.folder / "segments").glob("*.yaml")) for one in _activated(path)]
+    """What the segments' files say. Raises ConfigError: a segment has one audience in a connection, as a person is
+    there or is not."""
+    found = tuple(_stated(hub))
+    places = [one[:2] for one in found]
     for one in found:
-        if one.connection not in hub.connections:
-            raise ConfigError(f"segment {one.segment} activates {one.connection}, which connections.yaml does not know")
-        if any(other[:2] == one[:2] and other != one for other in found):
-            raise ConfigError(f"segment {one.segment} activates {one.connection} twice: name one audience")
-    return tuple(dict.fromkeys(found))
+        if places.count(one[:2]) > 1:
+            raise ConfigError(f"segments/{one.segment}.yaml activates {one.connection} twice: name one audience there")
+    return found
 
 
-def activated(hub: Hub, connection: Connection) -> dict[str, Activation]:
-    """Of one connection, by segment."""
-    return {one.segment: one for one in activations(hub) if one.connection == connection.name}
+def _stated(hub: Hub) -> Iterator[Activation]:
+    for one in segments(hub):
+        if consent := one.segment.consent:
+            for shown in one.segment.activate:
+                yield Activation(one.name, shown.channel, shown.audience, consent.purpose)
 
 
-def _activated(path: Path) -> Iterator[Activation]:
-    said = _read(path, path.stat().st_mtime_ns)
-    purpose = (said.get("consent") or {}).get("purpose", PURPOSE)
-    for one in said.get("activate") or ():
-        yield Activation(said["segment"], one["channel"], one.get("audience") or said["segment"], purpose)
-
-
-@lru_cache(maxsize=1024)
-def _read(path: Path, changed: int) -> Mapping[str, Any]:
-    try:
-        said = yaml.safe_load(path.read_text("utf-8"))
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path.name} is not valid YAML: {error}") from None
-    if not isinstance(said, dict) or not isinstance(said.get("segment"), str):
-        raise ConfigError(f"{path.name}: a segment's file names it under `segment`")
-    return said
+def activated(db: Database, hub: Hub, connection: Connection) -> dict[str, Activation]:
+    """Of one connection, by segment: those that are live."""
+    at_work = live(db)
+    return {
+        one.segment: one for one in activations(hub) if one.connection == connection.name and one.segment in at_work
+    }

@@ -72,7 +72,7 @@ def _asked(
     joins = [row.subject for row in rows if json.loads(row.becomes or "{}").get("member")]
     if sink.reaches is None or not joins:
         return {}, {}
-    active, by_purpose = activated(hub, connection), defaultdict(list)
+    active, by_purpose = activated(db, hub, connection), defaultdict(list)
     refused = {}
     for subject in joins:
         if activation := active.get(subject.partition("/")[0]):

@@ -30,8 +30,9 @@ def memberships(hub: Hub, connection: Connection, queue: Queue, slice: Slice, no
     reached any more; `emptied`, a removal by which a whole audience would go.
     """
     assert connection.spec is not None
-    active, channel = activated(hub, connection), connection.spec.sink(queue.capability).reaches
+    channel = connection.spec.sink(queue.capability).reaches
     with slice.engine.connect() as db:
+        active = activated(db, hub, connection)
         if slice.subjects is not None:
             slice = Slice(slice.engine, hub, widened(db, slice.subjects))
         people = concerned(db, queue, list(active), slice.subjects)

@@ -5,10 +5,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Connection as Database
 from sqlalchemy import Engine, select
 from sqlalchemy.dialects.postgresql import insert
 
 from dagster_project.connections import Connection, Hub
+from dagster_project.steps.activation import activated
+from dagster_project.steps.case import PEOPLE
 from dagster_project.steps.decide import Planned, decide, decide_dirty
 from dagster_project.store.tables import cursor
 
@@ -16,9 +19,12 @@ Plans = dict[tuple[str, str], Planned]
 """(connection, capability) → what was planned for it."""
 
 
-def fingerprint(hub: Hub, connection: Connection) -> str:
-    """Of everything in connections.yaml that decides what a channel shows."""
+def fingerprint(db: Database, hub: Hub, connection: Connection, capability: str) -> str:
+    """Of everything that decides what a channel shows: what connections.yaml says, of audiences which are activated."""
     entry = connection.entry
+    if capability in PEOPLE:
+        audiences = activated(db, hub, connection) if capability == "segment.push" else {}
+        return _digest([entry.push, connection.guards, hub.entry.authority, sorted(audiences.values())])
     parts: list[Any] = [
         entry.offers,
         entry.stock,
@@ -29,22 +35,26 @@ def fingerprint(hub: Hub, connection: Connection) -> str:
         connection.guards,
         hub.entry.authority,
     ]
+    return _digest(parts)
+
+
+def _digest(parts: list[Any]) -> str:
     return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
 
 
-def changed_rules(engine: Engine, hub: Hub) -> list[tuple[Connection, str]]:
-    """Capabilities whose rules differ from those last decided with, or that were never decided."""
+def changed_rules(engine: Engine, hub: Hub) -> list[tuple[Connection, str, str]]:
+    """Capabilities whose rules differ from those last decided with, or that were never decided; and these rules."""
     with engine.connect() as connection:
         rows = connection.execute(
             select(cursor.c.connection, cursor.c.resource, cursor.c.value).where(cursor.c.resource.like("decide:%"))
         )
         known = {(row.connection, row.resource): row.value for row in rows}
-    return [
-        (one, capability)
-        for one in hub.connections.values()
-        for capability in one.capabilities
-        if known.get((one.name, f"decide:{capability}")) != fingerprint(hub, one)
-    ]
+        now = [
+            (one, capability, fingerprint(connection, hub, one, capability))
+            for one in hub.connections.values()
+            for capability in one.capabilities
+        ]
+    return [(one, name, rules) for one, name, rules in now if known.get((one.name, f"decide:{name}")) != rules]
 
 
 def decide_due(engine: Engine, hub: Hub, *, now: datetime) -> Plans:
@@ -62,12 +72,12 @@ def decide_due(engine: Engine, hub: Hub, *, now: datetime) -> Plans:
 def decide_changed_rules(engine: Engine, hub: Hub, *, now: datetime) -> Plans:
     """Decides those channels in full and remembers their rules."""
     plans: Plans = {}
-    for connection, capability in changed_rules(engine, hub):
+    for connection, capability, rules in changed_rules(engine, hub):
         plans[connection.name, capability] = decide(engine, hub, connection, capability, now=now)
         remembered = {
             "connection": connection.name,
             "resource": f"decide:{capability}",
-            "value": fingerprint(hub, connection),
+            "value": rules,
         }
         with engine.begin() as transaction:
             statement = insert(cursor).values(remembered)

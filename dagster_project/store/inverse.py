@@ -23,7 +23,8 @@ def plans(db: Connection, plan_or_run: str) -> list[tuple[int, Queue]]:
     return [(row.plan, Queue(row.connection, row.capability)) for row in rows]
 
 
-# Who was in no audience before is taken out of it again. What was shown before stands beside what was confirmed; what waits is the newest intent, whoever planned it.
+# Who was in no audience before is taken out of it again. What was shown before stands beside what was confirmed; what
+# waits is the newest intent, whoever planned it.
 _SENT = text("""
 with done as (
   select distinct on (subject) subject, becomes,

@@ -137,7 +137,13 @@ class Circle:
         file = self.folder / "segments" / f"{segment}.yaml"
         file.parent.mkdir(exist_ok=True)
         said = {"segment": segment, "activate": [{"channel": channel, "audience": audience or segment}]}
-        file.write_text(yaml.safe_dump({**said, "consent": {"channel": "email", "purpose": "marketing"}}), "utf-8")
+        said |= {
+            "consent": {"channel": "email", "purpose": "marketing"},
+            "title": dict.fromkeys(("ru", "kk", "en"), "S"),
+        }
+        file.write_text(yaml.safe_dump({**said, "where": {"field": "orders.count", "op": ">=", "value": 1}}), "utf-8")
+        self.say("insert into segment.definition (segment, body, seen_at, live_since) values (:s, '{}', :now, :now) "
+                 "on conflict (segment) do nothing", s=segment, now=self.now)  # fmt: skip
 
     def enter(self, segment: str, *people: str, hold_out: bool = False) -> None:
         for person in people:

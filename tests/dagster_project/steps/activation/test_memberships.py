@@ -4,6 +4,7 @@ import pytest
 
 from connectors.sdk import Accepted, ConfigError
 from dagster_project.steps.approve import approve
+from dagster_project.steps.rules import decide_due
 from tests.dagster_project.steps.activation.conftest import ALIYA, BORIS, DANA, email
 
 REFUSED = ("excluded", "consent: may not be reached by email for marketing")
@@ -85,9 +86,23 @@ def test_a_segment_no_longer_activated_is_taken_from_the_channel(circle, mailer)
     assert circle.states() == {"sofas/aliya": ("excluded", "the segment is not activated here")}
 
 
+def test_nothing_leaves_before_a_person_made_the_segment_live(circle, mailer):
+    circle.say("update segment.definition set live_since = null")
+    circle.agree(ALIYA)
+    circle.enter("sofas", ALIYA)
+    circle.syncs()
+    assert mailer.received == []
+    assert circle.states() == {}
+    circle.say("update segment.definition set live_since = now()")
+    decide_due(circle.store, circle.hub, now=circle.now)
+    circle.delivers()
+    assert mailer.addresses("sofa buyers") == {email(ALIYA)}
+    assert decide_due(circle.store, circle.hub, now=circle.now) == {}
+
+
 def test_a_segment_activated_for_an_unknown_channel_says_so(circle):
     circle.activates("sofas", channel="pigeons")
-    with pytest.raises(ConfigError, match="segment sofas activates pigeons"):
+    with pytest.raises(ConfigError, match=r"activates 'pigeons', which connections.yaml does not know"):
         circle.decides_in_full()
 
 
