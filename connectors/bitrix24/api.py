@@ -169,22 +169,37 @@ def write(config: Bitrix24Config, calls: Mapping[str, Call]) -> dict[str, Answer
 
 def walked(config: Bitrix24Config, reply: Reply, calls: Mapping[str, Call]) -> dict[str, Answer]:
     """The batch's answer, command by command. Empty maps come as `[]`."""
-    body = opened(reply)["result"]
+    envelope = opened(reply)
+    body, now = envelope["result"], told_finish(envelope)
     if not isinstance(body, dict) or "result_error" not in body:
         raise ContractError(f"{reply.request}: no answer to a batch", sample(reply.text, reply.secrets))
     results, errors, times = (as_map(body.get(part)) for part in ("result", "result_error", "result_time"))
     for key, call in calls.items():
         note(config, call.method, times.get(key))
-    return {key: _answer(config, key, call, results, errors) for key, call in calls.items()}
-
-
-def _answer(config: Bitrix24Config, key: str, call: Call, results: Record, errors: Record) -> Answer:
-    if key in errors:
-        said = errors[key] if isinstance(errors[key], dict) else {"error_description": str(errors[key])}
-        error = meaning(config, None, said, secrets_of(config), call.method)
+    refusals = {
+        key: meaning(config, None, _said(errors[key]), secrets_of(config), call.method, now)
+        for key, call in calls.items()
+        if key in errors
+    }
+    for error in refusals.values():
         if isinstance(error, TransientError) and error.retry_after:
             http(config).rest(error.retry_after, error.lane)
-        return Answer(error=error)
+    return {key: _answer(key, results, refusals) for key in calls}
+
+
+def _said(error: Any) -> Record:
+    return error if isinstance(error, dict) else {"error_description": str(error)}
+
+
+def told_finish(envelope: Record) -> float | None:
+    """The portal's clock at the end of an answer, in seconds."""
+    finish = as_map(envelope.get("time")).get("finish")
+    return float(finish) if isinstance(finish, int | float) else None
+
+
+def _answer(key: str, results: Record, refusals: Mapping[str, HubError]) -> Answer:
+    if key in refusals:
+        return Answer(error=refusals[key])
     return Answer(results[key]) if key in results else Answer(ran=False)
 
 

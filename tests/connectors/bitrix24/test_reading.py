@@ -213,7 +213,7 @@ def test_an_error_inside_a_batch_is_no_empty_page(portal, settings, clock):
 
 
 def test_a_removed_webhook_is_the_merchants_to_mend(portal, settings):
-    with pytest.raises(ConfigError, match="NO_AUTH_FOUND.*make a new one") as refused:
+    with pytest.raises(ConfigError, match=r"NO_AUTH_FOUND.*make a new one") as refused:
         read(settings(portal, webhook="1/anothercode"), "contacts", FIRST)
     assert "anothercode" not in str(refused.value)
 
