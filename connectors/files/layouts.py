@@ -152,7 +152,9 @@ CUSTOMERS = Layout(
         "first_name": _names("имя, first name, аты"),
         "middle_name": _names("отчество, middle name, patronymic, әкесінің аты"),
         "phone": _names("телефон, мобильный телефон, phone, mobile, телефоны"),
-        "phone2": _names("телефон 2, доп телефон, phone2, phone 2"),
+        "phone2": _names(
+            "телефон 2, телефон2, доп телефон, доп. телефон, дополнительный телефон, phone2, phone 2, қосымша телефон"
+        ),
         "email": _names("e-mail, email, эл почта, электронная почта, почта"),
         "birth_date": _names("дата рождения, день рождения, birth date, birthday, туған күні"),
         "gender": _names("пол, gender, sex, жынысы"),

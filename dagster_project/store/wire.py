@@ -17,7 +17,7 @@ from sqlalchemy import ARRAY, JSON, Table
 
 Rows: TypeAlias = pyarrow.Table | pandas.DataFrame | Sequence[Mapping[str, Any]]
 
-SEPARATOR = "\x1f"  # before every element of an array on its way out; mapping removes control characters from text
+SEPARATOR = "\x1e"  # before every element of an array on its way out; mapping removes it from texts (\x1f joins keys)
 _RENDER = csv.WriteOptions(include_header=False, batch_size=2**16, quoting_style="needed")  # every text, not null
 
 
