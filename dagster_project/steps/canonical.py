@@ -18,7 +18,7 @@ from connectors.sdk.redact import redacted
 from connectors.sdk.spec import CAPABILITIES, Resource
 from dagster_project import collector
 from dagster_project.connections import Connection, Hub
-from dagster_project.steps import bindings, contacts, goods, orders
+from dagster_project.steps import bindings, consents, contacts, goods, orders
 from dagster_project.steps.file_lines import replay_lines
 from dagster_project.steps.mapping import Found, Pass, Rows, Said, Selected, mapped, read
 from dagster_project.store import deletions, explicit, quarantine, raw
@@ -56,6 +56,7 @@ WAYS = {
     "contact_event": Way(("contact_event",), contacts.contact_rows, contacts.put_contacts),
     "cart": Way(("cart", "cart_line"), contacts.cart_rows, contacts.put_carts),
     "loyalty_entry": Way(("loyalty_entry",), contacts.point_rows, contacts.put_points),
+    "consent_event": Way(("consent_event",), consents.consent_rows, consents.put_consents),
 }
 """In the order in which they hang on each other."""
 BINDING = {"location", "product", "listing", "price", "stock_level"}

@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from sqlalchemy import text
 
 from connectors.sdk.files import KEY_PARTS, FileFrames
-from dagster_project.steps import contacts, goods
+from dagster_project.steps import consents, contacts, goods
 from dagster_project.steps.authority import strength
 from dagster_project.steps.mapping import Pass
 from dagster_project.store import bindings, quarantine
@@ -223,7 +223,7 @@ FILL = {
     "product": _products,
     "stock_level": _counts,
     "price": _prices,
-    **{entity: _as_told(entity) for entity in ("customer", "contact_event", "cart", "loyalty_entry")},
+    **{entity: _as_told(entity) for entity in ("customer", "contact_event", "cart", "loyalty_entry", "consent_event")},
 }
 PUT = {
     "product": _put_products,
@@ -233,6 +233,7 @@ PUT = {
     "contact_event": contacts.put_contacts,
     "cart": contacts.put_carts,
     "loyalty_entry": contacts.put_points,
+    "consent_event": consents.put_consents,
 }
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from dagster_project.store import bindings
+from dagster_project.store import bindings, suppression
 from dagster_project.store.goods import Put
 from dagster_project.store.incoming import Incoming
 from dagster_project.store.merge import marked, merged
+from dagster_project.store.statements import mark_holders
 
 Values = Mapping[str, Any]
 CHANGED = "changed_entry"
@@ -49,6 +50,9 @@ select (select count(*) from merged), (select count(*) from marked)
 
 
 def put_contacts(db: Connection, values: Values) -> Put:
+    """Whoever unsubscribed or complained is suppressed at once, and so is an address that is dead."""
+    if left_alone := suppression.from_contacts(db, values):
+        mark_holders(db, left_alone, values["because"])
     return Put(*db.execute(text(_CONTACTS), values).one())
 
 

@@ -121,7 +121,8 @@ consent_event = table(
     Column("at", MOMENT, nullable=False),
     Column("expires_at", MOMENT),
     Column("text_version", Text),
-    Column("evidence", Text),
+    Column("evidence", JSONB, nullable=False, server_default="{}"),
+    Column("evidence_hash", LargeBinary, nullable=False),
     Column("recorded_at", MOMENT, nullable=False, server_default=func.now()),
     source(),
     Column("statement", LargeBinary, nullable=False),
@@ -129,8 +130,8 @@ consent_event = table(
     Column("hash", LargeBinary, nullable=False),
     Index("consent_event_once", "statement", unique=True),
     Index("consent_event_subject", "subject", "channel", "purpose", "at"),
-    doc="Append-only statements, each chained to the one before. subject: HMAC of (kind, identifier). statement: HMAC "
-    "of what was said, so that the chain holds when identifier and evidence (JSON, sealed) are erased.",
+    doc="Append-only statements, each chained to the one before. subject: hash of the sealed identifier. evidence: a "
+    "sealed JSON text. statement: HMAC of what was said, without identifier and evidence: the chain outlives them.",
 )
 
 # ── identity: who is who ──────────────────────────────────────────────────────────────────────────────────────────────

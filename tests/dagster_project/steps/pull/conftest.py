@@ -22,6 +22,7 @@ from dagster_project.store.transfer import copy_in
 from mappings.canonical import (
     Cart,
     CartLine,
+    ConsentEvent,
     ContactEvent,
     Customer,
     Listing,
@@ -158,6 +159,7 @@ TO_CONTACT = FieldMap(
         "channel": Field("channel"),
         "kind": Field("kind"),
         "value": Field("value", Decimal),
+        "payload": Field("details"),
     },
 )
 TO_CART = FieldMap(
@@ -186,6 +188,20 @@ TO_POINTS = FieldMap(
         "reason": Field("reason"),
     },
 )
+TO_CONSENT = FieldMap(
+    ConsentEvent,
+    {
+        "external_id": Field("id"),
+        "customer": Field("buyer"),
+        "identifier_kind": Field("of"),
+        "identifier": Field("contact"),
+        "channel": Field("channel"),
+        "state": Field("state"),
+        "by": Field("by"),
+        "at": Field("at", convert.aware),
+        "evidence": Field("form"),
+    },
+)
 MAPS: dict[str, FieldMap | dict[str, FieldMap]] = {
     "goods": {"product": TO_PRODUCT, "price": TO_PRICES},
     "places": TO_PLACE,
@@ -196,6 +212,7 @@ MAPS: dict[str, FieldMap | dict[str, FieldMap]] = {
     "contacts": TO_CONTACT,
     "baskets": TO_CART,
     "points": TO_POINTS,
+    "consents": TO_CONSENT,
 }
 
 
