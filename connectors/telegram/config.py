@@ -1,0 +1,33 @@
+"""Settings of a Telegram bot."""
+
+from typing import Self
+
+from pydantic import Field as Setting
+from pydantic import HttpUrl, SecretStr, model_validator
+
+from connectors.sdk import ConnectionConfig
+
+
+class TelegramConfig(ConnectionConfig):
+    """One bot. It reaches those who started it, and nobody by a phone number."""
+
+    base_url: HttpUrl = Setting(HttpUrl("https://api.telegram.org"), description="API root; the sandbox has its own.")
+    token: SecretStr = Setting(description="Token of the bot, from @BotFather.")
+    per_second: float = Setting(5.0, gt=0, description="Requests a second; a bot may make about 30.")
+    consent_text: str | None = Setting(
+        None,
+        description="Version of the text on the bot's start page; set, starting the bot is consent to messages there.",
+    )
+    stop_words: tuple[str, ...] = Setting(
+        ("/stop", "stop", "стоп", "тоқтат"), description="A message that is just one of these is a refusal."
+    )
+    links_to: str | None = Setting(
+        None, description="Connection whose customers get personal start links; needs `link_secret`."
+    )
+    link_secret: SecretStr | None = Setting(None, description="Any long text; signs the tokens of start links.")
+
+    @model_validator(mode="after")
+    def _links_are_signed(self) -> Self:
+        if (self.links_to is None) is not (self.link_secret is None):
+            raise ValueError("`links_to` and the secret `link_secret` belong together")
+        return self

@@ -1,0 +1,151 @@
+"""Telegram on loopback: updates wait for a day, are forgotten once passed over, and only one reader may ask."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from connectors.sdk.testing.sandbox import Demo, Limits, Sandbox, Seen, utc_now
+from connectors.sdk.testing.shop import Person, Shop
+
+TOKEN = "6000000001:sandbox-telegram-token"
+FIRST_UPDATE, FIRST_USER = 10_000, 5_000_000_001
+KEPT = timedelta(hours=24)
+MOST = 100
+READERS = 150
+"""People of the shop who know the bot."""
+BOT = {"id": 6_000_000_001, "is_bot": True, "first_name": "Shop", "username": "example_shop_bot"}
+
+DEMO = Demo(settings={"consent_text": "start-1"}, secrets={"token": TOKEN}, unlimited={"per_second": 1000})
+
+
+@dataclass
+class Telegram:
+    """The bot's state: `waiting` are updates nobody has passed over yet."""
+
+    clock: Callable[[], datetime]
+    waiting: list[dict[str, Any]] = field(default_factory=list)
+    webhook: bool = False
+    next_id: int = FIRST_UPDATE
+    sandbox: Sandbox = field(init=False)
+
+    def _happens(self, what: str, user: dict[str, Any], at: datetime | None, **facts: Any) -> dict[str, Any]:
+        moment = at or self.clock()
+        chat = {"id": user["id"], "first_name": user["first_name"], "type": "private"}
+        update = {"update_id": self.next_id,
+                  what: {"from": user, "chat": chat, "date": int(moment.timestamp()), **facts}}  # fmt: skip
+        if what == "message":
+            update[what]["message_id"] = self.next_id
+        self.next_id += 1
+        self.waiting.append(update)
+        return update
+
+    def writes(self, user: dict[str, Any], text: str, at: datetime | None = None) -> dict[str, Any]:
+        return self._happens("message", user, at, text=text)
+
+    def starts(self, user: dict[str, Any], token: str = "", at: datetime | None = None) -> dict[str, Any]:
+        return self.writes(user, f"/start {token}".strip(), at)
+
+    def shares(self, user: dict[str, Any], phone: str, at: datetime | None = None, **other: Any) -> dict[str, Any]:
+        """A contact: the user's own unless `other` says whose."""
+        contact = {"phone_number": phone, "first_name": user["first_name"], "user_id": user["id"], **other}
+        return self._happens("message", user, at, contact=contact)
+
+    def becomes(self, user: dict[str, Any], status: str, at: datetime | None = None) -> dict[str, Any]:
+        """Blocks the bot (kicked) or comes back (member)."""
+        was = "member" if status == "kicked" else "kicked"
+        return self._happens("my_chat_member", user, at, old_chat_member={"user": BOT, "status": was},
+                             new_chat_member={"user": BOT, "status": status})  # fmt: skip
+
+
+def a_user(number: int = 0, first_name: str = "Aigerim", **facts: Any) -> dict[str, Any]:
+    return {"id": FIRST_USER + number, "is_bot": False, "first_name": first_name, "language_code": "ru", **facts}
+
+
+def sandbox(
+    shop: Shop | None = None, *, limits: Limits = "contract", clock: Callable[[], datetime] = utc_now
+) -> Telegram:
+    """A bot that some of the shop's people started yesterday; some shared their phone, a few blocked it."""
+    state = Telegram(clock)
+    state.sandbox = Sandbox(
+        "telegram", _routes(state), limits=limits, clock=clock, too_many=_too_many, reads=_reads
+    )  # fmt: skip
+    if shop is not None:
+        for place, person in enumerate(shop.people[:READERS:2]):
+            _meets(state, place, person, shop.now - timedelta(hours=20) + timedelta(minutes=place))
+    return state
+
+
+def _meets(state: Telegram, place: int, person: Person, at: datetime) -> None:
+    user = a_user(place, person.first_name, last_name=person.last_name)
+    state.starts(user, at=at)
+    if place % 3 == 0:
+        state.shares(user, person.phone.lstrip("+"), at + timedelta(seconds=20))
+    if place % 17 == 16:
+        state.becomes(user, "kicked", at + timedelta(minutes=5))
+
+
+def _reads(seen: Seen) -> bool:
+    return seen.path.endswith("/getUpdates")
+
+
+def _too_many(seconds: float) -> Response:
+    parameters = {"retry_after": int(seconds)}
+    return _error(429, f"Too Many Requests: retry after {int(seconds)}", parameters=parameters)
+
+
+def _error(code: int, words: str, **more: Any) -> Response:
+    return JSONResponse({"ok": False, "error_code": code, "description": words, **more}, code)
+
+
+def _routes(state: Telegram) -> list[Route]:
+    async def endpoint(request: Request) -> Response:
+        if request.path_params["token"] != f"bot{TOKEN}":
+            return _error(401, "Unauthorized")
+        if request.path_params["method"] != "getUpdates":
+            return _error(404, "Not Found: method not found")
+        if state.webhook:
+            return _error(409, "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook first")
+        return JSONResponse({"ok": True, "result": _updates(state, await request.json())})
+
+    return [Route("/{token}/{method}", endpoint, methods=["GET", "POST"])]
+
+
+def _updates(state: Telegram, asked: dict[str, Any]) -> list[dict[str, Any]]:
+    """What is below the offset was confirmed by asking and is gone; so is what is older than a day."""
+    offset, since = int(asked.get("offset") or 0), (state.sandbox.clock() - KEPT).timestamp()
+    state.waiting = [one for one in state.waiting if one["update_id"] >= offset and _date(one) > since]
+    wanted = asked.get("allowed_updates")
+    found = [one for one in state.waiting if not wanted or any(name in one for name in wanted)]
+    return found[: min(int(asked.get("limit") or MOST), MOST)]
+
+
+def _date(update: dict[str, Any]) -> int:
+    return int((update.get("message") or update["my_chat_member"])["date"])
+
+
+def life(state: Telegram, shop: Shop, *, feeds: str | None = None, seed: int = 1) -> Callable[[], None]:
+    """The demo's callers: somebody starts the bot, shares a phone, or has had enough."""
+    random = Random(f"telegram {seed}")
+
+    def calling() -> None:
+        place = random.randrange(min(READERS, len(shop.people)))
+        person = shop.people[place]
+        user = a_user(place, person.first_name, last_name=person.last_name)
+        choice = random.random()
+        if choice < 0.7:
+            state.starts(user)
+        elif choice < 0.95:
+            state.shares(user, person.phone.lstrip("+"))
+        else:
+            state.becomes(user, "kicked")
+
+    return calling
+
+
+__all__ = ["DEMO", "TOKEN", "Telegram", "a_user", "life", "sandbox"]
