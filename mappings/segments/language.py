@@ -1,7 +1,7 @@
 """A segment as a marketer writes it: conditions over named fields, in YAML. There is no SQL in it, and none can be."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -208,9 +208,16 @@ def parse(said: Any, where: str) -> Segment:
         return Segment.model_validate(said)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        place = ".".join(str(step) for step in first["loc"] if step not in KINDS.keys() - {"all", "any", "not"})
+        place = _place(first["loc"])
         said_wrong = first["msg"].removeprefix("Value error, ")
         raise ValueError(f"{where}{', ' + place if place else ''}: {said_wrong}") from None
+
+
+def _place(steps: Sequence[str | int]) -> str:
+    """As the file has it: the words by which pydantic says which condition was meant are its own."""
+    told = [step for step, following in zip(steps, (*steps[1:], None), strict=True)
+            if step != following and not (step == "field" and following)]  # fmt: skip
+    return ".".join(map(str, told))
 
 
 def schema() -> dict[str, Any]:

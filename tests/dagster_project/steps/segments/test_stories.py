@@ -335,3 +335,15 @@ def test_engineers_add_a_field_with_sql(town):
     town.buys("ANNA", total=1000)
     town.looks()
     assert town.members("gold") == {"ANNA"}
+
+
+def test_a_segment_follows_the_one_it_refers_to_when_that_ones_file_changes(town):
+    town.writes("buyers", {"all": [{"field": "orders.count", "op": ">", "value": 0}, {"not": {"segment": "staff"}}]})
+    town.writes("staff", {"field": "person.tags", "op": "in", "value": ["staff"]})
+    town.lives("ANNA", tags=["cashier"])
+    town.buys("ANNA")
+    town.looks()
+    town.writes("staff", {"field": "person.tags", "op": "in", "value": ["staff", "cashier"]})
+    town.looks()
+    assert town.members("buyers") == set()
+    assert town.story("buyers", "ANNA")[-1] == ("left", "membership of staff changed")

@@ -1,0 +1,186 @@
+"""After any number of increments membership is what a full evaluation gives, by PostgreSQL and by DuckDB alike."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import duckdb
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from dagster_project.segment_files import segments
+from dagster_project.store.transfer import read
+from mappings.segments.compile import compiled
+from mappings.segments.registry import FIELDS
+
+ZONE = ZoneInfo("Asia/Almaty")
+PEOPLE = ["ANNA", "BOLAT", "DINA", "ERLAN"]
+WRITTEN: dict[str, Any] = {
+    "big": {"any": [
+        {"field": "orders.sum", "op": ">=", "value": 1500},
+        {"field": "orders.average", "op": "between", "value": [900, 1200]},
+    ]},
+    "lapsed": {"field": "orders.last", "op": "older_than", "value": "20d"},
+    "recent_site": {"all": [
+        {"field": "orders.last", "op": "within", "value": "10d"},
+        {"field": "orders.channels", "op": "in", "value": ["site"]},
+    ]},
+    "care": {"bought": {"category": "Sofas", "older_than": "5d", "within": "30d", "without": {"sku": "CARE"}}},
+    "abandoned": {"abandoned_cart": {"idle": "4h", "within": "3d"}},
+    "stage": {"field": "lifecycle", "op": "in", "value": ["lapsed", "slipping", "won_back"]},
+    "strangers": {"all": [
+        {"not": {"segment": "big"}},
+        {"not": {"field": "person.city", "op": "=", "value": "Almaty"}},
+    ]},
+    "new_faces": {"field": "orders.first", "op": ">", "value": "2026-03-10"},
+}  # fmt: skip
+
+people, skus = st.sampled_from(PEOPLE), st.sampled_from(["SOFA", "CARE", "LAMP"])
+happenings = st.lists(
+    st.one_of(
+        st.tuples(st.just("buys"), people, skus, st.sampled_from([400, 1000]), st.sampled_from(["store", "site"])),
+        st.tuples(st.just("returns"), st.integers(0, 20), st.booleans()),
+        st.tuples(st.just("cart"), people, skus),
+        st.tuples(st.just("moves to"), people, st.sampled_from(["Almaty", "Astana", None])),
+        st.tuples(st.just("merge"), people, people),
+        st.tuples(st.just("undo")),
+        st.tuples(st.just("days"), st.integers(1, 25)),
+        st.tuples(st.just("hours"), st.integers(1, 30)),
+        st.tuples(st.just("look")),
+    ),
+    max_size=14,
+)
+
+
+class Life:
+    """What of it is still possible: only who lives buys, and only what was bought comes back."""
+
+    def __init__(self, town: Any) -> None:
+        self.town, self.bought, self.merged = town, [], {}
+
+    def happens(self, what: str, *said: Any) -> None:
+        match what, said:
+            case "buys", (person, sku, total, channel):
+                person = self.is_now(person)
+                self.bought.append((person, self.town.buys(person, sku, total, channel=channel), sku))
+            case "returns", (which, known) if self.bought:
+                person, order, sku = self.bought[which % len(self.bought)]
+                self.town.brings_back(self.is_now(person), order, sku, 400, known=known)
+            case "cart", (person, sku):
+                self.town.fills_a_cart(self.is_now(person), sku)
+            case "moves to", (person, city):
+                self.town.lives(self.is_now(person), city=city)
+            case "merge", (one, other) if self.is_now(one) != self.is_now(other):
+                one, other = self.is_now(one), self.is_now(other)
+                self.merged[one] = other
+                self.town.merges(one, other)
+                self.town.say("update canonical.cart set person_id = :o where person_id = :p", o=other, p=one)
+            case "undo", () if self.merged and (last := list(self.merged)[-1]):
+                self.town.undoes_the_merge(last, self.merged.pop(last))
+            case (("days" | "hours"), (span,)):
+                self.town.passes(**{what: span})
+            case "look", ():
+                self.town.looks()
+
+    def is_now(self, person: str) -> str:
+        return self.is_now(self.merged[person]) if person in self.merged else person
+
+
+def starts_over(town: Any, now: datetime) -> None:
+    town.now = now
+    town.numbers.clear()
+    emptied = (
+        'canonical."order", canonical.order_line, canonical.cart, canonical.cart_line, identity.person, '
+        "identity.golden, segment.person_value, segment.membership, segment.change, segment.definition, "
+        "segment.model, hub.dirty, canonical.product"
+    )
+    town.say(f"truncate {emptied}")
+    for sku, category in (("SOFA", "Sofas/Corner"), ("CARE", "Care"), ("LAMP", "Light")):
+        town.sells(sku, category)
+    for name, where in WRITTEN.items():
+        town.writes(name, where, refresh="daily" if name == "lapsed" else "on_change")
+    town.lives(*PEOPLE)
+    town.looks()
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example([("buys", "ANNA", "SOFA", 1000, "site"), ("look",), ("days", 12), ("look",), ("days", 9)])
+@example([("cart", "DINA", "LAMP"), ("look",), ("hours", 5), ("look",), ("days", 3)])
+@given(happenings)
+def test_increments_add_up_to_a_full_evaluation(town, now, happened):
+    starts_over(town, now)
+    life = Life(town)
+    for what in (*happened, ("hours", 1), ("look",)):
+        life.happens(*what)
+        if what == ("look",):
+            members = {name: town.members(name) for name in WRITTEN}
+            assert members == {name: by_postgres(town, name) for name in WRITTEN}
+    assert members == by_duckdb(town)
+    assert town.looks(full=True) == 0
+
+
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(happenings)
+def test_the_history_says_who_is_in(town, now, happened):
+    starts_over(town, now)
+    life = Life(town)
+    for what in happened:
+        life.happens(*what)
+        town.looks()
+    for name in WRITTEN:
+        stays = town.all(
+            "select person_id from canonical.segment_member where segment = :n and left_at is null", n=name
+        )
+        assert {one.person_id for one in stays} == town.members(name)
+    doubled = """select segment, person_id from (
+      select *, lag(change) over (partition by segment, person_id order by seq) as before from segment.change) c
+      where change = before or (before is null and change = 'left')"""
+    assert town.all(doubled) == [], "nobody enters or leaves twice"
+
+
+def by_postgres(town: Any, name: str) -> set[str]:
+    [one] = [one for one in segments(town.hub) if one.name == name]
+    with town.store.connect() as db:
+        return set(read(db, one.query, one.parameters(town.now.astimezone(ZONE)))["person_id"].to_pylist())
+
+
+TABLES = ("identity.person", "identity.golden", "segment.person_value", 'canonical."order"', "canonical.order_line",
+          "canonical.product", "canonical.cart", "canonical.cart_line", "canonical.contact_event")  # fmt: skip
+
+
+def by_duckdb(town: Any) -> dict[str, set[str]]:
+    """The same files through the other engine, each segment's members ready for those that refer to it."""
+    found: dict[str, set[str]] = {}
+    with duckdb.connect() as other, town.store.connect() as db:
+        other.execute("create schema identity; create schema segment; create schema canonical")
+        other.execute("create table segment.membership (segment text, person_id text)")
+        for table in TABLES:
+            other.register("rows", read(db, f"select * from {table}"))
+            other.execute(f"create table {table} as select * from rows")
+        for one in segments(town.hub):
+            again = compiled(one.segment, FIELDS, ZONE, "duckdb")
+            rows = other.execute(again.query, again.parameters(town.now.astimezone(ZONE))).fetchall()
+            found[one.name] = {person for (person,) in rows}
+            if rows:
+                other.executemany("insert into segment.membership values (?, ?)", [(one.name, *row) for row in rows])
+    return found
+
+
+def test_the_tables_that_the_law_compares_are_there(town):
+    with town.store.connect() as db:
+        assert all(db.execute(text(f"select count(*) from {table}")).scalar_one() == 0 for table in TABLES)
+
+
+def test_days_pass_at_local_midnight(town):
+    """19:30 UTC is half past midnight in Almaty: the day has come there."""
+    town.writes("lapsed", WRITTEN["lapsed"])
+    town.lives("ANNA")
+    town.buys("ANNA")
+    town.looks()
+    town.now = town.now.replace(hour=18, minute=59) + timedelta(days=19)
+    town.looks()
+    assert town.members("lapsed") == set()
+    town.passes(minutes=31)
+    town.looks()
+    assert town.members("lapsed") == {"ANNA"}

@@ -1,0 +1,182 @@
+"""What a marketer may write, and what is said to him when it cannot be meant."""
+
+from datetime import UTC, date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import yaml
+
+from mappings.segments.book import in_order
+from mappings.segments.compile import compiled
+from mappings.segments.language import Hours, Segment, bound, parse, polite, schema
+from mappings.segments.registry import FIELDS, with_fields
+
+ALMATY = ZoneInfo("Asia/Almaty")
+TITLE = {"ru": "а", "kk": "ә", "en": "a"}
+ANYBODY = {"field": "orders.count", "op": ">=", "value": 0}
+
+
+def a_segment(where: Any = ANYBODY, name: str = "one", **more: Any) -> Segment:
+    return parse({"segment": name, "title": TITLE, "where": where, **more}, f"segments/{name}.yaml")
+
+
+def told(field: str, op: str, value: Any = None) -> Any:
+    return compiled(a_segment({"field": field, "op": op, "value": value}), FIELDS, ALMATY)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"where": {"fields": "x"}}, "where: a condition begins with one of the words field, bought"),
+        ({"where": {"field": "a", "op": "like", "value": 1}}, "where.op: Input should be '='"),
+        ({"where": {"field": "a", "op": "=", "value": 1, "sql": "drop"}}, "where.sql: Extra inputs are not permitted"),
+        ({"where": {"all": [{"bought": {"within": "3d"}}]}}, "say which goods: a category or a sku"),
+        ({"where": {"bought": {"sku": "A", "within": "3 weeks"}}}, "where.bought.within: String should match"),
+        ({"where": ANYBODY, "hold_out": "100%"}, "hold_out: Input should be less than 1"),
+        ({"where": ANYBODY, "hours": {"from": 20, "to": 9}}, "hours: `to` must be later than `from`"),
+        ({"where": ANYBODY, "activate": [{"channel": "c", "audience": "a"}]}, "says by which consent"),
+        ({"where": ANYBODY, "segment": "Два слова"}, "segment: String should match"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_its_place(said: Any, words: str):
+    with pytest.raises(ValueError, match=r"^segments/x\.yaml") as refused:
+        parse({"segment": "one", "title": TITLE, **said}, "segments/x.yaml")
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "op", "value", "words"),
+    [
+        ("orders.counts", "=", 1, "there is no field 'orders.counts', is 'orders.count' meant?"),
+        ("orders.count", "within", "3d", "is a number and takes"),
+        ("orders.count", "=", "8", "orders.count is a number; '8' is none"),
+        ("orders.count", "=", True, "orders.count is a number; True is none"),
+        ("orders.count", "=", [1, 2], "takes one value"),
+        ("orders.count", "in", 1, "takes a list"),
+        ("orders.count", "between", [1, 2, 3], "takes a list of two values"),
+        ("person.city", "=", False, "put it in quotes"),
+        ("person.phone", "=", "+77000000001", "is a contact and takes exists, absent"),
+        ("person.phone", "exists", "yes", "takes no value"),
+        ("lifecycle", "=", "asleep", "is one of new, active, slipping, lapsed, won_back"),
+        ("orders.last", "older_than", "3", "takes a time like 30d or 4h"),
+        ("person.birth_date", "within", "4h", "say within in days"),
+        ("orders.last", ">", "yesterday", "write it as 2026-03-31"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_what_to_mend(field: str, op: str, value: Any, words: str):
+    with pytest.raises(ValueError, match="segment one: ") as refused:
+        told(field, op, value)
+    assert words in str(refused.value)
+
+
+def test_everything_a_marketer_wrote_is_a_parameter():
+    evil = "x'; drop table identity.person; --"
+    made = told("person.city", "in", [evil, "Almaty"])
+    assert evil not in made.query
+    assert list(made.values.values()) == [evil, "Almaty"]
+
+
+def test_only_the_tables_that_are_asked_for_are_read():
+    assert "golden" not in told("orders.count", ">", 1).query
+    assert "person_value" not in told("person.city", "=", "Almaty").query
+
+
+@pytest.mark.parametrize(
+    ("op", "sign", "edge"),
+    [(">", ">=", "2026-03-02"), (">=", ">=", "2026-03-01"), ("<", "<", "2026-03-01"), ("<=", "<", "2026-03-02")],
+)
+def test_a_day_stands_for_its_whole_length(op: str, sign: str, edge: str):
+    made = told("orders.last", op, date(2026, 3, 1))
+    assert f"{sign} :p0" in made.query
+    assert made.values == {"p0": datetime.fromisoformat(edge).replace(tzinfo=ALMATY)}
+
+
+def test_within_and_older_than_part_people_at_one_midnight():
+    now = datetime(2026, 3, 31, 15, 30, tzinfo=ALMATY)
+    assert bound("30d", now) == datetime(2026, 3, 2, tzinfo=ALMATY), "today is the first of thirty days"
+    assert bound("1d", now) == datetime(2026, 3, 31, tzinfo=ALMATY)
+    assert bound("4h", now) == datetime(2026, 3, 31, 11, 30, tzinfo=ALMATY)
+
+
+def test_what_ripens_lies_between_the_midnight_then_and_now():
+    [ripening] = told("orders.last", "older_than", "30d").ripenings
+    then, now = (datetime(2026, 3, day, 9, tzinfo=ALMATY) for day in (10, 12))
+    assert ripening.between(then, now) == {
+        "since": datetime(2026, 2, 9, tzinfo=ALMATY),
+        "until": datetime(2026, 2, 11, tzinfo=ALMATY),
+    }
+    [birthday] = told("person.birth_date", "older_than", "30d").ripenings
+    assert birthday.between(then, now)["until"] == date(2026, 2, 11)
+
+
+@pytest.mark.parametrize(
+    ("hour", "opens"), [(9, None), (19, None), (8, "2026-03-31T09"), (20, "2026-04-01T09"), (23, "2026-04-01T09")]
+)
+def test_nobody_enters_at_night(hour: int, opens: str | None):
+    told_at = polite(Hours.model_validate({"from": 9, "to": 20}), datetime(2026, 3, 31, hour, 15, tzinfo=ALMATY))
+    assert told_at == (datetime.fromisoformat(f"{opens}:00").replace(tzinfo=ALMATY) if opens else None)
+    assert polite(None, datetime(2026, 3, 31, 3, tzinfo=UTC)) is None
+
+
+def refers(name: str, *others: str) -> Any:
+    where = {"all": [ANYBODY, *({"segment": other} for other in others)]}
+    return compiled(a_segment(where, name), FIELDS, ALMATY)
+
+
+def test_a_segment_comes_after_those_it_refers_to():
+    written = [refers("a", "b", "c"), refers("b", "c"), refers("c")]
+    assert [one.name for one in in_order(written)] == ["c", "b", "a"]
+
+
+def test_a_circle_of_segments_is_named():
+    with pytest.raises(ValueError, match="circle: b → c → b; take one reference out"):
+        in_order([refers("a", "b"), refers("b", "c"), refers("c", "b")])
+
+
+def test_a_reference_to_nothing_and_two_of_one_name_are_named():
+    with pytest.raises(ValueError, match=r"there is no segment 'ghost'; write segments/ghost.yaml"):
+        in_order([refers("a", "ghost")])
+    with pytest.raises(ValueError, match="two segments are called 'a'"):
+        in_order([refers("a"), refers("a")])
+
+
+FIELD = {"kind": "number", "sql": "v.days * 2", "title": TITLE}
+
+
+@pytest.mark.parametrize(
+    ("stated", "words"),
+    [
+        ({"orders.count": FIELD}, "the hub has a field of this name"),
+        ({"mine": {**FIELD, "sql": "v.days *"}}, "its SQL cannot be read"),
+        ({"mine": {**FIELD, "sql": "delete from identity.person"}}, "it must be one expression"),
+        ({"mine": {**FIELD, "sql": "days * 2"}}, "every column stands behind its table"),
+        ({"mine": {**FIELD, "kind": "money"}}, "kind: Input should be"),
+    ],
+)
+def test_a_field_of_engineers_is_read_before_it_is_used(stated: Any, words: str):
+    with pytest.raises(ValueError, match=r"segments/fields\.yaml") as refused:
+        with_fields(stated, "segments/fields.yaml")
+    assert words in str(refused.value)
+
+
+def test_a_field_of_engineers_is_a_field():
+    assert with_fields({"mine": FIELD}, "fields.yaml")["mine"].sql == "v.days * 2"
+
+
+def test_every_field_has_a_title_in_three_languages():
+    assert all(all(spec.title.model_dump().values()) for spec in FIELDS.values())
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_every_field_can_be_asked_in_both_engines(name: str):
+    exists = a_segment({"field": name, "op": "exists"})
+    for dialect in ("postgres", "duckdb"):
+        assert compiled(exists, FIELDS, ALMATY, dialect).query
+
+
+def test_editors_are_told_the_shape():
+    told_shape = schema()
+    assert set(told_shape["properties"]) >= {"segment", "title", "where", "hold_out", "consent", "activate", "hours"}
+    assert told_shape["additionalProperties"] is False
+    assert "abandoned_cart" in yaml.safe_dump(told_shape)
