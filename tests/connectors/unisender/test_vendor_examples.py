@@ -48,7 +48,7 @@ def test_every_example_is_in_exactly_one_table():
     assert there == set.union(*tables)
 
 
-@pytest.mark.parametrize("name", READ)
+@pytest.mark.parametrize("name", sorted(READ))
 def test_a_reply_is_recognised_and_maps_with_none_set_aside(name):
     reply = load(name)
     fits = {resource.name: resource.reads(reply) for resource in CONNECTOR.resources}
@@ -124,7 +124,7 @@ def body(name: str) -> bytes:
     return (EXAMPLES / name).read_bytes().rstrip(b"\n")
 
 
-@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("name", sorted(CALLS))
 def test_a_call_is_proven_by_its_raw_bytes(name):
     assert hooks.verified(body(name), GO_KEY)
     assert not hooks.verified(body(name), SecretStr("ANOTHER_KEY"))
