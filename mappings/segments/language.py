@@ -215,8 +215,8 @@ def parse(said: Any, where: str) -> Segment:
 
 def _place(steps: Sequence[str | int]) -> str:
     """As the file has it: the words by which pydantic says which condition was meant are its own."""
-    told = [step for step, following in zip(steps, (*steps[1:], None), strict=True)
-            if step != following and not (step == "field" and following)]  # fmt: skip
+    following = (*steps, None)[1:]
+    told = [one for one, then in zip(steps, following, strict=False) if one != then and not (one == "field" and then)]
     return ".".join(map(str, told))
 
 
