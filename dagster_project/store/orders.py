@@ -90,6 +90,13 @@ _BUYERS = f"""
   select {BUYER.format("t")} from changed c join canonical."order" t using (external_id)
   where t.connection = :connection"""
 
+# A return at any till may name nobody; it is of whoever bought what comes back.
+_RETURNED = """
+  select sold.person_id from latest l join changed using (external_id)
+  join canonical."order" sold on sold.connection = split_part(l.returns, ':', 1)
+    and sold.external_id = substr(l.returns, strpos(l.returns, ':') + 1)
+  where l.returns is not null"""
+
 # A copy is known by what it carries, or by the receipt we got when we made it. Its system knew of it before we read it,
 # and a count taken in between holds back what it reserves.
 _ORDERS = f"""
@@ -141,7 +148,8 @@ copies as (
 ), changed as materialized (
   select external_id from heads union select external_id from gone union select external_id from differing
 ), {marked("order", "select cast(:connection as text) || ':' || external_id from changed")},
-{marked("customer", _BUYERS, name="buyers")}
+{marked("customer", _BUYERS, name="buyers")},
+{marked("person", _RETURNED, name="returned")}
 select (select count(*) from changed), (select count(*) from marked), (select count(*) from resolved where unbound)
 """
 

@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from dagster_project.store.keyring import keys
 from mappings.canonical import PROGRESS, STATUSES, is_final, may_follow
@@ -165,6 +166,16 @@ def test_a_return_names_its_sale_and_where_it_was_sold(shop):
     shop.reads("market", "sales")
     found = shop.rows("select external_id, returns from canonical.order order by 1")
     assert found == [("1", "market:7"), ("2", "erp:7"), ("3", None)]
+
+
+def test_a_return_that_names_nobody_concerns_whoever_bought(shop):
+    shop["market"].says("sales", an_order())
+    shop.reads("market", "sales")
+    with shop.store.begin() as db:
+        db.execute(text("update canonical.order set person_id = 'ANNA'"))
+    shop["market"].says("sales", an_order("2", returns="1"))
+    shop.reads("market", "sales")
+    assert ("person", "ANNA") in shop.dirty()
 
 
 def test_an_order_that_is_a_draft_again_is_gone(shop):
