@@ -60,4 +60,4 @@ def next_after(events: pd.DataFrame, later: pd.DataFrame, by: Sequence[str], wit
 def _matchable(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """Keys and moments in the types that an as-of join takes, which an empty frame does not have of itself."""
     at = pd.to_datetime(frame["at"], utc=True).dt.as_unit("us")
-    return frame.assign(at=at, **{name: frame[name].astype("str") for name in by})
+    return frame.assign(at=at, **{name: frame[name].astype(object).astype("str") for name in by})

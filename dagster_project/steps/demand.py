@@ -1,0 +1,101 @@
+"""What will be asked for in the next weeks, and what to order or to move for it."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+from sqlalchemy import Engine
+
+from dagster_project.connections import Hub
+from dagster_project.store import demand as store
+from dagster_project.store.locks import in_turn
+from dagster_project.store.mart_tables import MARTS
+from dagster_project.store.marts import replace
+from mappings.forecast.choice import Choice, choose, forecast
+from mappings.forecast.demand import kinds
+from mappings.forecast.panel import Panel
+from mappings.forecast.reorder import lead_time_need, replenish
+
+WEEKS, AHEAD, HORIZON = 104, 8, 4
+"""Past weeks looked at, weeks forecast, weeks by which methods are tried."""
+YEAR = 52
+SEEN = 3
+"""Days out of stock in a week that leave its demand known; from more on the week is missing, not small."""
+PLACE = ["sku", "location"]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How goods are bought. `level`: the chance with which stock shall last until the next delivery."""
+
+    lead_days: int = 14
+    review_days: int = 7
+    level: float = 0.95
+
+
+def plan_demand(engine: Engine, hub: Hub, *, now: datetime, terms: Terms = Terms()) -> dict[str, int]:
+    """Makes the marts forecast and reorder anew; gives the rows of each. Weeks begin on Monday in the hub's zone; the
+    one that is not over is not looked at."""
+    today = now.astimezone(ZoneInfo(hub.entry.timezone)).date()
+    monday = today - timedelta(today.weekday())
+    with engine.begin() as db:
+        in_turn(db, "mart:forecast")
+        store.note_stock_outs(db, today)
+        first = monday - timedelta(weeks=WEEKS)
+        sold = store.sold(db, first, monday, hub.entry.timezone)
+        history = panel(sold, store.out_of_stock(db, first, monday), monday)
+        season = YEAR if history.shape[1] >= YEAR + 4 * HORIZON else 1
+        choices = choose(history.to_numpy(), HORIZON, season, level=terms.level)
+        expected = forecast(history.to_numpy(), AHEAD, season, choices)
+        kind = kinds(history.to_numpy())
+        needs = _needs(history.index, expected, kind, choices, terms)
+        orders = replenish(store.available(db).merge(needs, on=PLACE, how="left").fillna(0.0))
+        return {
+            "forecast": replace(db, MARTS["forecast"], _long(history, expected, kind, choices, monday)),
+            "reorder": replace(db, MARTS["reorder"], orders.assign(day=today, value=orders["purchase"])),
+        }
+
+
+def panel(sold: pd.DataFrame, out: pd.DataFrame, monday: date) -> pd.DataFrame:
+    """Units by place (rows) and week (columns), up to the week before `monday`.
+
+    A week without a sale is 0, but missing before the first sale of the place, and where the goods were out of stock
+    for most of it.
+    """
+    if not len(sold):
+        return pd.DataFrame(index=pd.MultiIndex.from_arrays([[], []], names=PLACE), dtype=float)
+    weeks = [*pd.date_range(sold["week"].min(), monday - timedelta(7), freq="7D").date]
+    table = sold.pivot_table(index=PLACE, columns="week", values="units", aggfunc="sum").reindex(columns=weeks)
+    begun = table.notna().cummax(axis=1)
+    table = table.fillna(0.0).where(begun)
+    gone = out[out["days"] > SEEN].assign(units=1.0)
+    if not len(gone):
+        return table
+    absent = gone.pivot_table(index=PLACE, columns="week", values="units").reindex(index=table.index, columns=weeks)
+    return table.mask(absent.notna())
+
+
+def _needs(
+    places: pd.Index, expected: Panel, kind: np.ndarray, choices: dict[str, Choice], terms: Terms
+) -> pd.DataFrame:
+    lead, review = terms.lead_days / 7, terms.review_days / 7
+    point, up_to = np.zeros(len(places)), np.zeros(len(places))
+    for name, choice in choices.items():
+        rows = kind == name
+        point[rows] = lead_time_need(expected[rows], lead, choice.dispersion, terms.level)
+        up_to[rows] = lead_time_need(expected[rows], lead + review, choice.dispersion, terms.level)
+    return pd.DataFrame({"reorder_point": point, "order_up_to": up_to}, index=places).reset_index()
+
+
+def _long(
+    history: pd.DataFrame, expected: Panel, kind: np.ndarray, choices: dict[str, Choice], monday: date
+) -> pd.DataFrame:
+    """One row a place and week ahead."""
+    methods = np.array([choices[name].method if name in choices else "none" for name in kind], dtype=object)
+    places = history.index.to_frame(index=False)
+    places = places.assign(kind=kind, method=methods, n=history.notna().sum(axis=1).to_numpy())
+    weeks = [monday + timedelta(weeks=week) for week in range(expected.shape[1])]
+    rows = places.loc[places.index.repeat(len(weeks))].reset_index(drop=True)
+    return rows.assign(day=weeks * len(places), value=expected.ravel())

@@ -1,0 +1,162 @@
+"""Marts made of what happened, anew only for the days that a changed fact can reach."""
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from itertools import pairwise
+from typing import Literal, TypeAlias
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+from sqlalchemy import Connection, Engine
+
+from dagster_project.connections import Hub
+from dagster_project.store import marts as store
+from dagster_project.store.locks import in_turn
+from dagster_project.store.mart_tables import MARTS, engagement_person
+from dagster_project.store.marts import Prints
+from mappings.metrics import attribution, contacts, journeys, purchases, surveys
+
+Frame: TypeAlias = pd.DataFrame
+Make: TypeAlias = Callable[[Frame, Frame, Frame], Frame]
+"""(contacts, orders, members) → rows."""
+Grain: TypeAlias = Literal["day", "month", "all"]
+LONGEST = 366
+"""Days made at once, so that ten years of facts are not in memory together."""
+BEGINNING, END = date(1970, 1, 1), date(9999, 12, 30)
+
+
+@dataclass(frozen=True)
+class Mart:
+    """How a mart is made. A row of a day depends on facts from `before` days earlier to `after` days later; `grain`:
+    what is made together, since its rows depend on each other."""
+
+    name: str
+    make: Make
+    facts: tuple[str, ...]
+    grain: Grain = "day"
+    before: int = 0
+    after: int = 0
+
+
+def _letters_and_interest(touched: Frame, orders: Frame, members: Frame) -> Frame:
+    """Both in one row a day, channel and segment; the running sum is made when all days are there."""
+    keys = ["day", "channel", "segment"]
+    sent = contacts.letters(touched, members).rename(columns={"n": "letters"}).drop(columns="value")
+    both = contacts.interest(touched, members).merge(sent, on=keys, how="outer").sort_values(keys)
+    counts = ["letters", "opened", "clicked", "n"]
+    return both.fillna(dict.fromkeys([*counts, "points"], 0)).astype(dict.fromkeys(counts, "int64"))
+
+
+SPANNED = {
+    mart.name: mart
+    for mart in (
+        Mart("nps", lambda c, o, m: surveys.nps(c, m), ("contacts",), "month"),
+        Mart("csat", lambda c, o, m: surveys.csat(c, m), ("contacts",), "month"),
+        Mart("average_check", lambda c, o, m: purchases.average_check(o, m), ("orders",)),
+        Mart("frequency", lambda c, o, m: purchases.frequency(o, m), ("orders",), "month"),
+        Mart("retention", lambda c, o, m: purchases.retention(o, m), ("orders",), "all"),
+        Mart("conversion", contacts.conversion, ("contacts", "orders"), after=contacts.RESPONSE_WINDOW.days),
+        Mart("cross_conversion", contacts.cross_conversion, ("contacts", "orders"), after=contacts.ORDER_WINDOW.days),
+        Mart("engagement", _letters_and_interest, ("contacts",), after=contacts.OPEN_WINDOW.days),
+        Mart("journey", lambda c, o, m: journeys.journey(c, o), ("contacts", "orders"), before=journeys.LOOKBACK.days),
+        Mart("attribution", attribution.attribution, ("contacts", "orders"), "month", before=journeys.LOOKBACK.days),
+    )
+}
+DAILY = ("clv",)
+"""Made of what stands today."""
+
+
+def fill(engine: Engine, hub: Hub, names: Collection[str], *, now: datetime) -> dict[str, int]:
+    """Brings the marts `names` up to date; gives how many days each was made anew for. One transaction a mart.
+
+    Facts are looked at before they are read: what is written in between is found changed the next time.
+    """
+    zone = hub.entry.timezone
+    with engine.begin() as db:
+        prints = store.prints(db, zone)
+    done = {}
+    for name in names:
+        with engine.begin() as db:
+            in_turn(db, f"mart:{name}")
+            if name in SPANNED:
+                done[name] = _spanned(db, SPANNED[name], prints, zone)
+            elif name == "clv":
+                done[name] = _clv(db, now.astimezone(ZoneInfo(zone)).date())
+    return done
+
+
+def spans(changed: Collection[date], mart: Mart) -> Iterator[tuple[date, date]]:
+    """First and last days to make anew, apart from each other: where `mart` has rows that depend on a changed day."""
+    if not changed:
+        return
+    if mart.grain == "all":
+        yield BEGINNING, END
+        return
+    reach = sorted((day - timedelta(mart.after), day + timedelta(mart.before)) for day in changed)
+    if mart.grain == "month":
+        yield from sorted({month for first, last in reach for month in _months(first, last)})
+        return
+    first, last = reach[0]
+    for begins, ends in reach[1:]:
+        if begins > last + timedelta(1) or (ends - first).days > LONGEST:
+            yield first, last
+            first = max(begins, last + timedelta(1))
+        last = max(last, ends)
+    yield first, last
+
+
+def _spanned(db: Connection, mart: Mart, prints: Prints, zone: str) -> int:
+    changed = store.changed_days(db, mart.name, prints, mart.facts)
+    members = store.members(db) if changed else None
+    days = 0
+    for first, last in spans(changed, mart):
+        given = {
+            kind: store.facts(db, kind, _earlier(first, mart.before), last + timedelta(mart.after), zone)
+            if kind in mart.facts
+            else pd.DataFrame()
+            for kind in ("contacts", "orders")
+        }
+        rows = mart.make(given["contacts"], given["orders"], members)
+        store.replace(db, MARTS[mart.name], rows[(rows["day"] >= first) & (rows["day"] <= last)], first, last)
+        days += (last - first).days + 1 if mart.grain != "all" else len(changed)
+    if changed and mart.name == "engagement":
+        _engaged(db, sorted(prints["contacts"]), zone)
+    store.remember(db, mart.name, prints, mart.facts)
+    return days
+
+
+def _engaged(db: Connection, days: list[date], zone: str) -> None:
+    """Running sums: of channels by day, and of persons as they stand now."""
+    kept = store.all_of(db, MARTS["engagement"])
+    store.put(db, MARTS["engagement"], kept.assign(value=contacts.decayed(kept, ["channel", "segment"])))
+    state = pd.DataFrame(columns=["person_id", "channel", "value", "at"])
+    for first, last in _years(days):
+        fresh = contacts.engagement(state, store.facts(db, "contacts", first, last, zone))
+        state = pd.concat([fresh, state]).drop_duplicates(["person_id", "channel"]) if len(state) else fresh
+    store.replace(db, engagement_person, state)
+
+
+def _clv(db: Connection, today: date) -> int:
+    rows = purchases.clv(store.values(db).assign(day=today), store.members(db))
+    store.replace(db, MARTS["clv"], rows, today, today)
+    return 1
+
+
+def _earlier(day: date, days: int) -> date:
+    return max(BEGINNING, day - timedelta(days)) if days else day
+
+
+def _months(first: date, last: date) -> Iterator[tuple[date, date]]:
+    """First and last day of each month that the days touch."""
+    begins = first.replace(day=1)
+    while begins <= last:
+        following = (begins + timedelta(31)).replace(day=1)
+        yield begins, following - timedelta(1)
+        begins = following
+
+
+def _years(days: list[date]) -> Iterator[tuple[date, date]]:
+    if days:
+        edges = [*range(days[0].year, days[-1].year + 2)]
+        yield from ((date(year, 1, 1), date(following, 1, 1) - timedelta(1)) for year, following in pairwise(edges))

@@ -1,0 +1,182 @@
+"""Marts over a store: what they say, and that making them bit by bit says the same as making them at once."""
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
+from sqlalchemy import Engine
+
+from dagster_project.connections import Hub
+from dagster_project.steps.marts import DAILY, SPANNED, fill, spans
+from tests.dagster_project.steps.marts.conftest import Facts
+
+NAMES = [*SPANNED, *DAILY]
+
+
+@pytest.fixture
+def fills(store: Engine, hub: Hub, now: datetime) -> Callable[[], dict[str, int]]:
+    return lambda: fill(store, hub, NAMES, now=now)
+
+
+def viktor_buys_the_sofa(shop: Facts) -> None:
+    shop.meets("viktor", "e1", 7, "ads", "ad_view", campaign="sofas")
+    shop.meets("viktor", "e2", 6, "site", "product_view")
+    shop.meets("viktor", "e3", 4, "email", "sent", campaign="sofas")
+    shop.meets("viktor", "e4", 3, "email", "opened", campaign="sofas")
+    shop.meets("viktor", "e5", 1, "store", "visit")
+    shop.buys("viktor", "sofa", 0.5, 300_000)
+
+
+def test_viktors_way_from_the_ad_to_the_till_is_in_every_mart(shop: Facts, fills: Callable) -> None:
+    viktor_buys_the_sofa(shop)
+    fills()
+    assert shop.sees('select "order", person_id, channel, path, n, value from mart.journey') == [
+        ("shop:sofa", "viktor", "store", ["ads", "site", "email", "store"], 5, 6.5)
+    ]
+    money = dict(shop.sees("select model, sum(value) from mart.attribution where segment = 'all' group by model"))
+    assert money == dict.fromkeys(["first", "last", "linear", "time_decay", "removal"], pytest.approx(300_000))
+    assert shop.sees("select value, n from mart.average_check") == [(300_000, 1)]
+    assert shop.sees("select channel, within, ordered from mart.conversion where channel = 'store'") == [
+        ("store", 1, 1)
+    ]
+    assert shop.sees("select converted, to_channels from mart.cross_conversion where channel = 'ads'") == [
+        (1, {"store": 1})
+    ]
+    assert shop.sees("select letters, opened from mart.engagement where channel = 'email' and letters > 0") == [(1, 1)]
+    assert dict(shop.sees("select channel, value from mart.engagement_person"))["store"] == 4
+
+
+def test_an_answer_given_twice_counts_once(shop: Facts, fills: Callable) -> None:
+    shop.meets("aigul", "a1", 1, "sms", "survey", value=3)
+    fills()
+    assert shop.sees("select value, n from mart.nps") == [(-100, 1)]
+    shop.meets("aigul", "a2", 0.1, "sms", "survey", value=10)
+    fills()
+    assert shop.sees("select value, n from mart.nps") == [(100, 1)]
+
+
+def test_nothing_is_made_again_when_nothing_happened(shop: Facts, fills: Callable) -> None:
+    viktor_buys_the_sofa(shop)
+    assert all(fills().values())
+    assert {name: days for name, days in fills().items() if name in SPANNED and days} == {}
+
+
+def test_a_new_day_costs_only_what_it_can_reach(shop: Facts, fills: Callable) -> None:
+    for ago in range(400, 0, -10):
+        shop.buys("aigul", f"o{ago}", ago, 100)
+        shop.meets("aigul", f"c{ago}", ago, "site", "page_view")
+    fills()
+    shop.buys("aigul", "today", 0, 100)
+    made = fills()
+    assert made["average_check"] == 1
+    assert made["cross_conversion"] == 31
+    assert made["nps"] == 0
+
+
+def test_two_persons_found_to_be_one_have_one_history(shop: Facts, fills: Callable) -> None:
+    shop.meets("v-2", "e1", 3, "site", "page_view")
+    shop.buys("viktor", "sofa", 1, 300_000)
+    fills()
+    assert shop.sees("select * from mart.journey") == []
+    shop.does("update canonical.contact_event set person_id = 'viktor'")
+    fills()
+    assert shop.sees("select person_id, value from mart.journey") == [("viktor", 2.0)]
+    assert shop.sees("select person_id from mart.engagement_person") == [("viktor",)]
+
+
+def test_a_sale_that_was_cancelled_or_deleted_leaves_no_trace(shop: Facts, fills: Callable) -> None:
+    viktor_buys_the_sofa(shop)
+    fills()
+    shop.buys("viktor", "sofa", 0.5, 300_000, status="cancelled")
+    shop.does("update canonical.contact_event set deleted_at = now()")
+    fills()
+    for mart in ("journey", "attribution", "average_check", "conversion", "engagement", "engagement_person"):
+        assert shop.sees(f"select * from mart.{mart}") == [], mart
+
+
+def test_copies_and_returns_are_no_further_sales(shop: Facts, fills: Callable) -> None:
+    shop.buys("viktor", "sofa", 1, 300_000)
+    shop.buys("viktor", "copy", 1, 300_000, copy_of="shop:sofa")
+    shop.buys("viktor", "back", 0.5, 300_000, kind="return")
+    fills()
+    assert shop.sees("select total, n from mart.average_check") == [(300_000, 1)]
+
+
+def test_who_enters_a_segment_brings_his_history_with_him(shop: Facts, fills: Callable) -> None:
+    shop.buys("viktor", "sofa", 30, 300_000)
+    shop.buys("aigul", "lamp", 30, 10_000)
+    fills()
+    shop.belongs("viktor", "vip")
+    fills()
+    assert shop.sees("select segment, value, n from mart.average_check order by segment") == [
+        ("all", 155_000, 2), ("vip", 300_000, 1),
+    ]  # fmt: skip
+
+
+def test_value_is_kept_day_by_day(shop: Facts, store: Engine, hub: Hub, now: datetime) -> None:
+    shop.does("insert into segment.person_value (person_id, clv) values ('aigul', 100), ('viktor', 300), ('new', null)")
+    fill(store, hub, ["clv"], now=now)
+    shop.does("update segment.person_value set clv = 200 where person_id = 'aigul'")
+    fill(store, hub, ["clv"], now=now + timedelta(days=1))
+    assert shop.sees("select day, value, n from mart.clv order by day") == [
+        (date(2026, 3, 2), 200, 2), (date(2026, 3, 3), 250, 2),
+    ]  # fmt: skip
+
+
+def test_a_night_in_almaty_belongs_to_almatys_day(shop: Facts, fills: Callable) -> None:
+    shop.buys("viktor", "late", 0.3, 100)  # 21:48 UTC of the day before, 02:48 in Almaty
+    fills()
+    assert shop.sees("select day from mart.average_check") == [(date(2026, 3, 2),)]
+
+
+def test_what_is_made_says_who_only_by_id(shop: Facts, fills: Callable, everything: Callable) -> None:
+    shop.meets("viktor", "e1", 3, "site", "page_view", identifier_kind="phone", identifier="+77000000001")
+    shop.buys("viktor", "sofa", 1, 100, contact_name="Viktor Testov", contact_phone="+77000000001")
+    fills()
+    assert "77000000001" not in str(everything())
+    assert "Testov" not in str(everything())
+
+
+steps = some.lists(
+    some.tuples(
+        some.sampled_from(["viktor", "aigul", None]), some.integers(0, 9), some.integers(0, 300),
+        some.sampled_from(["buys", "sent", "clicked", "visit", "survey", "segment", "fill"]),
+    ),
+    min_size=1, max_size=14,
+)  # fmt: skip
+
+
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps)
+def test_bit_by_bit_says_the_same_as_all_at_once(shop, fills, everything, happened) -> None:
+    shop.does('delete from canonical."order"; delete from canonical.contact_event; delete from segment.membership')
+    fills()
+    for person, name, ago, what in happened:
+        if what == "fill":
+            fills()
+        elif what == "segment":
+            shop.does("insert into segment.membership (segment, person_id, since) "
+                      "values ('vip', :person, now()) on conflict do nothing", person=person or "aigul")  # fmt: skip
+        elif what == "buys":
+            shop.buys(person, f"o{name}", ago, 100.0 * name, channel="site" if name % 2 else "store")
+        else:
+            channel = "store" if what == "visit" else "email"
+            shop.meets(person, f"c{name}", ago, channel, what, campaign="c", value=name)
+    fills()
+    bit_by_bit = everything()
+    shop.does("delete from mart.made")
+    fills()
+    assert everything() == bit_by_bit
+
+
+@given(some.sets(some.dates(date(2024, 1, 1), date(2026, 12, 31)), max_size=20))
+def test_spans_cover_what_a_changed_day_reaches_and_do_not_overlap(changed) -> None:
+    for mart in SPANNED.values():
+        found = list(spans(changed, mart))
+        assert all(one[1] < two[0] for one, two in pairwise(found))
+        for day in changed:
+            for reached in (day - timedelta(mart.after), day, day + timedelta(mart.before)):
+                assert any(first <= reached <= last for first, last in found)
