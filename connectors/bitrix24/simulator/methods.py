@@ -101,6 +101,8 @@ def deal_fields(params: Row) -> Row:
         raise Refusal(400, "ENTITY_TYPE_NOT_SUPPORTED", "Only deals are kept here")
     given = params.get("fields") or {}
     fields = {DEAL_FIELDS[name]: value for name, value in given.items() if name in DEAL_FIELDS}
+    if "OPPORTUNITY" in fields:
+        fields["OPPORTUNITY"] = f"{float(fields['OPPORTUNITY']):.2f}"
     stage = fields.get("STAGE_ID")
     return {**fields, "STAGE_SEMANTIC_ID": SEMANTICS.get(stage.rpartition(":")[2], "P")} if stage else fields
 

@@ -1,0 +1,94 @@
+"""The whole way: a portal's people, goods and deals into the hub, and a marketplace's orders into its deals."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine, text
+
+from connectors.bitrix24 import CONNECTOR
+from connectors.bitrix24.sandbox import DEMO, Sandboxed, sandbox
+from connectors.satu import CONNECTOR as SATU
+from connectors.satu.sandbox import DEMO as BAZAAR
+from connectors.satu.sandbox import Satu
+from connectors.satu.sandbox import sandbox as bazaar
+from connectors.sdk.testing.sandbox import served
+from connectors.sdk.testing.shop import Shop
+from dagster_project.connections import Hub, parse
+from dagster_project.steps.sync import sync
+from tests.connectors.bitrix24.conftest import Clock
+
+
+@dataclass
+class Day:
+    """A shop whose books are in the CRM, and which sells on a marketplace."""
+
+    store: Engine
+    hub: Hub
+    portal: Sandboxed
+    market: Satu
+    clock: Clock
+
+    def syncs(self, minutes: float = 0) -> None:
+        self.clock.passes(minutes * 60)
+        report = sync(self.store, self.hub, clock=self.clock)
+        assert report.errors == []
+
+    def counts(self, table: str, where: str = "connection = 'crm'") -> int:
+        with self.store.connect() as db:
+            return int(db.execute(text(f"select count(*) from {table} where {where}")).scalar() or 0)
+
+    def copies(self) -> list[dict[str, str]]:
+        return [deal for deal in self.portal.crm["DEAL"].values() if deal["ORIGINATOR_ID"] == "keruen"]
+
+
+@pytest.fixture
+def day(store: Engine, shop: Shop, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Day]:
+    portal, market = sandbox(shop, limits="off", clock=clock), bazaar(limits="off", clock=clock)
+    sku = shop.variants[0].sku
+    market.product(sku, price=1250, presence="available", quantity_in_stock=7)
+    monkeypatch.setenv("BITRIX24", DEMO.secrets["webhook"])
+    monkeypatch.setenv("SATU", BAZAAR.secrets["token"])
+    with served(portal.sandbox) as crm, served(market.sandbox) as url:
+        entry = {
+            "hub": {"authority": {"product": "crm", "price": "crm", "on_hand": "crm"}},
+            "crm": {
+                "connector": "bitrix24", "secrets": {"webhook": "BITRIX24"}, "locations": DEMO.connection["locations"],
+                "settings": {**DEMO.settings, **DEMO.unlimited, "base_url": crm},
+                "push": {"order": "auto", "first": "auto"},
+            },
+            "bazaar": {
+                "connector": "satu", "secrets": {"token": "SATU"}, "orders_to": "crm",
+                "settings": {**BAZAAR.settings, **BAZAAR.unlimited, "base_url": url},
+            },
+        }  # fmt: skip
+        yield Day(store, parse(str(entry), {"bitrix24": CONNECTOR, "satu": SATU}), portal, market, clock)
+
+
+def test_all_that_the_portal_knows_comes_in_and_nothing_is_set_aside(day, shop):
+    day.syncs()
+    people = sum(len(day.portal.crm[kind]) for kind in ("CONTACT", "COMPANY", "LEAD"))
+    assert day.counts("canonical.customer") == people
+    assert day.counts('canonical."order"') == len(day.portal.crm["DEAL"])
+    assert day.counts("canonical.product", "true") == len(shop.variants)
+    assert day.counts("canonical.stock_level", "true") == len(shop.stock)
+    assert day.counts("ledger.quarantine") == 0
+
+
+def test_a_marketplaces_order_becomes_one_deal_that_moves_on(day, shop):
+    sale = day.market.sell([(shop.variants[0].sku, 2)], phone="+77000009999", client_first_name="Айдана")
+    day.syncs()
+    day.syncs(minutes=10)
+    [deal] = day.copies()
+    assert (deal["ORIGIN_ID"], deal["STAGE_ID"], deal["OPPORTUNITY"]) == (f"bazaar:{sale['id']}", "NEW", "2500.00")
+    [row] = day.portal.rows[int(deal["ID"])]
+    assert (row["productName"], row["quantity"]) == (shop.variants[0].name, 2)
+    assert day.portal.crm["CONTACT"][int(deal["CONTACT_ID"])]["NAME"] == "Айдана"
+    assert day.counts('canonical."order"', "copy_of like 'bazaar:%'") == 1, "a copy is not a second sale"
+
+    sale |= {"status": "delivered", "date_modified": day.market.stamp()}
+    day.clock.passes(timedelta(hours=1).total_seconds())
+    day.syncs()
+    [deal] = day.copies()
+    assert deal["STAGE_ID"] in ("FINAL_INVOICE", "WON")
