@@ -17,7 +17,7 @@ MOVES = pa.schema({"person_id": pa.string(), "change": pa.string()})
 """`change`: entered, left, or waits (would enter, but not at this hour)."""
 
 # A share of people by a hash of their id: the same ones in every run, others in every segment.
-_HELD_OUT = "('x' || substr(md5(:segment || '/' || {0}), 1, 8))::bit(32)::bigint < :hold_out * 4294967296"
+HELD_OUT = "('x' || substr(md5(:segment || '/' || {0}), 1, 8))::bit(32)::bigint < :hold_out * 4294967296"
 _TABLE = "create temp table if not exists moves (person_id text, change text, cause text) on commit drop"
 
 # {why} of a row n: because of what somebody is looked at
@@ -41,7 +41,7 @@ where n.change = 'left' and m.segment = :segment and m.person_id = n.person_id
 """)
 _ENTER = text(f"""
 insert into segment.membership (segment, person_id, since, hold_out, why)
-select :segment, n.person_id, :now, {_HELD_OUT.format("n.person_id")}, n.cause
+select :segment, n.person_id, :now, {HELD_OUT.format("n.person_id")}, n.cause
 from moves n where n.change = 'entered' order by n.person_id
 """)
 _NOTE = text("""
@@ -50,7 +50,7 @@ select :segment, person_id, change, :now, cause from moves where change <> 'wait
 """)
 _SHARES = text(f"""
 update segment.membership m set hold_out = not hold_out
-where segment = :segment and hold_out is distinct from ({_HELD_OUT.format("m.person_id")})
+where segment = :segment and hold_out is distinct from ({HELD_OUT.format("m.person_id")})
 """)
 
 
