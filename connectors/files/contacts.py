@@ -19,6 +19,8 @@ from mappings.tables import Derived, Field, FieldMap, Unusable, at, convert
 from mappings.tables.notation import Moments, Numbers, identifier
 
 Cells = Mapping[str, str | None]
+Telling = Mapping[str, Callable[[str], Any]]
+"""Column → how it is read."""
 
 CHANNELS = words(
     email="e-mail, email, почта, эл почта, электронная почта, письмо, пошта",
@@ -106,7 +108,11 @@ class PointsRow(LoyaltyEntry):
 def events(config: FilesConfig, columns: Columns) -> FieldMap:
     """Contacts. Without an id of its own an event is known by all that it says of who, when and what."""
     moments, numbers = Moments(config.date_format, config.timezone), Numbers(config.decimal, config.thousands)
-    telling = ("external_id", "identifier", "at", "channel", "kind", "direction", "campaign", "reference")
+    telling: Telling = {
+        "external_id": _same_contact, "identifier": _same_contact, "at": moments,
+        "channel": or_as_written(CHANNELS), "kind": or_as_written(KINDS), "direction": known(DIRECTIONS),
+        "campaign": convert.text, "reference": convert.text,
+    }  # fmt: skip
     of_whom = columns.those("identifier", "external_id")
     return FieldMap(
         ContactEvent,
@@ -115,11 +121,11 @@ def events(config: FilesConfig, columns: Columns) -> FieldMap:
             "identifier_kind": Derived(lambda cells, _: _contact(cells)[0], of_whom),
             "identifier": Derived(lambda cells, _: _contact(cells)[1], of_whom),
             "at": Field("at", moments),
-            "external_id": Derived(_own_id("event", telling, moments), columns.those("event", *telling)),
             "channel": Field("channel", or_as_written(CHANNELS)),
             "kind": Field("kind", or_as_written(KINDS)), "direction": Field("direction", known(DIRECTIONS)),
             "campaign": Field("campaign", convert.text), "reference": Field("reference", convert.text),
             "value": Field("value", numbers),
+            "external_id": Derived(_own_id("event", telling), columns.those("event", *telling)),
         },
     )  # fmt: skip
 
@@ -127,7 +133,10 @@ def events(config: FilesConfig, columns: Columns) -> FieldMap:
 def consents(config: FilesConfig, columns: Columns) -> FieldMap:
     """Statements about an identifier; `source` says who made them, and stays as evidence."""
     moments = Moments(config.date_format, config.timezone)
-    telling = ("identifier", "external_id", "channel", "purpose", "state", "at")
+    telling: Telling = {
+        "identifier": _same_contact, "external_id": _same_contact, "channel": known(CHANNELS),
+        "purpose": or_as_written(PURPOSES), "state": known(STATES), "at": moments,
+    }  # fmt: skip
     of_whom = (*columns.those("identifier", "external_id"), "channel")
     return FieldMap(
         ConsentRow,
@@ -137,10 +146,10 @@ def consents(config: FilesConfig, columns: Columns) -> FieldMap:
             "identifier": Derived(lambda cells, _: _consenting(cells)[1], of_whom),
             "channel": Field("channel", known(CHANNELS)), "purpose": Field("purpose", or_as_written(PURPOSES)),
             "state": Field("state", known(STATES)), "at": Derived(_when(moments), ("at", "state")),
-            "external_id": Derived(_own_id(None, telling, moments), columns.those(*telling)),
             "by": Field("source", lambda text: GIVEN_BY.get(normal(text), "import")),
             "text_version": Field("text_version", identifier),
             "evidence": Field("source", lambda text: {"source": convert.text(text)}),
+            "external_id": Derived(_own_id(None, telling), columns.those(*telling)),
         },
     )  # fmt: skip
 
@@ -159,18 +168,21 @@ def points(config: FilesConfig) -> FieldMap:
     )  # fmt: skip
 
 
-def _own_id(target: str | None, telling: tuple[str, ...], moments: Moments) -> Callable[[Cells, Any], str | None]:
-    """The id in column `target`, else a digest of what tells one record from another: ids must not show a contact."""
+def _own_id(target: str | None, telling: Telling) -> Callable[[Cells, Any], str | None]:
+    """The id in column `target`, else a digest of what tells one record from another, however it is written: an id
+    must not show a contact."""
 
     def made(cells: Cells, _: Any) -> str | None:
         if target and (own := at(cells, target)):
             return identifier(own)
-        told = {name: at(cells, name) for name in telling}
-        told["at"] = moments(told["at"]).isoformat() if told["at"] else None
-        parts = "\x1f".join(normal(text or "") for text in told.values())
-        return hashlib.sha256(parts.encode()).hexdigest()[:32]
+        told = (read(written) if (written := at(cells, name)) else "" for name, read in telling.items())
+        return hashlib.sha256("\x1f".join(map(str, told)).encode()).hexdigest()[:32]
 
     return made
+
+
+def _same_contact(written: str) -> Any:
+    return _read_contact(written) or identifier(written)
 
 
 def _when(moments: Moments) -> Callable[[Cells, Any], datetime | None]:

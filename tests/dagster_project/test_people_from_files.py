@@ -104,3 +104,127 @@ def test_everybody_is_one_person_over_all_systems_and_a_shared_phone_joins_nobod
     assert six_systems.rows("select count(*) from canonical.customer") == six_systems.rows(
         "select count(*) from canonical.identity"
     )
+
+
+# ── what they did ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def crm(street: Street) -> Street:
+    """Two people, in the CRM alone."""
+    connects(street, "crm", "*.csv", "customers", **ALMATY)
+    drops("crm", "people.csv", "external_id,name,phone,email", "101,Айгүл Серікова,8 700 000 00 01,aigul@mail.example",
+          "102,Ерлан Ахметов,8 700 000 00 02,erlan@mail.example")  # fmt: skip
+    return street
+
+
+def owners(street: Street, table: str, order: str) -> list[Any]:
+    """Of each row, in order, the CRM's id of the person it belongs to."""
+    statement = f"""
+select c.external_id from canonical."{table}" t
+left join canonical.identity c on c.person_id = t.person_id and c.connection = 'crm' order by {order}"""
+    return [found for (found,) in street.rows(statement)]
+
+
+def test_contacts_of_a_file_belong_to_the_persons_whose_ids_or_addresses_they_name(crm: Street):
+    connects(crm, "calls", "*.csv", "events", customers_of="crm", **SEMICOLONS)
+    drops("calls", "march.csv", "Код клиента;Контакт;Дата;Время;Канал;Событие;Направление;Оценка",
+          "101;;01.03.2026;10:00;звонок;Консультация;входящий;",
+          ";erlan@mail.example;02.03.2026;11:00;E-mail;Открыто;;",
+          "101;;03.03.2026;12:00;whatsapp;опрос;;9",
+          ";nobody@mail.example;04.03.2026;;почта;sent;исходящее;")  # fmt: skip
+    report = crm.told("sync")
+    assert [(row["stored"], row["quarantined"]) for row in report["resources"]] == [(4, 0), (2, 0)]
+    told = "select channel, kind, direction, value::int, at::text from canonical.contact_event order by at"
+    assert crm.rows(told) == [
+        ("call", "consultation", "in", None, "2026-03-01 05:00:00+00"),
+        ("email", "opened", None, None, "2026-03-02 06:00:00+00"),
+        ("whatsapp", "survey", None, 9, "2026-03-03 07:00:00+00"),
+        ("email", "sent", "out", None, "2026-03-03 19:00:00+00"),
+    ]
+    assert owners(crm, "contact_event", "at") == ["101", "102", "101", None]
+
+
+def test_a_second_letter_to_the_same_address_belongs_to_the_same_person(crm: Street):
+    connects(crm, "letters", "*.csv", "events", **ALMATY)
+    header = "identifier,at,channel,kind"
+    drops("letters", "1.csv", header, "erlan@mail.example,2026-03-01 10:00,email,opened")
+    crm.told("sync")
+    drops("letters", "2.csv", header, "erlan@mail.example,2026-03-02 10:00,email,opened")
+    crm.told("sync")
+    assert owners(crm, "contact_event", "at") == ["102", "102"]
+
+
+def test_an_address_that_somebody_takes_later_brings_him_the_letters_sent_there_before(crm: Street):
+    connects(crm, "letters", "*.csv", "events", **ALMATY)
+    drops("letters", "1.csv", "identifier,at,channel,kind", "new@mail.example,2026-03-01 10:00,email,opened")
+    crm.told("sync")
+    assert owners(crm, "contact_event", "at") == [None]
+    drops("crm", "more.csv", "external_id,name,email", "103,Асель Нурланова,new@mail.example")
+    crm.told("sync")
+    assert owners(crm, "contact_event", "at") == ["103"]
+
+
+def test_points_of_the_tills_and_of_the_shop_are_one_balance(crm: Street):
+    for name, entries in {
+        "tills": ("T1,101,2026-03-01,100", "T2,102,2026-03-01,50"),
+        "web": ("W1,101,2026-03-02,-30",),
+    }.items():
+        connects(crm, name, "*.csv", "points", customers_of="crm", **ALMATY)
+        drops(name, "points.csv", "entry,external_id,at,points", *entries)
+    crm.told("sync")
+    balances = (
+        "select sum(balance)::int, sum(entries), bool_or(overdrawn) from canonical.loyalty_balance group by person_id"
+    )
+    assert sorted(crm.rows(balances)) == [(50, 1, False), (70, 2, False)]
+    assert crm.rows("select count(distinct holder) from canonical.loyalty_balance") == [(2,)]
+
+
+def test_an_entry_of_points_that_a_later_file_tells_otherwise_is_set_aside_with_its_line(crm: Street):
+    connects(crm, "points", "*.csv", "points", customers_of="crm", **ALMATY)
+    header = "entry,external_id,at,points,reason"
+    drops("points", "1.csv", header, "1,101,2026-03-01,100,Начисление", "2,101,2026-03-01,20,подарок")
+    crm.told("sync")
+    drops("points", "2.csv", header, "1,101,2026-03-01,900,Начисление", "2,101,2026-03-01,20,подарок",
+          "3,101,2026-03-02,5,gift")  # fmt: skip
+    report = crm.told("sync")
+    assert [(row["stored"], row["quarantined"]) for row in report["resources"] if row["connection"] == "points"] == [
+        (2, 1)
+    ]
+    assert crm.rows("select key, line, rule from ledger.quarantine where state = 'open'") == [("1", 2, "changed_entry")]
+    assert crm.rows("select sum(points)::int, count(*) from canonical.loyalty_entry") == [(125, 3)]
+
+
+def test_carts_come_line_by_line_and_belong_to_whom_the_crm_knows(crm: Street):
+    connects(crm, "site", "*.csv", "carts", customers_of="crm", **ALMATY)
+    header = "cart,external_id,updated_at,sku,quantity,state"
+    drops("site", "1.csv", header, "c1,101,2026-03-01 10:00,tea,1,open", "c1,101,2026-03-01 10:05,tea,3,open",
+          "c1,101,2026-03-01 10:05,cup,1,open", "c2,102,2026-03-01 10:00,tea,many,open",
+          "c2,102,2026-03-01 10:00,cup,1,open")  # fmt: skip
+    report = crm.told("sync")
+    assert [(row["stored"], row["quarantined"]) for row in report["resources"] if row["connection"] == "site"] == [
+        (3, 2)
+    ]
+    lines = "select external_id, sku, quantity::int from canonical.cart_line order by 1, 2"
+    assert crm.rows(lines) == [("c1", "cup", 1), ("c1", "tea", 3)]
+    assert owners(crm, "cart", "external_id") == ["101"]
+    drops("site", "2.csv", header, "c1,101,2026-03-01 11:00,cup,2,open", "c2,102,2026-03-01 11:00,,,dropped")
+    crm.told("sync")
+    assert crm.rows(lines) == [("c1", "cup", 2)]
+    assert crm.rows("select external_id, state from canonical.cart order by 1") == [("c1", "open"), ("c2", "dropped")]
+    assert crm.rows("select count(*) from ledger.quarantine where state = 'open'") == [(0,)]
+
+
+def test_receipts_that_name_the_crms_customers_are_their_purchases(crm: Street):
+    connects(crm, "tills", "*.csv", "receipts", customers_of="crm", currency="KZT", **ALMATY)
+    drops("tills", "1.csv", "receipt,placed_at,sku,quantity,total,customer", "1,2026-03-01 10:00,tea,1,100,102",
+          "2,2026-03-01 10:00,tea,1,100,")  # fmt: skip
+    crm.told("sync")
+    assert owners(crm, "order", "t.external_id") == ["102", None]
+
+
+def test_customers_of_a_connection_that_does_not_exist_are_named(crm: Street):
+    connects(crm, "points", "*.csv", "points", customers_of="crn", **ALMATY)
+    drops("points", "1.csv", "entry,external_id,at,points", "1,101,2026-03-01,100")
+    assert "customers_of names crn, which connections.yaml does not have" in crm.refuses("sync")
+    assert crm.rows("select count(*) from canonical.loyalty_entry") == [(0,)]
