@@ -24,7 +24,8 @@ _TODAY = "(select count(*) from segment.change c where c.segment = d.segment and
 _IN = "(select count(*) from segment.membership m where m.segment = d.segment{})"
 _LISTED = text(f"""
 select d.segment, d.live_since, d.evaluated_at, {_IN.format("")} as members,
-       {_IN.format(" and m.hold_out")} as held_out, {_TODAY.format("entered")} as entered, {_TODAY.format("left")} as went
+       {_IN.format(" and m.hold_out")} as held_out,
+       {_TODAY.format("entered")} as entered, {_TODAY.format("left")} as went
 from segment.definition d
 """)
 

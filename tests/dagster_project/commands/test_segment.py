@@ -48,8 +48,8 @@ def shop(store: Engine) -> Engine:
         db.execute(
             text(
                 'insert into canonical."order" (connection, external_id, number, kind, channel, placed_at, status, '
-                "person_id, total, currency, source) values ('files_in', '1', '1', 'sale', 'store', now(), 'completed', "
-                "'ANNA', 900, 'KZT', '{}')"
+                "person_id, total, currency, source) values ('files_in', '1', '1', 'sale', 'store', now(), "
+                "'completed', 'ANNA', 900, 'KZT', '{}')"
             )
         )
         mark(db, "person", ["ANNA", "BOLAT"])
