@@ -7,8 +7,8 @@ from typing import Any
 from connectors.files.config import FilesConfig
 from connectors.files.contacts import CHANNELS
 from connectors.files.words import known, or_as_written, words
-from mappings.carts.told import CartRow
 from mappings.tables import Derived, Field, FieldMap, Unusable, at
+from mappings.tables.cart_frames import CartRow
 from mappings.tables.notation import Moments, Numbers, identifier
 
 STATES = words(

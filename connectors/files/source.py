@@ -19,8 +19,8 @@ from connectors.files.text import Misread
 from connectors.files.whole import MARKERS, UNFINISHED, broken, check_control, marked
 from connectors.sdk.errors import ConfigError
 from connectors.sdk.files import KEY_PARTS, FileFrames, FoundFile
-from mappings.carts.told import cart_frames
 from mappings.tables import FieldMap, Quarantined
+from mappings.tables.cart_frames import cart_frames
 from mappings.tables.frames import Framed, map_frame, repeated, with_problems
 from mappings.tables.receipt_frames import receipt_frames
 

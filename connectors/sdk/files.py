@@ -62,4 +62,4 @@ class FileFrames:
     @property
     def lines(self) -> int:
         """Source lines that are to be stored."""
-        return self.frames[LINES.get(self.entity, self.entity)].num_rows
+        return int(self.frames[LINES.get(self.entity, self.entity)].num_rows)
