@@ -59,6 +59,8 @@ class Resource:
     `reads(reply)`: the records of a saved reply of this resource, None where the reply is of another shape.
     `complete`: every run (or, with `"full"`, every full run) reads all there is, so absence means deletion.
     `open_orders`: pass keys of unfinished orders in `Since.open_keys`. `hot`: polled in seconds by the hot lane.
+    `refusals`: tells in few requests who refused by now. It is read before anything is sent to people there; of a
+    connector where none does, everything that feeds consents is.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Resource:
     complete: bool | Literal["full"] = False
     open_orders: bool = False
     hot: bool = False
+    refusals: bool = False
     every: str = "*/30 * * * *"
 
     @classmethod

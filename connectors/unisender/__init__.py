@@ -25,6 +25,7 @@ UNSUBSCRIBES = Resource(
     key="id",
     map=to_consent,
     reads=lambda reply: None,
+    refusals=True,
     every="*/10 * * * *",
 )
 

@@ -10,12 +10,12 @@ from dagster_project.steps.land import land
 
 
 def hear_optouts(engine: Engine, hub: Hub, connection: Connection, *, now: datetime) -> None:
-    """Reads and maps whatever of the connection feeds consents, so that the look before sending knows of it.
+    """Reads and maps what of the connection tells of refusals, so that the look before sending knows of them.
 
     Raises HubError when it cannot be read: then nothing may be sent there.
     """
     assert connection.spec is not None
-    for resource in connection.spec.resources:
-        if "consent_event" in resource.maps:
-            land(engine, connection, resource, now=now)
-            map_new(engine, hub, connection, resource, now=now)
+    consents = [resource for resource in connection.spec.resources if "consent_event" in resource.maps]
+    for resource in [one for one in consents if one.refusals] or consents:
+        land(engine, connection, resource, now=now)
+        map_new(engine, hub, connection, resource, now=now)

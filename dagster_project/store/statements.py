@@ -63,6 +63,15 @@ def _stated(connection: str, row: Mapping[str, Any]) -> dict[str, Any]:
     return {**made, "statement": chain.statement(secret, made)}
 
 
+def heard_of(db: Connection, connection: str, external_ids: Collection[str]) -> set[str]:
+    """Those of the ids under which the connection has made a statement before."""
+    found = db.execute(
+        text("select external_id from canonical.consent_event where connection = :c and external_id = any(:ids)"),
+        {"c": connection, "ids": list(external_ids)},
+    )
+    return {row[0] for row in found}
+
+
 def _heard(db: Connection, statements: Collection[bytes]) -> set[bytes]:
     found = db.execute(
         text("select statement from canonical.consent_event where statement = any(:told)"), {"told": list(statements)}
