@@ -17,6 +17,7 @@ from connectors.bitrix24.mapping import (
     to_total,
 )
 from connectors.bitrix24.notation import moment, utc
+from connectors.bitrix24.shop_orders import to_shop_order
 from connectors.bitrix24.sink import AT_ONCE, check, push_customers, push_segments, shown_customers, shown_segments
 from connectors.bitrix24.source import (
     OVERLAP,
@@ -28,6 +29,7 @@ from connectors.bitrix24.source import (
     products,
     reads,
     reads_wrapped,
+    shop_orders,
     stock,
     stores,
 )
@@ -46,6 +48,10 @@ CONNECTOR = ConnectorSpec(
         of_crm("companies", extract=companies, map=to_company, reads=reads("COMPANY_TYPE"), complete="full"),
         of_crm("leads", extract=leads, map=to_lead, reads=reads("STATUS_ID", "ENTITY_ID"), complete="full"),
         of_crm("deals", extract=deals, map=to_order, reads=reads("STAGE_ID"), hot=True, every="*/5 * * * *"),
+        followed(
+            "shop_orders", extract=shop_orders, key="id", cursor=lambda record: utc(moment(record["dateUpdate"])),
+            map=to_shop_order, reads=reads_wrapped("orders", "accountNumber"), hot=True, every="*/5 * * * *",
+        ),
         of_goods(
             "products", extract=products, reads=reads_wrapped("products", "iblockId"), complete="full",
             map={"product": to_product, "price": to_purchase_price, "stock_level": to_total}, every="*/15 * * * *",

@@ -20,6 +20,15 @@ STAGES: dict[str, Status] = {
 }
 """Stages that Bitrix24 gives to a new portal; in further pipelines they are called `C<pipeline>:NEW` and so on."""
 
+ORDER_STATUSES: dict[str, Status] = {
+    "N": "placed",
+    "P": "confirmed",
+    "S": "shipped",
+    "F": "completed",
+    "D": "cancelled",
+}
+"""Statuses that Bitrix24 gives to a new online store."""
+
 
 class Bitrix24Config(ConnectionConfig):
     """One portal of Bitrix24, seen through an incoming webhook or as a local application."""
@@ -57,6 +66,9 @@ class Bitrix24Config(ConnectionConfig):
     currency: str = Setting("KZT", description="Currency of deals that name none.")
     region: str = Setting("KZ", description="Country of telephone numbers that are written without one.")
     leads: bool = Setting(True, description="Read leads; switch off where the CRM works without them.")
+    orders_from: tuple[Literal["deals", "shop"], ...] = Setting(
+        ("deals",), description="Where orders stand: in deals, in the portal's online store (`sale`), or in both."
+    )
     pipelines: tuple[int, ...] = Setting((), description="Deal pipelines (ids) that are orders; empty: all of them.")
     stages: dict[str, Status] = Setting(
         default_factory=lambda: dict(STAGES),
@@ -64,6 +76,11 @@ class Bitrix24Config(ConnectionConfig):
     )
     channel: str = Setting("crm", description="Channel of deals whose source is not in `channels`.")
     channels: dict[str, str] = Setting(default_factory=dict, description="Source of a deal (SOURCE_ID) → channel.")
+    order_statuses: dict[str, Status] = Setting(
+        default_factory=lambda: dict(ORDER_STATUSES),
+        description="Status of an order of the online store → canonical status.",
+    )
+    shop_channel: str = Setting("site", description="Channel of orders of the online store.")
     sku: tuple[str, ...] = Setting(
         ("xmlId", "code", "id"),
         min_length=1,

@@ -24,6 +24,7 @@ SEGMENTS = "UF_CRM_SEGMENTS"
 DEMO = Demo(
     settings={
         "base_url": "http://127.0.0.1",
+        "orders_from": ["deals", "shop"],
         "segment_field": SEGMENTS,
         "shops": [str(place) for place, one in enumerate(PLACES, 1) if one.kind == "store"],
     },

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from connectors.bitrix24.api import PAGE, Listing, ask, look_up, rows_of, walk
+from connectors.bitrix24.api import PAGE, Call, Listing, ask, look_up, rows_of, walk
 from connectors.bitrix24.config import Bitrix24Config
 from connectors.bitrix24.events import hinted
 from connectors.bitrix24.notation import in_filters, moment, utc
@@ -46,11 +46,24 @@ def leads(config: Bitrix24Config, since: Since) -> Iterator[Page]:
 
 def deals(config: Bitrix24Config, since: Since) -> Iterator[Page]:
     """Deals with their product rows; those changed within the backfill window in a first run."""
+    if "deals" not in config.orders_from:
+        return
     started = {">=DATE_MODIFY": in_filters(config, since.now - since.backfill)} if since.first else {}
     pipelines = {"@CATEGORY_ID": list(config.pipelines)} if config.pipelines else {}
     for page in changed(config, since, Listing("crm.deal.list", {**pipelines, **started}, DEALS), "DEAL"):
         rows = rows_of_deals(config, [deal["ID"] for deal in page.records])
         yield replace(page, records=[{**deal, "PRODUCT_ROWS": rows[deal["ID"]]} for deal in page.records])
+
+
+def shop_orders(config: Bitrix24Config, since: Since) -> Iterator[Page]:
+    """Orders of the online store with basket, clients, payments and shipments; nothing where deals are the orders."""
+    if "shop" not in config.orders_from:
+        return
+    started = {">=dateUpdate": in_filters(config, since.now - since.backfill)} if since.first else {}
+    listing = Listing("sale.order.list", started, ("id",), "id", "[orders]")
+    for page in changed(config, since, listing, stamp="dateUpdate"):
+        asked = {f"o{row['id']}": Call("sale.order.get", {"id": row["id"]}) for row in page.records}
+        yield replace(page, records=[found["order"] for found in look_up(config, asked).values()])
 
 
 def products(config: Bitrix24Config, since: Since) -> Iterator[Page]:
@@ -160,11 +173,16 @@ def _is_record(row: Any, has: str, lacks: Sequence[str]) -> bool:
 
 
 def reads_wrapped(name: str, has: str) -> Reads:
-    """Of a newer method: its records, which stand under their name; answers to a change look the same."""
+    """Of a newer method: its records, which stand under their name; answers to a change look the same.
+
+    One record alone stands under the name in the singular.
+    """
 
     def read(reply: Any) -> Sequence[Record] | None:
         result = reply.get("result") if isinstance(reply, dict) else None
         rows = result.get(name) if isinstance(result, dict) else None
+        if rows is None and isinstance(result, dict) and name.removesuffix("s") in result:
+            rows = [result[name.removesuffix("s")]]
         return rows if isinstance(rows, list) and rows and isinstance(rows[0], dict) and has in rows[0] else None
 
     return read

@@ -156,6 +156,23 @@ def plain_list(name: str) -> Method:
     return lambda portal, params: page_of(portal.catalogue[name], params, key="id", wrap=name)
 
 
+def orders_list(portal: Portal, params: Row) -> Rows:
+    """Without baskets, clients and the like: these come with each order alone."""
+    body = page_of(portal.catalogue["orders"], params, key="id", wrap="orders")
+    parts = ("basketItems", "clients", "payments", "shipments", "propertyValues")
+    body["result"]["orders"] = [
+        {name: value for name, value in row.items() if name not in parts} for row in body["result"]["orders"]
+    ]
+    return body
+
+
+def order_get(portal: Portal, params: Row) -> Row:
+    found = next((row for row in portal.catalogue["orders"] if str(row["id"]) == str(params.get("id"))), None)
+    if found is None:
+        raise Refusal(400, 200540400001, "order does not exist")
+    return {"order": found}
+
+
 def offline_events(portal: Portal, params: Row) -> Row:
     names = listed((params.get("filter") or {}).get("EVENT_NAME"))
     found = [(key, event) for key, event in portal.queue.items() if not names or event["EVENT_NAME"] in names]
@@ -181,5 +198,7 @@ METHODS: Mapping[str, Method] = {
     "catalog.price.list": plain_list("prices"),
     "catalog.store.list": plain_list("stores"),
     "catalog.storeproduct.list": plain_list("storeProducts"),
+    "sale.order.list": orders_list,
+    "sale.order.get": order_get,
     "event.offline.get": offline_events,
 }

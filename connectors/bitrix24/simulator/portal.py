@@ -28,7 +28,7 @@ class Portal:
     crm: dict[str, dict[int, Row]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
     rows: dict[int, list[Row]] = field(default_factory=dict)
     catalogue: dict[str, list[Row]] = field(
-        default_factory=lambda: {"products": [], "prices": [], "stores": [], "storeProducts": []}
+        default_factory=lambda: {"products": [], "prices": [], "stores": [], "storeProducts": [], "orders": []}
     )
     queue: dict[tuple[str, int], Row] = field(default_factory=dict)
     required: tuple[str, ...] = ()

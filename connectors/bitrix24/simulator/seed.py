@@ -12,6 +12,13 @@ STAGE = {
 SECOND_PIPELINE = 7
 """Every seventh deal stands in a pipeline of its own, whose stages bear its number."""
 
+ONLINE = 5
+"""Every fifth order comes from the portal's own online store."""
+ONLINE_STATUS = {
+    "placed": "N", "confirmed": "P", "assembling": "P", "ready": "P", "shipped": "S", "delivered": "F",
+    "completed": "F", "cancelled": "D", "returned": "D",
+}  # fmt: skip
+
 
 def seed(portal: Portal, shop: Shop) -> None:
     stamp = shop.now.isoformat()
@@ -27,7 +34,10 @@ def seed(portal: Portal, shop: Shop) -> None:
     _inventory(portal, shop, ids)
     contacts: dict[str, int] = {}
     for nth, sale in enumerate([order for order in shop.orders if order.channel == "site"]):
-        _deal(portal, shop, sale, ids, contacts, second=nth % SECOND_PIPELINE == SECOND_PIPELINE - 1)
+        if nth % ONLINE == ONLINE - 1:
+            _online(portal, shop, sale, ids, contacts)
+        else:
+            _deal(portal, shop, sale, ids, contacts, second=nth % SECOND_PIPELINE == SECOND_PIPELINE - 1)
     for nth in range(1, 4):
         phone = [{"VALUE": f"+7700555000{nth}"}]
         portal.add("COMPANY", {"TITLE": f"ТОО «Көкжиек {nth}»", "PHONE": phone})
@@ -80,6 +90,26 @@ def _deal(
     })  # fmt: skip
     lines = [{"productId": ids[line.sku], "price": line.price, "quantity": line.quantity} for line in sale.lines]
     portal.set_rows(key, lines)
+
+
+def _online(portal: Portal, shop: Shop, sale: Order, ids: dict[str, int], contacts: dict[str, int]) -> None:
+    key, contact = portal.next("ORDER"), _contact(portal, shop, sale, contacts)
+    person, placed = shop.by_person.get(sale.person or ""), sale.placed_at.isoformat()
+    said = {"FIO": f"{person.last_name} {person.first_name}", "PHONE": person.phone} if person else {}
+    portal.catalogue["orders"].append({
+        "id": key, "accountNumber": sale.number, "lid": "s1", "personTypeId": 3, "statusId": ONLINE_STATUS[sale.status],
+        "canceled": "N", "payed": "N", "deducted": "N", "price": float(sale.total), "discountValue": 0, "taxValue": 0,
+        "currency": "KZT", "dateInsert": placed, "dateUpdate": placed, "xmlId": f"bx_{key}", "externalOrder": "N",
+        "clients": [{"entityId": int(contact), "entityTypeId": 3, "isPrimary": "Y"}] if contact else [],
+        "propertyValues": [{"code": code, "value": value} for code, value in said.items()],
+        "payments": [], "shipments": [],
+        "basketItems": [
+            {"id": str(portal.next("BASKET")), "productId": ids[line.sku], "name": shop.by_sku[line.sku].name,
+             "price": float(line.price), "discountPrice": 0, "quantity": line.quantity, "currency": "KZT",
+             "vatRate": None}
+            for line in sale.lines
+        ],
+    })  # fmt: skip
 
 
 def _contact(portal: Portal, shop: Shop, sale: Order, contacts: dict[str, int]) -> str | None:

@@ -84,6 +84,13 @@ def test_only_deals_of_the_named_pipelines_are_asked_for(portal, settings):
     assert {deal["CATEGORY_ID"] for deal in second} == {"1"}
 
 
+def test_orders_of_the_online_store_are_read_only_where_they_are_the_orders(portal, settings):
+    known = len(portal.catalogue["orders"])
+    assert len(read(settings(portal, orders_from=["shop"]), "shop_orders", FIRST)) == known > 0
+    assert read(settings(portal, orders_from=["shop"]), "deals", FIRST) == []
+    assert read(settings(portal, orders_from=["deals"]), "shop_orders", FIRST) == []
+
+
 # ── what has changed ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 

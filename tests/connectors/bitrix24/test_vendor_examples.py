@@ -33,6 +33,8 @@ READ: dict[str, tuple[str, dict[str, int]]] = {
     "crm.company.get.response.json": ("companies", {"customer": 1}),
     "crm.lead.get.response.json": ("leads", {"customer": 1}),
     "crm.deal.list.response.json": ("deals", {"order": 6}),
+    "sale.order.get.response.json": ("shop_orders", {"order": 1}),
+    "sale.order.list.response.json": ("shop_orders", {"order": 1}),
     "catalog.product.list.response.json": ("products", {"product": 1, "price": 1, "stock_level": 0}),
     "catalog.price.list.response.json": ("prices", {"price": 2}),
     "catalog.price.modify.response.json": ("prices", {"price": 3}),
@@ -91,11 +93,9 @@ LEFT: dict[str, str] = {
     "crm.item.list.leads.response.json": "leads are read by the older method, which lists phones",
     "crm.item.list.leads_or_logic.request.json": "leads are read by the older method, which lists phones",
     "crm.stagehistory.list.response.json": "the hub keeps its own history of statuses",
-    "sale.order.get.response.json": "orders of the online store are not read: deals are",
-    "sale.order.list.response.json": "orders of the online store are not read: deals are",
     "sale.order.update.request.json": "orders of the online store are not written",
-    "sale.payment.list.response.json": "orders of the online store are not read: deals are",
-    "sale.status.list.response.json": "orders of the online store are not read: deals are",
+    "sale.payment.list.response.json": "an order comes with its payments",
+    "sale.status.list.response.json": "what a status means stands in the settings",
 }
 
 
@@ -155,6 +155,15 @@ def test_the_saved_deals_are_placed_in_the_second_pipeline() -> None:
     orders = [order for deal in deals for order in CONNECTOR.resource("deals").map(deal, CONFIG).records]
     assert {order.status for order in orders} == {"placed"}
     assert str(orders[0].total) == "19999.99"
+
+
+def test_the_saved_order_of_the_online_store_has_its_delivery_buyer_and_tax() -> None:
+    [saved] = CONNECTOR.resource("shop_orders").reads(example("sale.order.get.response.json")) or []
+    [order] = CONNECTOR.resource("shop_orders").map(saved, CONFIG).records
+    assert (order.external_id, order.number, order.status, order.customer) == ("O_236", "392", "placed", "6")
+    assert (order.total, order.delivery_cost, order.lines[0].total, order.lines[0].vat_rate) == (1480, 500, 980, 20)
+    assert (order.contact_name, order.contact_phone) == ("John Smith", "+77006967334")
+    assert order.payment == {"state": "unpaid", "method": "Card Payment"}
 
 
 def test_every_stage_that_bitrix_makes_has_a_meaning() -> None:
