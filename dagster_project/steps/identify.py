@@ -115,7 +115,7 @@ def _everybody(run: Run) -> int:
     population = learn(told.customers, run.now.date())
     identity.keep_population(db, run.manner.version, population)
     features, identifiers = normalise(told.customers, population)
-    had = source_records.known(db, pa.concat_tables([told.concerned, _stored(db)]))
+    had = source_records.known(db, _union(told.concerned, _stored(db)))
     source_records.remember(db, told.changed(had), run.now)
     identity.replace_all(db, {"feature": features, "identifier": identifiers})
     whole = resolve(features, identifiers, population, rules, identity.overrides(db))
@@ -204,7 +204,8 @@ def finish(run: Run, touched: Touched, concerned: pa.Table = RECORDS.empty_table
     golden.refresh(db, _people(persons.held(db, touched.records), dirty), run.manner.authorities, now=run.now)
     if touched.records.num_rows:
         _households(run, _people(persons.held(db, _union(touched.records, touched.beside)), dirty))
-    mark(db, "person", dirty["person_id"], run.cause)
+    for entity in ("person", "buyer"):  # where they belong, and what other systems should say of them
+        mark(db, entity, dirty["person_id"], run.cause)
     return dirty.num_rows
 
 

@@ -7,6 +7,7 @@ import pyarrow as pa
 from sqlalchemy import Connection, text
 
 from dagster_project.store import identity
+from dagster_project.store.keyring import keys
 from dagster_project.store.persons import PEOPLE
 from dagster_project.store.sealing import opened, sealed
 from dagster_project.store.source_records import LATEST, NAMELESS, UNDESCRIBED, clear, stage
@@ -63,14 +64,14 @@ not exists (select from identity.person a where a.person_id = g.person_id and a.
 
 def best(db: Connection, people: pa.Table, order: Mapping[str, Authority]) -> pa.Table:
     """Rows of identity.golden of these persons."""
-    said = _said(db, people)
-    chosen = golden(_values(db, said), order, _pins(db, people))
-    return _rows(said, chosen)
+    told = said(db, people)
+    chosen = golden(_values(db, told), order, _pins(db, people))
+    return _rows(told, chosen)
 
 
 def primary(db: Connection, person: str, field: str, order: Mapping[str, Authority]) -> str | None:
     """The value that wins by the rules alone, pins left aside."""
-    values = _values(db, _said(db, pa.table([[person]], schema=PEOPLE)))
+    values = _values(db, said(db, pa.table([[person]], schema=PEOPLE)))
     told = golden(values, order).to_pylist()
     return next((row["value"] for row in told if row["field"] == field and row["place"] == 1), None)
 
@@ -108,7 +109,8 @@ from (
 """
 
 
-def _said(db: Connection, people: pa.Table) -> pa.Table:
+def said(db: Connection, people: pa.Table) -> pa.Table:
+    """SAID by all records of these persons, in clear text."""
     stage(db, "people", people)
     queries = [_DESCRIBED, _BARE] + [
         _MET.format(entity=entity, contacts=contacts, moment=_MOMENT[entity]) for entity, contacts in NAMELESS.items()
@@ -157,8 +159,8 @@ from written w left join keyed k on k.record = w.record and k.kind = 'email' and
 
 def _values(db: Connection, said: pa.Table) -> pa.Table:
     """VALUES. A landline is no key, being nobody's own: it counts as shared."""
-    keys = identity.identifiers_of(db, query("select distinct record from said", said=said).cast(RECORDS))
-    contacts = query("select * from k where kind in ('phone', 'email')", k=keys).cast(keys.schema)
+    held = identity.identifiers_of(db, query("select distinct record from said", said=said).cast(RECORDS))
+    contacts = query("select * from k where kind in ('phone', 'email')", k=held).cast(held.schema)
     return query(
         _VALUES,
         {"fixed": sorted(PLACEHOLDER_PHONES), "runs": sorted(RUNS)},
@@ -183,7 +185,20 @@ order by w.person_id, p.field, w.pinned = w.person_id desc, p.at desc
 
 def _pins(db: Connection, people: pa.Table) -> pa.Table:
     stage(db, "people", people)
-    return read(db, _PINS).cast(PINS)
+    return _clear_pins(read(db, _PINS))
+
+
+CONTACTS = ("phone", "email")
+"""Fields that are sealed at rest, pins of them too."""
+
+
+def _clear_pins(rows: pa.Table) -> pa.Table:
+    """Pins are few: one by one."""
+    told = rows.to_pylist()
+    for pin in told:
+        if pin["field"] in CONTACTS:
+            pin.update({name: pin[name] and keys().open(pin[name], pin["field"]) for name in ("value", "instead_of")})
+    return pa.Table.from_pylist(told, schema=PINS)
 
 
 # ── one row a person ──────────────────────────────────────────────────────────────────────────────────────────────────

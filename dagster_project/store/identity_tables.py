@@ -135,3 +135,21 @@ population_date = table(
     key("birth", Date),
     doc="Birthdays that tills invent.",
 )
+
+VIEWS = {
+    "canonical.timeline": """
+select person_id, placed_at as at, case when kind = 'return' then 'return' when channel = 'store' then 'receipt'
+       else 'order' end as kind, channel, connection, external_id,
+       concat_ws(' ', number, status, total, currency) as detail
+from canonical."order" where person_id is not null and deleted_at is null
+union all
+select person_id, at, kind, channel, connection, external_id, concat_ws(' ', direction, campaign, reference, value)
+from canonical.contact_event where person_id is not null and deleted_at is null
+union all
+select person_id, at, 'points', null, connection, external_id, concat_ws(' ', points, reason, reference)
+from canonical.loyalty_entry where person_id is not null and deleted_at is null
+union all
+select person_id, updated_at, 'cart', channel, connection, external_id, state
+from canonical.cart where person_id is not null and deleted_at is null""",
+}
+"""timeline: everything that passed between a person and the shop, over all systems; without contacts."""

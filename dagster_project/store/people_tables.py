@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from dagster_project.store import contact_views, identity_tables, segment_tables  # noqa: F401 - its tables belong to the same metadata
+from dagster_project.store import contact_views, identity_tables, segment_tables
 from dagster_project.store.schema import AMOUNT, MOMENT, QUANTITY, key, source, table
 
 
@@ -336,5 +336,6 @@ group by h.person_id, e.identifier_kind, e.channel, e.purpose
 window same as (partition by h.person_id, e.channel, e.purpose)""",
     **segment_tables.VIEWS,
     **contact_views.VIEWS,
+    **identity_tables.VIEWS,
 }
 """Name → query. Made after the tables, in this order."""

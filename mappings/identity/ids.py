@@ -34,9 +34,10 @@ def identify(clusters: pa.Table, held: pa.Table, persons: pa.Table, former: pa.T
     `held`: MEMBERSHIP of all records of these persons, those that are gone included. `persons`: when each was created.
     `former`: MEMBERSHIP, at their end, of persons that were merged into one of these: if a merge is undone, they come
     back.
-    The largest overlap keeps the id, on a tie the older one; each id is used once.
+    The largest overlap keeps the id, on a tie the older one; each id is used once. Whoever was merged into a person and
+    parts again leaves that person's id to the others, whatever their number: undoing a merge gives everybody's id back.
     """
-    matched = _matched(clusters, held, persons)
+    matched = _matched(clusters, held, persons, _revived(clusters, {}, former))
     revived = _revived(clusters, matched, former)
     named = {**matched, **revived}
     every = query("select distinct cluster from clusters order by cluster", clusters=clusters)["cluster"].to_pylist()
@@ -64,17 +65,20 @@ def _tail(digits: str) -> str:
     return f"{digits[:3]}-{'89ab'[int(digits[3], 16) % 4]}{digits[4:7]}-{digits[7:19]}"
 
 
-def _matched(clusters: pa.Table, held: pa.Table, persons: pa.Table) -> dict[int, str]:
-    """Cluster → the old id it keeps."""
+def _matched(clusters: pa.Table, held: pa.Table, persons: pa.Table, parting: dict[int, str]) -> dict[int, str]:
+    """Cluster → the old id it keeps. `parting`: clusters that have an id of their own to go back to."""
     overlaps = query(
         """
-        with met as (select cluster, person_id, count(*) as common from clusters join held using (record) group by all)
-        select cluster, person_id from met left join persons using (person_id) order by common desc, created_at,
-          person_id, cluster
+        with met as (select cluster, person_id, count(*) as common from clusters join held using (record) group by all),
+             ranked as (select m.*, p.cluster is not null as parts from met m left join parting p using (cluster)),
+             stays as (select person_id, not bool_and(parts) as others_stay from ranked group by 1)
+        select cluster, person_id from ranked join stays using (person_id) left join persons using (person_id)
+        order by parts and others_stay, common desc, created_at, person_id, cluster
         """,
         clusters=clusters,
         held=held,
         persons=persons,
+        parting=pa.table({"cluster": pa.array(parting, pa.int64())}),
     )
     return _greedy(overlaps)
 

@@ -69,3 +69,13 @@ def test_an_id_is_a_uuid_of_its_time():
     assert first != second
     with pytest.raises(ValueError, match="32 random bytes"):
         uuid7s(2, 1_772_323_200_000, bytes(31))
+
+
+def test_whoever_leaves_a_merge_goes_back_to_the_own_id_and_leaves_the_other_to_those_who_stay():
+    """Of equals either could keep the survivor's id, and of unequals the larger would: then both ids were wrong."""
+    assert named([{1}, {2}], {"A": [1, 2]}, former={"B": [1]})[0] == ["B", "A"]
+    assert named([{1, 2}, {3}], {"A": [1, 2, 3]}, former={"B": [1, 2]})[0] == ["B", "A"]
+
+
+def test_an_unchanged_person_keeps_the_id_whatever_went_into_it():
+    assert named([{1, 2}], {"A": [1, 2]}, former={"B": [1, 2]}) == (["A"], set())

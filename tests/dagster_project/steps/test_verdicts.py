@@ -1,0 +1,106 @@
+"""What people decide about persons, and that all of it can be taken back."""
+
+from datetime import timedelta
+
+import pytest
+
+from connectors.sdk.errors import ConfigError
+from dagster_project.steps import verdicts
+from dagster_project.steps.verdicts import Desk
+from dagster_project.store.verdicts import By
+from tests.dagster_project.steps.test_identify import AIGUL, PHONE, People
+
+STRANGER = {"connection": "shop", "external_id": "9", "name": "Марат Ким", "phones": ["+77000000009"]}
+
+
+@pytest.fixture
+def people(store, now) -> People:
+    return People(store, now)
+
+
+@pytest.fixture
+def desk(people) -> Desk:
+    return Desk(people.store, people.hub, By("an operator", "she called", people.now + timedelta(hours=1)))
+
+
+def test_a_merge_is_undone_without_loss(people, desk):
+    """Ids, orders and golden records are as they were."""
+    people.come(AIGUL, STRANGER)
+    people.buy({"external_id": "o1", "customer": "9"})
+    people.settles()
+    one, other = people.person("crm", "1"), people.person("shop", "9")
+    before = people.whose(), people.golden(one), people.golden(other)
+    survivor = verdicts.merge(desk, one, other)
+    assert people.person("shop", "9") == people.person("crm", "1") == survivor
+    assert people.whose() == {"o1": survivor}
+    assert verdicts.unmerge(desk, survivor) == sorted([one, other])
+    assert (people.person("crm", "1"), people.person("shop", "9")) == (one, other)
+    assert people.whose() == before[0]
+    for was in before[1:]:
+        is_now = people.golden(was.person_id)
+        assert {**vars(is_now), "version": 0, "updated_at": 0} == {**vars(was), "version": 0, "updated_at": 0}
+    assert people.all("select * from identity.edge_override") == []
+    kinds = [row.kind for row in people.all("select kind from identity.person_event order by seq")]
+    assert kinds == ["created", "created", "merged", "split"]
+
+
+def test_records_that_the_rules_joined_can_be_parted(people, desk):
+    people.come(AIGUL, {"connection": "shop", "external_id": "9", "name": "Aigul Serikova", "phones": [PHONE]})
+    people.buy({"external_id": "o1", "customer": "9"})
+    people.settles()
+    person = people.person("crm", "1")
+    assert len(verdicts.split(desk, person, ["shop:9"])) == 2
+    assert people.person("crm", "1") != people.person("shop", "9")
+    assert people.whose() == {"o1": people.person("shop", "9")}
+    people.come({**AIGUL, "city": "Алматы"})
+    people.settles()
+    assert people.person("crm", "1") != people.person("shop", "9"), "a verdict outlives what comes later"
+    assert verdicts.merge(desk, "crm:1", "shop:9") == person
+
+
+def test_an_id_that_went_into_another_still_finds_the_person(people, desk):
+    people.come(AIGUL, STRANGER)
+    people.settles()
+    one, other = people.person("crm", "1"), people.person("shop", "9")
+    survivor = verdicts.merge(desk, one, other)
+    [gone] = {one, other} - {survivor}
+    assert verdicts.merge(desk, gone, "crm:1") == survivor
+
+
+def test_a_pinned_value_wins_until_its_source_says_something_new(people, desk):
+    people.come({**AIGUL, "city": "Алматы"})
+    people.settles()
+    person = people.person("crm", "1")
+    verdicts.pin(desk, person, "city", "Астана")
+    assert people.golden(person).city == "Астана"
+    assert people.golden(person).provenance["city"]["rule"] == "pinned"
+    people.come({**AIGUL, "city": "Алматы", "gender": "female"})
+    people.settles()
+    assert people.golden(person).city == "Астана"
+    people.come({**AIGUL, "city": "Тараз"})
+    people.settles()
+    assert people.golden(person).city == "Тараз"
+
+
+def test_a_pinned_phone_lies_sealed(people, desk):
+    people.come(AIGUL)
+    people.settles()
+    person = people.person("crm", "1")
+    verdicts.pin(desk, person, "phone", "+77000000007")
+    assert people.golden(person).phones == ["+77000000007", PHONE]
+    [kept] = people.all("select value, instead_of from identity.pin")
+    assert not {"+77000000007", PHONE} & {kept.value, kept.instead_of}
+    verdicts.pin(desk, person, "phone", None)
+    assert people.golden(person).phones == [PHONE]
+
+
+def test_whoever_asks_for_nobody_is_told_so(desk):
+    with pytest.raises(ConfigError, match="nobody is known as 'crm:77'"):
+        verdicts.unmerge(desk, "crm:77")
+
+
+def test_there_is_nothing_to_take_back_where_nobody_was_merged(people, desk):
+    people.come(AIGUL)
+    people.settles()
+    with pytest.raises(ConfigError, match="nothing to take back"):
+        verdicts.unmerge(desk, "crm:1")
