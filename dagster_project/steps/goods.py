@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any, cast
 
 from dagster_project.steps.authority import strength
+from dagster_project.steps.erased import turn_away
 from dagster_project.steps.mapping import Pass, Rows, Said, provenance
 from dagster_project.store import goods, people, places
 from dagster_project.store.goods import Put
@@ -166,4 +167,5 @@ def customer_rows(work: Pass, said: Sequence[Said]) -> Rows:
 
 
 def put_customers(work: Pass) -> Put:
+    turn_away(work)
     return people.put_customers(work.db, work.values)

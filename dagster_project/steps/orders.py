@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
+from dagster_project.steps.erased import make_nameless
 from dagster_project.steps.goods import place
 from dagster_project.steps.mapping import Pass, Rows, Said
 from dagster_project.store import orders, quarantine
@@ -109,4 +110,5 @@ def _day(work: Pass, moment: datetime) -> Any:
 
 
 def put_orders(work: Pass) -> Put:
+    make_nameless(work)
     return orders.put_orders(work.db, work.values)

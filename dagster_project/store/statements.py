@@ -146,10 +146,10 @@ def broken_links(db: Connection) -> list[int]:
 
 
 def _links(db: Connection) -> Iterator[dict[str, Any]]:
-    last = 0
+    last: Any = 0
     while True:
         found = db.execute(text(f"{_CHAIN} where seq > :last order by seq limit {PAGE}"), {"last": last}).mappings()
-        page = [{k: bytes(v) if isinstance(v, memoryview) else v for k, v in row.items()} for row in found]
+        page = [dict(row) for row in found]
         yield from page
         if len(page) < PAGE:
             return
