@@ -1,0 +1,96 @@
+"""The whole way: contacts, letters and consents into the hub, a refusal there, and what it means everywhere."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+
+from connectors.sdk.testing.sandbox import served
+from connectors.unisender import CONNECTOR
+from connectors.unisender.sandbox import DEMO, KEY, UniSender, sandbox
+from dagster_project.connections import Hub, parse
+from dagster_project.steps.sync import sync
+
+
+@dataclass
+class Shop:
+    """A hub with one connection, and a clock that moves when it is told to."""
+
+    store: Engine
+    account: UniSender
+    hub: Hub
+    now: datetime
+
+    def syncs(self, **passed: float) -> None:
+        self.now += timedelta(**passed)
+        report = sync(self.store, self.hub, clock=lambda: self.now, full=bool(passed))
+        assert [part.error for part in (*report.resources, *report.capabilities) if part.error] == []
+
+    def rows(self, query: str) -> list[Any]:
+        with self.store.connect() as db:
+            return [tuple(row) for row in db.execute(text(query))]
+
+    def states(self) -> Counter[tuple[str, str]]:
+        return Counter(self.rows("select channel, state from privacy.consent_state"))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def shop(store: Engine, now: datetime, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
+    """Two people agreed, one of them with a confirmation; a letter went to both yesterday."""
+    held: list[Shop] = []
+    account = sandbox(limits="off", clock=lambda: held[0].now if held else now)
+    everybody = account.listed("Общий список")
+    account.contact("aigerim@example.kz", everybody, confirmed="2026-02-01 10:00:00", fields={"Name": "Айгерім"})
+    account.contact("daniyar@example.kz", everybody, fields={"Name": "Данияр"})
+    account.mailed(everybody, "Наурыз", now - timedelta(days=1))
+    monkeypatch.setenv("LETTERS_KEY", KEY)
+    with served(account.sandbox) as url:
+        settings = {**DEMO.settings, **DEMO.unlimited, "base_url": url}
+        entry = {"connector": "unisender", "settings": settings, "secrets": {"api_key": "LETTERS_KEY"}}
+        held.append(Shop(store, account, parse(str({"letters": entry}), {"unisender": CONNECTOR}), now))
+        yield held[0]
+
+
+def test_contacts_letters_and_consents_are_told_apart(shop):
+    shop.syncs()
+    assert shop.rows("select name from canonical.customer order by name") == [("Айгерім",), ("Данияр",)]
+    assert shop.rows("select kind, count(*) from canonical.contact_event group by kind order by kind") == [
+        ("delivered", 2), ("sent", 2)
+    ]  # fmt: skip
+    assert shop.states() == {("email", "granted"): 2}
+    assert shop.rows("select * from ledger.quarantine") == []
+
+
+def test_an_address_stands_nowhere_in_the_clear(shop):
+    shop.syncs()
+    told = shop.rows("select c::text from canonical.customer c union all select e::text from canonical.contact_event e "
+                     "union all select s::text from canonical.consent_event s")  # fmt: skip
+    assert len(told) == 8
+    assert [one for (one,) in told if "@example.kz" in one] == []
+
+
+def test_a_refusal_that_does_not_say_when_is_heard_once_and_counts_from_then(shop):
+    shop.syncs()
+    shop.account.contacts["daniyar@example.kz"].status = "unsubscribed"
+    shop.syncs(minutes=20)
+    heard = shop.now
+    assert shop.states() == {("email", "granted"): 1, ("email", "refused"): 1}
+    shop.account.contacts["daniyar@example.kz"].fields["Name"] = "Данияр Серік"
+    shop.syncs(hours=5)
+    refusals = shop.rows("select at from canonical.consent_event where state = 'refused'")
+    assert len(refusals) == 1
+    assert abs(refusals[0][0] - heard) < timedelta(minutes=20)
+
+
+def test_who_leaves_by_a_letter_has_both_the_contact_and_the_refusal(shop):
+    shop.syncs()
+    shop.account.turns(1001, "daniyar@example.kz", "ok_unsubscribed")
+    shop.syncs(minutes=40)
+    assert shop.rows("select kind, count(*) from canonical.contact_event group by kind order by kind") == [
+        ("delivered", 2), ("sent", 2), ("unsubscribed", 1)
+    ]  # fmt: skip
+    assert shop.states() == {("email", "granted"): 1, ("email", "refused"): 1}
