@@ -96,7 +96,8 @@ class PriceRules(_Part):
 
 
 class Push(_Part):
-    """What may be written. Absent = off. `first`: what happens to the first plan of a capability."""
+    """What may be written. Absent = off. `first`: what happens to the first plan of a capability. `create`: people are
+    made where a system does not know them yet."""
 
     stock: Mode = "off"
     price: Mode = "off"
@@ -104,6 +105,7 @@ class Push(_Part):
     segment: Mode = "off"
     customer: Mode = "off"
     first: Mode = "approve"
+    create: bool = False
 
 
 class ConnectionEntry(_Part):
@@ -130,6 +132,12 @@ class ConnectionEntry(_Part):
     )
     account: str | None = Field(
         None, description="Connections of one vendor account share its rate limit under this name."
+    )
+    country: str | None = Field(
+        None, min_length=2, max_length=2, description="Where the vendor keeps what it is given: a code like KZ."
+    )
+    transfer: str | None = Field(
+        None, description="Basis on which personal data may leave the country, e.g. `contract 12 of 2026-01-15`."
     )
     orders_to: str | None = Field(None, description="Connection that receives copies of this channel's orders.")
     single_card: bool = Field(

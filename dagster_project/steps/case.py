@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from connectors.sdk.spec import Sink
 from dagster_project.connections import Connection, Hub
-from dagster_project.steps import desired, memberships, order_wishes
+from dagster_project.steps import buyers, desired, memberships, order_wishes
 from dagster_project.steps.freshness import stale_inputs
 from dagster_project.steps.judge import guarded, reasons
 from dagster_project.steps.slices import Slice
@@ -22,7 +22,7 @@ from mappings.sync.values import as_json
 
 VARIANTS = {"stock.push": desired.stock, "price.push": desired.price}
 ORDERS = {"order.status": order_wishes.statuses, "order.push": order_wishes.copies}
-PEOPLE = {"segment.push": memberships.memberships}
+PEOPLE = {"segment.push": memberships.memberships, "customer.push": buyers.buyers}
 DECIDED = (*VARIANTS, *ORDERS, *PEOPLE)
 SENT = pa.array(["send", "withdraw"])
 

@@ -171,7 +171,7 @@ class _Delivery:
         """Reads back what may have arrived. After a rest this is the try: nothing follows its failure."""
         if self.pace.rest or _out_of_time():
             return
-        reading = read_back(self.engine, self.connection, self.sink, self.queue, self.worker, now=self.now)
+        reading = read_back(self.engine, self.hub, self.connection, self.sink, self.queue, self.worker, now=self.now)
         settled = Counter({name: count for name, count in reading.counts.items() if name != "unknown"})
         self.counts["unknown"] = max(0, self.counts["unknown"] - settled.total())
         self.counts.update(settled)

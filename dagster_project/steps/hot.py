@@ -19,6 +19,7 @@ from dagster_project.steps.decide import decide_dirty
 from dagster_project.steps.deliver import deliver
 from dagster_project.steps.dirt import ENTITIES
 from dagster_project.steps.land import Landed, land
+from dagster_project.steps.people import WHO, people_due
 from dagster_project.store.dirty import waiting
 
 SECONDS = 20.0
@@ -84,6 +85,8 @@ def _work(engine: Engine, hub: Hub, connection: Connection, clock: Callable[[], 
             done.landed[resource.name] = (landed, map_new(engine, hub, connection, resource, now=clock()))
         except HubError as error:
             done.errors.append(str(error))
+    if 0 < waiting(engine, WHO) <= CHANGES:
+        people_due(engine, hub, now=clock())  # who bought leaves an advertisement's audience within the minute
     if waiting(engine, ENTITIES) > CHANGES:
         done.left_over = True
         return

@@ -17,15 +17,17 @@ from connectors.sdk.deliver import Change
 from connectors.sdk.spec import Sink
 from dagster_project.connections import Connection, Hub
 from dagster_project.steps.activation import activated
-from dagster_project.steps.changes import as_change
+from dagster_project.steps.buyers import not_owned, of_golden, told
+from dagster_project.steps.changes import agree, as_change
 from dagster_project.steps.memberships import NOT_ACTIVE, unreachable
 from dagster_project.store import addressees
 from dagster_project.store.consent import may_reach
 from dagster_project.store.ledger import Queue
 from dagster_project.store.outbox import Row, Told
 
-PEOPLE = frozenset({"segment.push"})
+PEOPLE = frozenset({"segment.push", "customer.push"})
 """Capabilities that are about persons."""
+MOVED = "what is known of the person changed while it waited"
 Refused = dict[str, str]
 """Subject → the rule by which nothing may be sent."""
 
@@ -43,17 +45,36 @@ def leaving(
     assert connection.spec is not None
     sink = connection.spec.sink(queue.capability)
     with engine.connect() as db:
-        allowed, refused = _asked(db, hub, connection, sink, rows, now)
-        changes = addressed(db, connection, queue, [row for row in rows if row.subject not in refused], allowed)
-    told = [Told(row.subject, "excluded", refused[row.subject], at=now) for row in rows if row.subject in refused]
-    return changes, told
+        if queue.capability == "customer.push":
+            changes = _described(db, hub, connection, queue, rows)
+            refused = dict.fromkeys({row.subject for row in rows} - {change.subject for change in changes}, MOVED)
+        else:
+            allowed, refused = _asked(db, hub, connection, sink, rows, now)
+            changes = addressed(db, connection, queue, [row for row in rows if row.subject not in refused], allowed)
+    kept_back = [Told(row.subject, "excluded", refused[row.subject], at=now) for row in rows if row.subject in refused]
+    return changes, kept_back
 
 
-def looked_up(engine: Engine, connection: Connection, queue: Queue, rows: Sequence[Row]) -> list[Change]:
+def _described(db: Database, hub: Hub, connection: Connection, queue: Queue, rows: Sequence[Row]) -> list[Change]:
+    """Changes with the golden record as their value; none of a person of whom something else is known by now."""
+    facts, changes = not_owned(hub, connection), []
+    known = addressees.known(db, connection.name, [row.subject for row in rows])
+    for row in rows:
+        golden = known.get(row.subject, {})
+        if row.becomes and json.loads(row.becomes) == json.loads(told(of_golden(golden, facts))):
+            there = row.external_id if row.external_id != row.subject else golden["external_id"] or ""
+            value = of_golden(addressees.clear(golden), facts)
+            changes.append(replace(as_change(queue, row), external_id=there, value=value, was=None))
+    return changes
+
+
+def looked_up(engine: Engine, hub: Hub, connection: Connection, queue: Queue, rows: Sequence[Row]) -> list[Change]:
     """The rows as changes that are only looked up there: that reaches nobody, so nobody is asked."""
     if queue.capability not in PEOPLE:
         return [as_change(queue, row) for row in rows]
     with engine.connect() as db:
+        if queue.capability == "customer.push":
+            return _described(db, hub, connection, queue, rows)
         return addressed(db, connection, queue, rows, {})
 
 
@@ -106,7 +127,7 @@ def addressed(
     known = addressees.known(db, connection.name, {person_of(row.subject) for row in rows}) if rows else {}
     changes = []
     for row in rows:
-        person = known.get(person_of(row.subject), {})
+        person = addressees.clear(known.get(person_of(row.subject), {}))
         named = {name: person[name] for name in addressees.NAMES if person.get(name)}
         contacts = _contacts(person, allowed.get(row.subject))
         there = row.external_id if row.external_id != row.subject else person.get("external_id") or ""
@@ -123,3 +144,17 @@ def _contacts(person: Mapping[str, Any], allowed: Sequence[str] | None) -> dict[
     for one in sorted(allowed, key=lambda one: one not in primary.values()):
         found.setdefault("email" if "@" in one else "phone" if one.startswith("+") else "account", one)
     return found
+
+
+def impersonal(sink: Sink, queue: Queue, rows: Sequence[Row], changes: Sequence[Change], shown: Any) -> Any:
+    """What a channel was seen to show, as the ledger may keep it: of a person's facts only whether they are the wanted
+    ones. Who was not looked up counts as not seen."""
+    if queue.capability != "customer.push" or shown is None:
+        return shown
+    stored = {row.subject: json.loads(row.becomes or "null") for row in rows}
+    wanted = {change.subject: change.value for change in changes}
+    return {
+        subject: stored[subject] if agree(sink.same, wanted[subject], seen) else {"fields": [], "digest": "another"}
+        for subject, seen in shown.items()
+        if subject in wanted
+    }

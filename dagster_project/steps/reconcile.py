@@ -17,7 +17,7 @@ from connectors.sdk.runtime import Attempt, current, using
 from connectors.sdk.spec import Sink
 from dagster_project.connections import Connection, Hub
 from dagster_project.steps.changes import agree, back_off, value_of
-from dagster_project.steps.leaving import looked_up
+from dagster_project.steps.leaving import impersonal, looked_up
 from dagster_project.store import drift, outbox
 from dagster_project.store.ledger import Queue
 from dagster_project.store.limits import lent
@@ -65,18 +65,24 @@ def reconcile(engine: Engine, hub: Hub, connection: Connection, capability: str,
     assert connection.spec is not None
     queue, sink = Queue(connection.name, capability), connection.spec.sink(capability)
     with lent(engine):
-        return _reconciled(engine, connection, sink, queue, now)
+        return _reconciled(engine, hub, connection, sink, queue, now)
 
 
-def _reconciled(engine: Engine, connection: Connection, sink: Sink, queue: Queue, now: datetime) -> Reconciled:
+def _reconciled(
+    engine: Engine, hub: Hub, connection: Connection, sink: Sink, queue: Queue, now: datetime
+) -> Reconciled:
     reading = Reading()
     if sink.mode == "delta":
         outbox.expire(engine, queue, now=now)
-        reading = read_back(engine, connection, sink, queue, outbox.new_worker(), now=lambda: now)
+        reading = read_back(engine, hub, connection, sink, queue, outbox.new_worker(), now=lambda: now)
     settled = reading.counts.get("accepted", 0) + reading.counts.get("deferred", 0)
     if queue.capability not in COMPARED or reading.failed:
         return Reconciled(settled)
-    seen = drift.listed(engine, queue, grace=GRACE) if lists(connection) else _sampled(engine, connection, sink, queue)
+    seen = (
+        drift.listed(engine, queue, grace=GRACE)
+        if lists(connection)
+        else _sampled(engine, hub, connection, sink, queue)
+    )
     drifted = [one for one in seen if not _same(sink, queue, one)]
     drift.record(engine, queue, seen, {one.subject for one in drifted}, now=now)
     return Reconciled(settled, len(seen), len(drifted))
@@ -89,6 +95,7 @@ def lists(connection: Connection) -> bool:
 
 def read_back(
     engine: Engine,
+    hub: Hub,
     connection: Connection,
     sink: Sink,
     queue: Queue,
@@ -100,7 +107,7 @@ def read_back(
     counts: Counter[str] = Counter()
     asked = False
     while rows := outbox.claim_unknown(engine, queue, worker, limit=sink.batch, now=now(), until=now() + LEASE):
-        shown, failed, requests = _shown(engine, connection, sink, queue, rows)
+        shown, failed, requests = _shown(engine, hub, connection, sink, queue, rows)
         batch = requests[0].batch if requests else None
         told = [_verdict(sink, queue, row, shown, failed, now())._replace(batch=batch) for row in rows]
         counts.update(outbox.record(engine, queue, worker, told, requests, now=now(), reading=True))
@@ -111,7 +118,7 @@ def read_back(
 
 
 def _shown(
-    engine: Engine, connection: Connection, sink: Sink, queue: Queue, rows: Sequence[Row]
+    engine: Engine, hub: Hub, connection: Connection, sink: Sink, queue: Queue, rows: Sequence[Row]
 ) -> tuple[Mapping[str, Any] | None, str | None, list[Sent]]:
     """What the channel shows of the rows' subjects, or why that cannot be said now; with the requests it took."""
     if sink.read_back is None:
@@ -124,7 +131,9 @@ def _shown(
 
     try:
         with using(replace(current(), note=note)):
-            return sink.read_back(connection.config, looked_up(engine, connection, queue, rows)), None, requests
+            changes = looked_up(engine, hub, connection, queue, rows)
+            shown = sink.read_back(connection.config, changes) if changes else {}
+            return impersonal(sink, queue, rows, changes, shown), None, requests
     except HubError as error:
         return None, sample(str(error)), requests
     except Exception as error:
@@ -151,14 +160,14 @@ def _verdict(
     return Told(row.subject, "deferred", f"read back: the channel shows {seen}; sent again", at=at, observed=seen)
 
 
-def _sampled(engine: Engine, connection: Connection, sink: Sink, queue: Queue) -> list[drift.Seen]:
+def _sampled(engine: Engine, hub: Hub, connection: Connection, sink: Sink, queue: Queue) -> list[drift.Seen]:
     if sink.read_back is None:
         return []
     found = []
     rows = drift.longest_unseen(engine, queue, SAMPLE)
     for start in range(0, len(rows), sink.batch):
         batch = rows[start : start + sink.batch]
-        shown, failed, _ = _shown(engine, connection, sink, queue, batch)
+        shown, failed, _ = _shown(engine, hub, connection, sink, queue, batch)
         if failed or shown is None:
             break
         found += [

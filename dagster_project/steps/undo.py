@@ -21,6 +21,7 @@ from dagster_project.store.ledger import Frozen, Queue, freeze, planning
 from mappings.sync.plan import Circumstances, held
 
 NO_WAY_BACK = "what was told of an order cannot be taken back"
+NOT_KEPT = "what was said of a person before is not kept"
 
 
 def undo(
@@ -65,6 +66,8 @@ def _undone(
 
 
 def _why_alone(queue: Queue, row: Any) -> str | None:
+    if queue.capability == "customer.push":
+        return NOT_KEPT
     return row.left_alone if queue.capability in (*VARIANTS, *PEOPLE) else NO_WAY_BACK
 
 
