@@ -5,8 +5,10 @@ no customer but a contact or a card `connection:<entity>:<id>`.
 """
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
 from sqlalchemy import Connection, text
 
 from dagster_project.store import bindings, suppression
@@ -14,6 +16,8 @@ from dagster_project.store.goods import Put
 from dagster_project.store.incoming import Incoming
 from dagster_project.store.merge import marked, merged
 from dagster_project.store.statements import mark_holders
+from dagster_project.store.transfer import read
+from mappings.carts.merging import ABANDONED
 
 Values = Mapping[str, Any]
 CHANGED = "changed_entry"
@@ -104,6 +108,12 @@ select (select count(*) from changed), (select count(*) from marked), (select co
 def put_carts(db: Connection, values: Values) -> Put:
     """Heads, and lines where they differ. `unbound` counts lines whose sku no product has."""
     return Put(*db.execute(text(_CARTS), values).one())
+
+
+def abandoned(db: Connection, *, idle: timedelta, now: datetime) -> pa.Table:
+    """What persons left in carts, untouched for `idle`, and have not bought since anywhere; columns of mart.cart."""
+    asked = ABANDONED.format(wanted="mart.cart", now="cast(:now as timestamptz)", idle="cast(:idle as interval)")
+    return read(db, asked, {"now": now, "idle": idle})
 
 
 # ── points ────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,11 +1,14 @@
 """People whom six systems know, each in its own file and its own words, and what they did: read with settings alone."""
 
 import json
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from dagster_project.home import home
+from dagster_project.store.contacts import abandoned
 from tests.dagster_project.conftest import Street
 
 ALMATY = {"timezone": "Asia/Almaty"}
@@ -213,6 +216,23 @@ def test_carts_come_line_by_line_and_belong_to_whom_the_crm_knows(crm: Street):
     assert crm.rows(lines) == [("c1", "cup", 2)]
     assert crm.rows("select external_id, state from canonical.cart order by 1") == [("c1", "open"), ("c2", "dropped")]
     assert crm.rows("select count(*) from ledger.quarantine where state = 'open'") == [(0,)]
+
+
+def test_a_cart_is_left_behind_unless_its_goods_were_bought_at_the_till(crm: Street):
+    connects(crm, "site", "*.csv", "carts", customers_of="crm", **ALMATY)
+    drops("site", "1.csv", "cart,external_id,updated_at,sku,quantity", "c1,101,2026-03-01 10:00,tea,1",
+          "c1,101,2026-03-01 10:00,cup,1", "c2,102,2026-03-01 12:00,cup,1")  # fmt: skip
+    connects(crm, "app", "*.csv", "carts", customers_of="crm", columns={"channel": "=app"}, **ALMATY)
+    drops("app", "1.csv", "cart,external_id,updated_at,sku,quantity", "a1,101,2026-03-01 10:30,cup,2")
+    connects(crm, "tills", "*.csv", "receipts", customers_of="crm", currency="KZT", **ALMATY)
+    drops("tills", "1.csv", "receipt,placed_at,sku,quantity,total,customer", "1,2026-03-01 11:00,tea,1,100,101")
+    crm.told("sync")
+    wanted = "select sku, quantity::int, channel from mart.cart order by updated_at"
+    assert crm.rows(wanted) == [("cup", 2, "app"), ("cup", 1, "site")]
+    noon = datetime(2026, 3, 1, 12, 0, tzinfo=ZoneInfo("Asia/Almaty"))
+    with crm.store.connect() as db:
+        left = abandoned(db, idle=timedelta(hours=1), now=noon)
+    assert left["person_id"].to_pylist() == [person(crm, "crm", "101")]
 
 
 def test_receipts_that_name_the_crms_customers_are_their_purchases(crm: Street):
