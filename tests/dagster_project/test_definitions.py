@@ -92,7 +92,7 @@ def test_groups_read_from_left_to_right_and_kinds_name_the_connector(graph: Asse
     }
     assert first_words == {
         "raw_1": {"raw"}, "canonical_2": {"canonical"}, "position_3": {"position"}, "desired_4": {"desired"},
-        "plan_5": {"plan", "held_plan"}, "delivery_6": {"delivery"}, "drift_7": {"drift"},
+        "plan_5": {"plan", "held_plan"}, "delivery_6": {"delivery"}, "drift_7": {"drift"}, "mart_8": {"mart"},
     }  # fmt: skip
     assert "dlt" in graph.get(key("raw/site/orders")).kinds
     assert "postgres" in graph.get(key("canonical/order")).kinds
@@ -106,6 +106,7 @@ def test_only_what_may_be_pushed_has_a_plan(graph: AssetGraph):
         "plan/erp/order_push",
         "plan/kaspi_almaty/price_push", "plan/kaspi_almaty/stock_push", "plan/kaspi_almaty/order_status",
         "plan/site/price_push", "plan/site/stock_push", "plan/site/order_status",
+        "plan/crm/customer_push", "plan/crm/segment_push", "plan/letters/segment_push", "plan/ads/segment_push",
     }  # fmt: skip
 
 
@@ -142,7 +143,7 @@ def selected(defs: Definitions, job: str) -> set[tuple[str, ...]]:
 
 def test_sensors_watch_dirt_outbox_held_plans_files_and_hot_resources(example: Definitions):
     assert {one.name for one in example.sensors} == {
-        "dirty", "outbox", "held_plans", "files_tills", "hot_erp", "hot_kaspi_almaty", "hot_site",
+        "dirty", "outbox", "held_plans", "files_tills", "hot_bot", "hot_erp", "hot_kaspi_almaty", "hot_site",
     }  # fmt: skip
     assert all(one.default_status == DefaultSensorStatus.RUNNING for one in example.sensors)
 
