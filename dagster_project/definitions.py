@@ -12,6 +12,7 @@ from dagster_project.factories.checks import checks
 from dagster_project.factories.decide import decide_assets
 from dagster_project.factories.deliver import delivery_assets
 from dagster_project.factories.extract import raw_assets
+from dagster_project.factories.marts import mart_assets, mart_schedules
 
 
 def build(hub: Hub) -> Definitions:
@@ -21,10 +22,17 @@ def build(hub: Hub) -> Definitions:
     raw = [raw_assets(hub, connection) for connection in hub.connections.values()]
     jobs = jobs_of(hub)
     return Definitions(
-        assets=[*raw, *canonical_assets(hub), *decide_assets(hub), *delivery_assets(hub), held_plan_asset()],
+        assets=[
+            *raw,
+            *canonical_assets(hub),
+            *decide_assets(hub),
+            *delivery_assets(hub),
+            *mart_assets(hub),
+            held_plan_asset(),
+        ],
         asset_checks=checks(hub),
         jobs=jobs.all,
-        schedules=schedules(hub, jobs),
+        schedules=[*schedules(hub, jobs), *mart_schedules(hub)],
         sensors=[*sensors(hub, jobs), *hot_sensors(hub)],
     )
 

@@ -1,0 +1,182 @@
+"""Marts as assets: each with its formula, a picture, and the thresholds below which a channel is not worth its cost."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from inspect import cleandoc
+from typing import Any
+
+from dagster import (
+    AssetCheckResult,
+    AssetCheckSeverity,
+    AssetCheckSpec,
+    AssetExecutionContext,
+    AssetKey,
+    AssetsDefinition,
+    AssetSelection,
+    AssetSpec,
+    Config,
+    DefaultScheduleStatus,
+    MaterializeResult,
+    MetadataValue,
+    ScheduleDefinition,
+    define_asset_job,
+    in_process_executor,
+    multi_asset,
+)
+from pydantic import Field as Setting
+from sqlalchemy import text
+
+from dagster_project import clock
+from dagster_project.connections import Hub
+from dagster_project.factories import keys
+from dagster_project.factories.plots import picture
+from dagster_project.steps.demand import Terms, plan_demand
+from dagster_project.steps.marts import DAILY, SPANNED, fill
+from dagster_project.store.database import engine
+from dagster_project.store.mart_tables import MARTS
+from mappings.forecast import choice, reorder
+from mappings.metrics import attribution, contacts, journeys, purchases, surveys
+
+GROUP = "mart_8"
+EVERY_NIGHT = "20 5 * * *"
+"""An hour after everything was decided anew."""
+CONTACTS, ORDERS = ("contact_event",), ("order",)
+
+
+@dataclass(frozen=True)
+class Said:
+    """Where a mart's formula is written, and the canonical entities that it is made of."""
+
+    formula: Callable[..., Any]
+    of: tuple[str, ...]
+
+
+SAID = {
+    "nps": Said(surveys.nps, CONTACTS),
+    "csat": Said(surveys.csat, CONTACTS),
+    "average_check": Said(purchases.average_check, ORDERS),
+    "frequency": Said(purchases.frequency, ORDERS),
+    "retention": Said(purchases.retention, ORDERS),
+    "clv": Said(purchases.clv, ORDERS),
+    "conversion": Said(contacts.conversion, (*CONTACTS, *ORDERS)),
+    "cross_conversion": Said(contacts.cross_conversion, (*CONTACTS, *ORDERS)),
+    "engagement": Said(contacts.decayed, CONTACTS),
+    "journey": Said(journeys.journey, (*CONTACTS, *ORDERS)),
+    "attribution": Said(attribution.attribution, (*CONTACTS, *ORDERS)),
+    "forecast": Said(choice.choose, ORDERS),
+    "reorder": Said(reorder.replenish, (*ORDERS, "stock_level")),
+}
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A share of the last 30 days that should not be lower. `share`: SQL that gives part and whole."""
+
+    name: str
+    mart: str
+    least: float
+    share: str
+
+    @property
+    def description(self) -> str:
+        return f"Warns when {self.name.replace('_', ' ')} of the last 30 days is below {self.least:.0%}."
+
+
+RECENT = "segment = 'all' and day > cast(:today as date) - 30"
+THRESHOLDS = (
+    Threshold("cross_channel_conversion", "cross_conversion", 0.01,
+              f"select sum(converted) as part, sum(n) as whole from mart.cross_conversion where {RECENT}"),
+    Threshold("email_opens", "engagement", 0.20,
+              "select sum(opened) as part, sum(letters) as whole from mart.engagement "
+              f"where channel = 'email' and {RECENT}"),
+    Threshold("push_opens", "engagement", 0.05,
+              "select sum(opened) as part, sum(letters) as whole from mart.engagement "
+              f"where channel = 'push' and {RECENT}"),
+)  # fmt: skip
+
+
+class MartConfig(Config):
+    """How goods are bought, for the mart `reorder`."""
+
+    lead_days: int = Setting(14, description="Days from an order to the goods on the shelf.")
+    review_days: int = Setting(7, description="Days between two looks at what to order.")
+    service_level: float = Setting(0.95, description="Chance with which stock shall last until the next delivery.")
+
+
+def mart_assets(hub: Hub) -> list[AssetsDefinition]:
+    """Assets `mart/<name>`, made in one step: the days that changed are looked for once."""
+    specs = [_spec(hub, name) for name in MARTS]
+    thresholds = [AssetCheckSpec(one.name, asset=key(one.mart), description=one.description) for one in THRESHOLDS]
+
+    @multi_asset(name="marts", specs=specs, check_specs=thresholds, can_subset=True)
+    def marts(context: AssetExecutionContext, config: MartConfig) -> Iterator[MaterializeResult | AssetCheckResult]:
+        chosen = [name for name in MARTS if key(name) in context.selected_asset_keys]
+        done = _made(hub, chosen, config)
+        for name in chosen:
+            shown = {"dagster/row_count": _rows(name), "made_anew": done.get(name, 0), "plot": picture(engine(), name)}
+            yield MaterializeResult(asset_key=key(name), metadata=shown)
+        asked = {one.name for one in context.selected_asset_check_keys}
+        yield from (_judged(one) for one in THRESHOLDS if one.name in asked)
+
+    return [marts]
+
+
+def mart_schedules(hub: Hub) -> list[ScheduleDefinition]:
+    """Every night, after channels were decided; brings its job with it."""
+    job = define_asset_job("marts_nightly", AssetSelection.groups(GROUP), executor_def=in_process_executor)
+    return [
+        ScheduleDefinition(
+            name="marts_nightly_schedule",
+            job=job,
+            cron_schedule=EVERY_NIGHT,
+            execution_timezone=hub.entry.timezone,
+            default_status=DefaultScheduleStatus.RUNNING,
+        )
+    ]
+
+
+def key(name: str) -> AssetKey:
+    return AssetKey(["mart", name])
+
+
+def _spec(hub: Hub, name: str) -> AssetSpec:
+    fed = keys.feeds(hub)
+    said = SAID[name]
+    return AssetSpec(
+        key(name),
+        deps=[keys.canonical(entity) for entity in said.of if entity in fed],
+        group_name=GROUP,
+        kinds={"postgres", "pandas"},
+        description=f"{MARTS[name].comment}\n\n{cleandoc(said.formula.__doc__ or '')}",
+        metadata={"table": f"mart.{name}"},
+        skippable=True,
+    )
+
+
+def _made(hub: Hub, chosen: Sequence[str], config: MartConfig) -> dict[str, int]:
+    """Days made anew of each mart; of forecast and reorder, which are made as a whole, rows."""
+    now = clock.now()
+    done = fill(engine(), hub, [name for name in chosen if name in SPANNED or name in DAILY], now=now)
+    if {"forecast", "reorder"} & set(chosen):
+        terms = Terms(config.lead_days, config.review_days, config.service_level)
+        done |= plan_demand(engine(), hub, now=now, terms=terms)
+    return done
+
+
+def _rows(name: str) -> MetadataValue:
+    with engine().connect() as db:
+        return MetadataValue.int(db.execute(text(f"select count(*) from mart.{name}")).scalar_one())
+
+
+def _judged(threshold: Threshold) -> AssetCheckResult:
+    """Passes where there is nothing to judge: missing is not low."""
+    with engine().connect() as db:
+        part, whole = db.execute(text(threshold.share), {"today": clock.now().date()}).one()
+    share = float(part or 0) / float(whole) if whole else None
+    return AssetCheckResult(
+        check_name=threshold.name,
+        asset_key=key(threshold.mart),
+        passed=share is None or share >= threshold.least,
+        severity=AssetCheckSeverity.WARN,
+        metadata={"share": "nothing to judge" if share is None else round(share, 4), "threshold": threshold.least},
+    )

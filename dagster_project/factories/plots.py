@@ -1,0 +1,115 @@
+"""Pictures of marts for an asset's metadata: PNG inside Markdown, so that Dagster shows them without a file."""
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from dagster import MetadataValue
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from sqlalchemy import Engine, text
+
+MOST = 6
+"""Series that a picture can show and be read."""
+INCHES, DOTS = (7.5, 3.2), 90
+
+
+@dataclass(frozen=True)
+class Plot:
+    """What a picture shows. `query` gives `x, series, y`; `unit` stands at the side."""
+
+    query: str
+    unit: str
+    shape: Literal["lines", "bars"] = "lines"
+
+
+def _by_week(mart: str, part: str, whole: str = "sum(n)") -> str:
+    return (
+        f"select date_trunc('week', day)::date as x, channel as series, {part} / nullif({whole}, 0) as y "
+        f"from mart.{mart} where segment = 'all' group by 1, 2 order by 1"
+    )
+
+
+PLOTS = {
+    "nps": Plot(_by_week("nps", "100.0 * sum(promoters - detractors)"), "points"),
+    "csat": Plot(_by_week("csat", "100.0 * sum(satisfied)"), "% satisfied"),
+    "average_check": Plot(_by_week("average_check", "sum(total)"), "per sale"),
+    "frequency": Plot(
+        "select day as x, channel as series, value as y from mart.frequency where segment = 'all' order by 1",
+        "purchases per buyer",
+    ),
+    "retention": Plot(
+        "select age as x, to_char(day, 'YYYY-MM') as series, 100.0 * sum(kept) / sum(n) as y from mart.retention "
+        "where segment = 'all' group by age, day order by age",
+        "% bought again",
+    ),
+    "clv": Plot("select day as x, segment as series, value as y from mart.clv order by 1", "in 12 months"),
+    "conversion": Plot(_by_week("conversion", "100.0 * sum(ordered)"), "% ordered"),
+    "cross_conversion": Plot(_by_week("cross_conversion", "100.0 * sum(converted)"), "% ordered elsewhere"),
+    "engagement": Plot(
+        "select day as x, channel as series, value as y from mart.engagement where segment = 'all' order by 1", "points"
+    ),
+    "journey": Plot(
+        "select channel as x, 'median' as series, percentile_cont(0.5) within group (order by value) as y "
+        "from mart.journey group by channel order by channel",
+        "days to a purchase",
+        "bars",
+    ),
+    "attribution": Plot(
+        "select channel as x, model as series, sum(value) as y from mart.attribution where segment = 'all' "
+        "group by channel, model order by channel, model",
+        "money",
+        "bars",
+    ),
+    "forecast": Plot(
+        "select day as x, kind as series, sum(value) as y from mart.forecast group by day, kind order by day",
+        "units a week",
+    ),
+    "reorder": Plot(
+        "select sku as x, how as series, sum(units) as y from (select sku, how, units from mart.reorder, "
+        "lateral (values ('buy', purchase), ('move', transfer_in)) as said (how, units)) said "
+        "where sku in (select sku from mart.reorder group by sku having sum(need) > 0 order by sum(need) desc, sku "
+        "limit 12) group by sku, how order by sku, how",
+        "units",
+        "bars",
+    ),
+}
+
+
+def picture(engine: Engine, mart: str) -> MetadataValue:
+    """The plot of a mart as Markdown with an image in it; a word where there is nothing to show."""
+    plot = PLOTS[mart]
+    with engine.connect() as db:
+        rows = db.execute(text(plot.query)).all()
+    shown = [row for row in rows if row.y is not None]
+    if not shown:
+        return MetadataValue.md("_nothing yet_")
+    encoded = base64.b64encode(drawn(shown, mart, plot)).decode()
+    return MetadataValue.md(f"![{mart}](data:image/png;base64,{encoded})")
+
+
+def drawn(rows: Sequence[Any], title: str, plot: Plot) -> bytes:
+    """A PNG of rows `x, series, y`: the series with most rows, at most MOST of them."""
+    figure = Figure(figsize=INCHES, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot(title=title, ylabel=plot.unit)
+    names = sorted({row.series for row in rows}, key=lambda name: (-sum(row.series == name for row in rows), name))
+    places = list(dict.fromkeys(row.x for row in rows))
+    for number, name in enumerate(names[:MOST]):
+        points = [(row.x, float(row.y)) for row in rows if row.series == name]
+        if plot.shape == "lines":
+            axes.plot([x for x, _ in points], [y for _, y in points], marker=".", label=name)
+        else:
+            width = 0.8 / len(names[:MOST])
+            at = [places.index(x) + number * width for x, _ in points]
+            axes.bar(at, [y for _, y in points], width, label=name, align="edge")
+    if plot.shape == "bars":
+        axes.set_xticks([place + 0.4 for place in range(len(places))], [str(place) for place in places])
+    axes.tick_params(axis="x", labelrotation=30)
+    axes.grid(axis="y", alpha=0.3)
+    axes.legend(fontsize="small")
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=DOTS)
+    return file.getvalue()

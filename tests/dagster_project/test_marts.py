@@ -1,0 +1,122 @@
+"""Marts as Dagster shows them: formula, picture, thresholds."""
+
+import base64
+from collections.abc import Callable
+from datetime import datetime
+
+import pytest
+from dagster import AssetCheckSeverity, AssetKey, AssetSelection, DagsterInstance, DefaultScheduleStatus, materialize
+from dagster import ExecuteInProcessResult as Run
+from sqlalchemy import Engine
+
+from dagster_project import clock
+from dagster_project.connections import Hub, parse
+from dagster_project.factories.marts import GROUP, mart_assets, mart_schedules
+from dagster_project.store.mart_tables import MARTS
+from tests.dagster_project.steps.marts.conftest import Facts
+
+PUBLIC = (
+    "nps, csat, average_check, frequency, retention, clv, conversion, cross_conversion, engagement, journey, "
+    "attribution, forecast, reorder"
+)
+
+
+@pytest.fixture
+def hub() -> Hub:
+    return parse("", {})
+
+
+@pytest.fixture
+def shop(store: Engine, now: datetime, monkeypatch: pytest.MonkeyPatch) -> Facts:
+    monkeypatch.setattr(clock, "now", lambda: now)
+    return Facts(store, now)
+
+
+@pytest.fixture
+def night(shop: Facts, hub: Hub) -> Callable[..., Run]:
+    def run(*names: str) -> Run:
+        chosen = [AssetKey(["mart", name]) for name in names]
+        selection = AssetSelection.assets(*chosen) if names else None
+        with DagsterInstance.ephemeral() as instance:
+            return materialize(mart_assets(hub), selection=selection, instance=instance)
+
+    return run
+
+
+def test_marts_have_the_names_that_dashboards_rely_on_and_say_their_formula(hub: Hub) -> None:
+    [marts] = mart_assets(hub)
+    described = {key.path[1]: marts.descriptions_by_key[key] for key in marts.keys}
+    assert set(described) == set(MARTS) == set(PUBLIC.split(", "))
+    assert "100 × (answers of 9-10 − answers of 0-6) / answers" in described["nps"]
+    assert all(len(said) > 150 for said in described.values())
+    assert set(marts.group_names_by_key.values()) == {GROUP}
+
+
+def test_a_nights_run_shows_a_picture_and_the_rows_of_each_mart(shop: Facts, night: Callable[..., Run]) -> None:
+    for week in range(1, 9):
+        shop.meets("viktor", f"c{week}", 7 * week + 1, "email", "sent", campaign="sofas")
+        shop.meets("aigul", f"s{week}", 7 * week + 1, "sms", "survey", value=week)
+        shop.meets("aigul", f"q{week}", 7 * week + 1, "site", "survey", value=week % 5 + 1, campaign="csat")
+        shop.buys("viktor", f"o{week}", 7 * week, 100.0 * week, lines={"lamp": 2}, location="almaty")
+    shop.does("insert into segment.person_value (person_id, clv) values ('viktor', 500)")
+    shop.does("insert into position.stock (sku, location, on_hand, as_of, connection) "
+              "values ('lamp', 'almaty', 1, now(), 'erp')")  # fmt: skip
+    run = night()
+    assert run.success
+    for name in MARTS:
+        [made] = run.asset_materializations_for_node("marts")[list(MARTS).index(name) :][:1]
+        assert made.asset_key == AssetKey(["mart", name])
+        assert made.metadata["dagster/row_count"].value == shop.sees(f"select count(*) from mart.{name}")[0][0] > 0
+        shown = made.metadata["plot"].value
+        head, _, encoded = shown.partition("base64,")
+        assert head == f"![{name}](data:image/png;"
+        assert base64.b64decode(encoded[:-1]).startswith(b"\x89PNG")
+        assert "viktor" not in shown
+
+
+def test_an_empty_hub_has_nothing_to_show_and_nothing_to_warn_of(night: Callable[..., Run]) -> None:
+    run = night()
+    assert run.success
+    assert all(one.passed for one in run.get_asset_check_evaluations())
+    assert {one.metadata["plot"].value for one in run.asset_materializations_for_node("marts")} == {"_nothing yet_"}
+
+
+@pytest.mark.parametrize(("channel", "check", "opened", "passes"), [
+    ("email", "email_opens", 2, True), ("email", "email_opens", 1, False),
+    ("push", "push_opens", 1, True), ("push", "push_opens", 0, False),
+])  # fmt: skip
+def test_letters_that_too_few_open_are_warned_of(
+    shop: Facts, night: Callable[..., Run], channel: str, check: str, opened: int, passes: bool
+) -> None:
+    for person in range(10):
+        shop.meets(f"p{person}", f"s{person}", 3, channel, "sent", campaign="spring")
+    for person in range(opened):
+        shop.meets(f"p{person}", f"o{person}", 2, channel, "opened", campaign="spring")
+    found = {one.check_name: one for one in night("engagement").get_asset_check_evaluations()}
+    assert found[check].passed is passes
+    assert found[check].severity == AssetCheckSeverity.WARN
+    assert found[check].metadata["share"].value == opened / 10
+
+
+def test_contacts_that_lead_to_no_other_channel_are_warned_of(shop: Facts, night: Callable[..., Run]) -> None:
+    shop.meets("viktor", "c1", 3, "site", "page_view")
+    shop.buys("viktor", "o1", 2, 100, "site")
+    [found] = night("cross_conversion").get_asset_check_evaluations()
+    assert not found.passed
+    shop.buys("viktor", "o1", 2, 100, "store")
+    [found] = night("cross_conversion").get_asset_check_evaluations()
+    assert found.passed
+
+
+def test_only_what_was_chosen_is_made(shop: Facts, night: Callable[..., Run]) -> None:
+    shop.buys("viktor", "o1", 2, 100)
+    run = night("average_check")
+    assert [one.asset_key.path for one in run.asset_materializations_for_node("marts")] == [["mart", "average_check"]]
+    assert shop.sees("select * from mart.frequency") == []
+
+
+def test_marts_are_made_every_night_after_the_channels_were_decided(hub: Hub) -> None:
+    [nightly] = mart_schedules(hub)
+    assert nightly.cron_schedule == "20 5 * * *"
+    assert nightly.execution_timezone == "Asia/Almaty"
+    assert nightly.default_status == DefaultScheduleStatus.RUNNING
