@@ -2,7 +2,7 @@
 
 import typer
 
-from dagster_project.commands import connectors, hub, plans, privacy, quarantine, sandbox, segment
+from dagster_project.commands import connectors, hub, person, plans, privacy, quarantine, sandbox, segment
 
 app = typer.Typer(
     name="keruen",
@@ -26,10 +26,11 @@ for command in (
     hub.schema,
 ):
     app.command()(command)
+person.app.add_typer(privacy.person)
+app.add_typer(person.app, name="person", help="Who is who: look, merge, split, take back, pin, review, forget.")
 app.add_typer(quarantine.app, name="quarantine", help="Records set aside: look, replay after a fix, drop.")
 app.add_typer(segment.app, name="segment", help="Who belongs where: look, try, activate.")
 app.add_typer(privacy.consent, name="consent", help="What people agreed to: look, keep what one said.")
-app.add_typer(privacy.person, name="person", help="People: forget one.")
 app.add_typer(connectors.app, name="connectors", help="Installed connectors, their problems, and making your own.")
 app.add_typer(sandbox.app, name="sandbox", help="The vendors on loopback, with switchable faults.")
 

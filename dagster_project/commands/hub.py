@@ -1,5 +1,6 @@
 """Running the hub and asking it: up, sync, status, explain, sql, schema."""
 
+import getpass
 from typing import Annotated, Any
 
 import psycopg
@@ -7,15 +8,18 @@ import typer
 from sqlalchemy import Engine, text
 
 from connectors.sdk.errors import ConfigError
+from connectors.sdk.redact import redacted
 from dagster_project import clock
 from dagster_project.commands.output import err, out, print_json, print_rows, progress, says_who_must_act
 from dagster_project.connections import load
 from dagster_project.connections import schema as connections_schema
 from dagster_project.home import home, sole_up
 from dagster_project.steps import explain as explaining
+from dagster_project.steps.explain_person import explain_person
 from dagster_project.steps.status import status as ledger_status
 from dagster_project.steps.sync import Report
 from dagster_project.steps.sync import sync as sync_hub
+from dagster_project.store import access
 from dagster_project.store.database import migrate, running_store
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
@@ -110,18 +114,21 @@ def status(as_json: Json = False) -> None:
 
 @says_who_must_act
 def explain(
-    subject: Annotated[list[str], typer.Argument(help="[sku|order] ID")],
+    subject: Annotated[list[str], typer.Argument(help="[sku|order|person] ID")],
     connection: Annotated[str | None, typer.Option(help="Only this connection's hops.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Every hop of a SKU or an order: source record, mapping, decision, guard, request, reply, read-back.
+    """Every hop of a SKU or an order, from the source's record to the read-back; or a person's whole story.
 
     Example: keruen explain sku KR00017B --connection site
     """
     kind, name = (None, subject[0]) if len(subject) == 1 else (subject[0], subject[1])
     with running_store() as engine:
         migrate(engine)
-        story = explaining.explain(engine, name, kind=kind, connection=connection)
+        if kind == "person":
+            story = explain_person(engine, name, connection=connection)
+        else:
+            story = explaining.explain(engine, name, kind=kind, connection=connection)
     if as_json:
         print_json(story)
         return
@@ -133,6 +140,9 @@ def explain(
 @says_who_must_act
 def sql(
     query: Annotated[str, typer.Argument(help="A query; it can read and cannot write.")],
+    open_: Annotated[
+        bool, typer.Option("--open", help="Show sealed contacts in clear text; who looked is written down.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """A read-only query on the store.
@@ -142,6 +152,10 @@ def sql(
     with running_store() as engine:
         migrate(engine)
         rows = _read_only(engine, query)
+        if open_:
+            rows, fields = access.opened(rows)
+            who = getpass.getuser()
+            access.logged(engine, actor=who, purpose="sql --open", object=redacted(query), fields=fields, rows=len(rows))
     print_rows(rows, as_json=as_json, empty="no rows")
 
 

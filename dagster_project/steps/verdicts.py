@@ -80,6 +80,16 @@ def split(desk: Desk, name: str, records: Sequence[str]) -> list[str]:
         return _people(run.db, mine)
 
 
+def keep_apart(desk: Desk, one: str, other: str) -> None:
+    """These two records are two people, today and whatever comes. Raises ConfigError for a record nobody knows."""
+    with desk.opens("kept apart") as run:
+        found = verdicts.named(run.db, [one, other])
+        for name in (one, other):
+            if name not in found:
+                raise ConfigError(f"there is no record {name!r}; `keruen person review` names them as connection:id")
+        _settle(run, verdicts.say(run.db, "must_not_link", [(found[one], found[other])], desk.by))
+
+
 def unmerge(desk: Desk, name: str) -> list[str]:
     """Takes the last merge into this person back: whoever went into it is there again, with the same id.
 
