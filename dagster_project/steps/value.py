@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from sqlalchemy import Connection as Database
 
 from dagster_project.connections import Hub
@@ -45,7 +46,7 @@ def _pages(persons: pa.ChunkedArray | pa.Array) -> Iterator[pa.ChunkedArray | pa
 def _added_up(db: Database, hub: Hub, persons: Any, by: Models, today: date) -> pa.ChunkedArray:
     store.stage(db, persons)
     values = person_values(store.orders(db, hub.entry.currency, hub.entry.timezone))
-    store.forget(db, values["person_id"].to_pylist())
+    store.forget(db, persons.filter(pc.invert(pc.is_in(persons, values["person_id"]))))
     return store.put(db, scored(values, by, today))
 
 

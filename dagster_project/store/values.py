@@ -86,15 +86,11 @@ def put(db: Connection, values: pa.Table) -> pa.ChunkedArray:
     return upsert(db, VALUE, values, ["person_id"], compared)["person_id"]
 
 
-_EMPTY = text("""
-delete from segment.person_value v using among_persons a
-where v.person_id = a.person_id and not v.person_id = any(:persons) returning v.person_id
-""")
-
-
-def forget(db: Connection, but: Sequence[str]) -> None:
-    """Staged persons without orders, all but these, have no values."""
-    db.execute(_EMPTY, {"persons": list(but)})
+def forget(db: Connection, persons: pa.ChunkedArray | pa.Array) -> None:
+    """Who has no orders has no value."""
+    if len(persons):
+        gone = text("delete from segment.person_value where person_id = any(:persons)")
+        db.execute(gone, {"persons": persons.to_pylist()})
 
 
 def stored(db: Connection, condition: str = "true", **values: Any) -> pa.Table:

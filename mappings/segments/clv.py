@@ -186,7 +186,7 @@ def _highest(score: Score, parameters: int, weight: float) -> tuple[list[float],
         value, slopes = score(at.tolist())
         return -value / weight, -slopes * at / weight
 
-    options = {"ftol": 1e-13, "gtol": 1e-8, "maxiter": 500}
+    options = {"ftol": 1e-11, "gtol": 1e-7, "maxiter": 500}
     bounds = [(-FARTHEST, FARTHEST)] * parameters
     found = minimize(loss, np.zeros(parameters), method="L-BFGS-B", jac=True, bounds=bounds, options=options)
     return [float(one) for one in np.exp(found.x)], float(-found.fun * weight)
