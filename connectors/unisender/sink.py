@@ -34,10 +34,14 @@ def import_arguments(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> d
 
 def _logged(config: UniSenderConfig, rows: Sequence[tuple[Change, Sequence[str]]], result: Any) -> Iterator[Outcome]:
     """Raises ContractError where more rows are called invalid than the log names: then which is not known."""
-    if not isinstance(result, Mapping) or not {"log", "total"} & set(result):
-        raise ContractError("UniSender answered an import without its counts")
-    refused = {int(one["index"]): one for one in result.get("log") or ()}
-    if int(result.get("invalid") or 0) > len(refused):
+    try:
+        refused = {int(one["index"]): one for one in result.get("log") or ()}
+        total, invalid = int(result["total"]), int(result.get("invalid") or 0)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise ContractError("UniSender answered an import without its counts and log") from None
+    if total != len(rows):
+        raise ContractError(f"UniSender counts {total} rows in an import of {len(rows)}")
+    if invalid > len(refused):
         raise ContractError("UniSender calls more rows of an import invalid than it names")
     for place, (change, cells) in enumerate(rows):
         if place in refused:
@@ -105,7 +109,10 @@ def known(config: UniSenderConfig, email: str) -> Mapping[str, Any] | None:
 
 
 def push_segment(config: UniSenderConfig, changes: Sequence[Change]) -> Iterator[Outcome]:
-    """Additions in one import; who leaves is excluded one by one, because there is no other way out of a list."""
+    """Additions in one import; who leaves is excluded one by one, because there is no other way out of a list.
+
+    Leaving goes first: it may be a refusal.
+    """
     if not changes:
         return
     joins = [change for change in changes if change.value["member"] and email_of(change)]
@@ -117,7 +124,7 @@ def push_segment(config: UniSenderConfig, changes: Sequence[Change]) -> Iterator
         yield from in_turn(_marks(config, joins, leaves))
     else:
         places = Places(config)
-        yield from in_turn([*_joins(config, joins, places), *_leaves(config, leaves, places)])
+        yield from in_turn([*_leaves(config, leaves, places), *_joins(config, joins, places)])
 
 
 def email_of(change: Change) -> str | None:

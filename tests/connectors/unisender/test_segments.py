@@ -2,12 +2,15 @@
 
 import pytest
 
-from connectors.sdk import Accepted, ConfigError, Deferred, Rejected, Unknown
+from connectors.sdk import Accepted, ConfigError, ContractError, Deferred, Rejected, Unknown
 from connectors.unisender import CONNECTOR
+from connectors.unisender.config import UniSenderConfig
 from connectors.unisender.records import pseudonym
+from connectors.unisender.sink import _logged
 from tests.connectors.unisender.conftest import joins, leaves, sent
 
 SEGMENT = CONNECTOR.sink("segment.push")
+CONFIG = UniSenderConfig(api_key="x")
 
 
 def test_people_known_and_new_join_in_one_request_and_keep_their_other_lists(account, settings):
@@ -85,6 +88,27 @@ def test_an_exclusion_without_an_answer_leaves_only_itself_unclear(account, sett
     assert SEGMENT.read_back(config, [first, second]) == {
         first.subject: {"audience": "VIP", "member": False}, second.subject: {"audience": "VIP", "member": True},
     }  # fmt: skip
+
+
+def test_a_refusal_goes_out_before_anybody_is_added(account, settings):
+    config = settings()
+    sent(config, joins("aigerim@example.kz"))
+    account.sandbox.journal.clear()
+    sent(config, joins("daniyar@example.kz"), leaves("aigerim@example.kz"))
+    writes = [seen.path.rpartition("/")[2] for seen in account.sandbox.journal if not account.sandbox.reads(seen)]
+    assert writes == ["exclude", "importContacts"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"total": 1, "log": {"0": "odd"}}, {"total": 1, "invalid": 1, "log": []}, {"total": 2, "log": []},
+        {"log": []}, [], None,
+    ],
+)  # fmt: skip
+def test_an_import_whose_counts_do_not_add_up_is_unknown(answer):
+    with pytest.raises(ContractError):
+        list(_logged(CONFIG, [(joins("aigerim@example.kz"), ["aigerim@example.kz"])], answer))
 
 
 def test_a_segment_without_a_list_gets_one_once(account, settings):
