@@ -134,7 +134,7 @@ def _entry(player: Simulator, urls: dict[str, str], erp: str | None) -> dict[str
     address = {"base_url": urls[player.name]} if "base_url" in player.spec.config.model_fields else {}
     entry = {
         "connector": player.name,
-        "settings": {**demo.settings, **demo.unlimited, **address},
+        "settings": {**demo.settings, **demo.unlimited, **demo.among, **address},
         "secrets": {name: variable for name, (variable, _) in _secrets(player).items()},
         **demo.connection,
     }

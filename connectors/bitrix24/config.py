@@ -67,7 +67,8 @@ class Bitrix24Config(ConnectionConfig):
     region: str = Setting("KZ", description="Country of telephone numbers that are written without one.")
     leads: bool = Setting(True, description="Read leads; switch off where the CRM works without them.")
     orders_from: tuple[Literal["deals", "shop"], ...] = Setting(
-        ("deals",), description="Where orders stand: in deals, in the portal's online store (`sale`), or in both."
+        ("deals",),
+        description="Where orders stand: in deals, in the portal's online store (`sale`), in both; empty: elsewhere.",
     )
     pipelines: tuple[int, ...] = Setting((), description="Deal pipelines (ids) that are orders; empty: all of them.")
     stages: dict[str, Status] = Setting(

@@ -34,6 +34,7 @@ DEMO = Demo(
         "push": {"customer": "auto", "segment": "auto", "first": "auto"},
     },
     unlimited={"per_second": 1000, "burst": 1000},
+    among={"orders_from": []},
 )
 
 

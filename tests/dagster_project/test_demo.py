@@ -42,6 +42,12 @@ def test_orders_of_the_channels_go_to_the_one_who_keeps_the_books(home: Path):
     assert {one.entry.orders_to for one in channels} == {keeper}
 
 
+def test_a_sale_that_another_sandbox_tells_of_is_not_told_twice(home: Path):
+    """The shop's site has its orders in the ERP; its deals in the CRM only accompany them."""
+    write()
+    assert load().connections["bitrix24"].config.orders_from == ()
+
+
 def test_a_demo_may_follow_a_demo(home: Path):
     write()
     demo.refuse_foreign_home()

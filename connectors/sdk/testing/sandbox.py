@@ -33,13 +33,15 @@ def utc_now() -> datetime:
 class Demo:
     """How the demo configures a connector against its sandbox. `connection`: further keys of connections.yaml.
 
-    `unlimited`: settings that lift the connector's own pace, for a sandbox whose limits are off.
+    `unlimited`: settings that lift the connector's own pace, for a sandbox whose limits are off. `among`: settings for
+    when the other sandboxes stand beside it, so that a sale which one of them tells is not told twice.
     """
 
     settings: dict[str, Any]
     secrets: dict[str, str]
     connection: dict[str, Any] = field(default_factory=dict)
     unlimited: dict[str, Any] = field(default_factory=dict)
+    among: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
