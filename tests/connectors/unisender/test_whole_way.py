@@ -4,15 +4,19 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from sqlalchemy import Engine, text
 
 from connectors.sdk.testing.sandbox import served
 from connectors.unisender import CONNECTOR
 from connectors.unisender.sandbox import DEMO, KEY, UniSender, sandbox
 from dagster_project.connections import Hub, parse
+from dagster_project.steps import membership
+from dagster_project.steps.status import violations
 from dagster_project.steps.sync import sync
 
 
@@ -39,7 +43,7 @@ class Shop:
 
 
 @pytest.fixture
-def shop(store: Engine, now: datetime, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
+def shop(store: Engine, now: datetime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
     """Two people agreed, one of them with a confirmation; a letter went to both yesterday."""
     held: list[Shop] = []
     account = sandbox(limits="off", clock=lambda: held[0].now if held else now)
@@ -50,8 +54,10 @@ def shop(store: Engine, now: datetime, monkeypatch: pytest.MonkeyPatch) -> Itera
     monkeypatch.setenv("LETTERS_KEY", KEY)
     with served(account.sandbox) as url:
         settings = {**DEMO.settings, **DEMO.unlimited, "base_url": url}
-        entry = {"connector": "unisender", "settings": settings, "secrets": {"api_key": "LETTERS_KEY"}}
-        held.append(Shop(store, account, parse(str({"letters": entry}), {"unisender": CONNECTOR}), now))
+        entry = {"connector": "unisender", "settings": settings, "secrets": {"api_key": "LETTERS_KEY"},
+                 "guards": {"share": 1.0}, **DEMO.connection}  # fmt: skip
+        hub = parse(str({"letters": entry}), {"unisender": CONNECTOR}, folder=tmp_path)
+        held.append(Shop(store, account, hub, now))
         yield held[0]
 
 
@@ -94,3 +100,33 @@ def test_who_leaves_by_a_letter_has_both_the_contact_and_the_refusal(shop):
         ("delivered", 2), ("sent", 2), ("unsubscribed", 1)
     ]  # fmt: skip
     assert shop.states() == {("email", "granted"): 1, ("email", "refused"): 1}
+
+
+READERS = {
+    "segment": "readers",
+    "title": dict.fromkeys(("ru", "kk", "en"), "Readers"),
+    "where": {"field": "contact.opened", "op": "exists"},
+    "consent": {"channel": "email", "purpose": "marketing"},
+    "activate": [{"channel": "letters", "audience": "Читатели"}],
+}
+
+
+def test_who_opens_a_letter_comes_into_the_readers_list_and_who_refuses_goes_out_of_it(shop):
+    (shop.hub.folder / "segments").mkdir()
+    (shop.hub.folder / "segments" / "readers.yaml").write_text(yaml.safe_dump(READERS), "utf-8")
+    shop.account.turns(1001, "aigerim@example.kz", "ok_read")
+    shop.account.turns(1001, "daniyar@example.kz", "ok_link_visited")
+    shop.account.contacts["daniyar@example.kz"].status = "unsubscribed"
+    shop.syncs()
+    membership.activate(shop.store, shop.hub, "readers", who="Aigul", now=shop.now)
+    shop.syncs(minutes=1)
+
+    [readers] = [number for number, title in shop.account.lists.items() if title == "Читатели"]
+    assert [one.email for one in shop.account.contacts.values() if readers in one.lists] == ["aigerim@example.kz"]
+    assert shop.account.contacts["daniyar@example.kz"].status == "unsubscribed"
+
+    shop.account.contacts["aigerim@example.kz"].status = "unsubscribed"
+    shop.syncs(minutes=20)
+    assert [one.email for one in shop.account.contacts.values() if readers in one.lists] == []
+    assert shop.account.contacts["aigerim@example.kz"].lists == {"8"}
+    assert violations(shop.store, shop.hub) == []
