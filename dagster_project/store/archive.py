@@ -1,8 +1,10 @@
 """The raw of a file drop is the file itself, kept for good under its content's hash in `$KERUEN_HOME/archive`."""
 
+import codecs
 import hashlib
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -63,3 +65,20 @@ def _copied(path: Path, copy: IO[bytes]) -> str:
             hashed.update(block)
             copy.write(block)
     return hashed.hexdigest()
+
+
+def line_of(digest: str, number: int) -> str | None:
+    """A line of an archived text file, for a person to see (what a file is read with is a setting of its connection);
+    None where the file is gone, shorter, or no text (a workbook).
+    """
+    if not kept(digest).exists():
+        return None
+    content = kept(digest).read_bytes()
+    if content[:4] in (b"PK\x03\x04", b"\xd0\xcf\x11\xe0"):
+        return None
+    marked = content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    for encoding in ("utf-16",) if marked else ("utf-8-sig", "windows-1251"):
+        with suppress(UnicodeDecodeError):
+            lines = content.decode(encoding).splitlines()
+            return lines[number - 1] if 0 < number <= len(lines) else None
+    return None

@@ -9,10 +9,12 @@ from typing import Any
 
 import pyarrow as pa
 from pydantic_core import to_json
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, RowMapping, text
 
 from connectors.sdk.errors import ConfigError
 from connectors.sdk.redact import redacted
+from dagster_project.store import archive
+from dagster_project.store.claims import FILES
 from dagster_project.store.ledger import Queue, planning
 from dagster_project.store.raw import Raw
 from dagster_project.store.transfer import copy_in
@@ -183,16 +185,26 @@ def listed(engine: Engine, *, connection: str | None = None, rule: str | None = 
 
 
 def shown(engine: Engine, number: int) -> dict[str, Any]:
-    """One record with its payload, which may hold a buyer's data. Raises ConfigError where there is no such number."""
+    """One record with its payload (of a file: its line), which may hold a buyer's data.
+
+    Raises ConfigError where there is no such number.
+    """
     with engine.connect() as db:
         found = db.execute(text("select * from ledger.quarantine where id = :id"), {"id": number}).mappings().first()
         if found is None:
             raise ConfigError(f"nothing is set aside under {number}; `keruen quarantine list` shows what is")
-        record, raw = dict(found), Raw(found["connection"], found["resource"])
-        if found["raw_id"] is not None and raw.exists(db):
-            statement = text(f"select payload from {raw.table} where id = :id")
-            record["payload"] = db.execute(statement, {"id": found["raw_id"]}).scalar()
-        return record
+        return {**found, **_payload(db, found)}
+
+
+def _payload(db: Connection, record: RowMapping) -> dict[str, Any]:
+    raw = Raw(record["connection"], record["resource"])
+    if record["raw_id"] is None or not raw.exists(db):
+        return {}
+    columns = "name, hash" if record["resource"] == FILES else "payload"
+    kept = db.execute(text(f"select {columns} from {raw.table} where id = :id"), {"id": record["raw_id"]}).first()
+    if kept is not None and record["resource"] == FILES:
+        return {"file": kept.name, "payload": archive.line_of(kept.hash, record["line"])}
+    return {"payload": kept and kept.payload}
 
 
 def drop(

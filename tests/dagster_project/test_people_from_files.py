@@ -194,7 +194,10 @@ def test_an_entry_of_points_that_a_later_file_tells_otherwise_is_set_aside_with_
     assert [(row["stored"], row["quarantined"]) for row in report["resources"] if row["connection"] == "points"] == [
         (2, 1)
     ]
-    assert crm.rows("select key, line, rule from ledger.quarantine where state = 'open'") == [("1", 2, "changed_entry")]
+    (one,) = crm.told("quarantine", "list")
+    assert (one["key"], one["line"], one["rule"]) == ("1", 2, "changed_entry")
+    shown = crm.told("quarantine", "show", str(one["id"]))
+    assert (shown["file"], shown["payload"]) == ("2.csv", "1,101,2026-03-01,900,Начисление")
     assert crm.rows("select sum(points)::int, count(*) from canonical.loyalty_entry") == [(125, 3)]
 
 
