@@ -155,7 +155,8 @@ def sql(
         if open_:
             rows, fields = access.opened(rows)
             who = getpass.getuser()
-            access.logged(engine, actor=who, purpose="sql --open", object=redacted(query), fields=fields, rows=len(rows))
+            said = redacted(query)
+            access.logged(engine, actor=who, purpose="sql --open", object=said, fields=fields, rows=len(rows))
     print_rows(rows, as_json=as_json, empty="no rows")
 
 

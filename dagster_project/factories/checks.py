@@ -8,8 +8,11 @@ from sqlalchemy import text
 from dagster_project import clock
 from dagster_project.connections import Connection, Hub
 from dagster_project.factories import keys
+from dagster_project.steps.localisation import PERSONAL
 from dagster_project.steps.publish import fetch_silence
 from dagster_project.store.database import engine
+from dagster_project.store.statements import broken_links
+from mappings.privacy.terms import transfer_problem
 
 QUARANTINE_SHARE = 0.02
 
@@ -25,7 +28,36 @@ def checks(hub: Hub) -> Sequence[AssetChecksDefinition]:
         assert one.spec is not None
         if one.spec.sink(capability).mode == "snapshot":
             made.append(feed_is_fetched(one, capability))
+    if "consent_event" in feeds:
+        made.append(consent_chain())
+    made += [localised(one, capability) for one, capability in keys.writes(hub) if capability in PERSONAL]
     return made
+
+
+def localised(connection: Connection, capability: str) -> AssetChecksDefinition:
+    """Warns when personal data go to a country that nobody named, or that the privacy profile does not allow."""
+
+    @asset_check(
+        asset=keys.outward("delivery", connection.name, capability), name="localised", description=localised.__doc__
+    )
+    def check() -> AssetCheckResult:
+        entry, profile = connection.entry, connection.hub.privacy.profile
+        problem = transfer_problem(profile, entry.country, entry.transfer)
+        return _warning(problem is None, problem=problem or "none", profile=profile)
+
+    return check
+
+
+def consent_chain() -> AssetChecksDefinition:
+    """Fails when an old statement of consent was changed, removed or slipped in."""
+
+    @asset_check(asset=keys.canonical("consent_event"), name="consent_chain", description=consent_chain.__doc__)
+    def check() -> AssetCheckResult:
+        with engine().connect() as connection:
+            broken = broken_links(connection)
+        return AssetCheckResult(passed=not broken, metadata={"broken": len(broken), "first": min(broken, default=0)})
+
+    return check
 
 
 def _warning(passed: bool, **metadata: object) -> AssetCheckResult:

@@ -17,6 +17,7 @@ from connectors.sdk.spec import Sink
 from dagster_project.connections import Connection, Hub
 from dagster_project.steps.changes import told
 from dagster_project.steps.leaving import PEOPLE, leaving
+from dagster_project.steps.localisation import require_home
 from dagster_project.steps.optouts import hear_optouts
 from dagster_project.steps.pace import Pace
 from dagster_project.steps.publish import publish
@@ -89,6 +90,7 @@ def deliver(
     outbox.expire(engine, queue, now=now())
     if not outbox.waiting(engine, queue):
         return Delivered()
+    require_home(hub, connection, capability)
     found = rest.find(engine, queue)
     if found.lasts(now()):
         rest.begin(engine, queue, found)

@@ -1,0 +1,46 @@
+"""What people agreed to, as a person at the desk asks and keeps it; whoever looks at clear text is written down."""
+
+from sqlalchemy import text
+
+from dagster_project.store.keyring import keys
+
+ANN = "+77000000001"
+
+
+def test_a_consent_is_kept_with_its_evidence_and_shown(street):
+    said = ("consent", "set", "8 700 000 00 01", "granted", "--channel", "sms", "--evidence", "form 12")
+    [kept] = street.told(*said)
+    assert (kept["channel"], kept["purpose"], kept["state"]) == ("sms", "marketing", "granted")
+    assert street.told("consent", "show", ANN) == [kept]
+    assert street.rows("select by, state from canonical.consent_event") == [("person", "granted")]
+
+
+def test_a_refusal_at_the_desk_stops_the_channel_everywhere(street):
+    street.told("consent", "set", ANN, "refused", "--channel", "sms", "--evidence", "a call")
+    assert street.rows("select channel, reason from privacy.suppression") == [("sms", "refused")]
+
+
+def test_of_whom_nothing_is_known_nothing_may_be_sent(street):
+    assert "nothing may be sent" in street.keruen("consent", "show", ANN).stdout
+
+
+def test_what_is_no_contact_is_refused_without_being_repeated(street):
+    words = ("consent", "set", "ann at shop", "granted", "--channel", "sms", "--evidence", "x")
+    assert "neither a phone nor an e-mail" in street.refuses(*words)
+    assert "there is no channel pigeon" in street.refuses(
+        "consent", "set", ANN, "granted", "--channel", "pigeon", "--evidence", "x"
+    )
+
+
+def test_nobody_is_erased_by_an_unknown_id(street):
+    assert "nobody goes by the id" in street.refuses("person", "erase", "nobody", "--basis", "x", "--yes")
+
+
+def test_a_query_shows_seals_and_with_open_the_contacts_and_who_looked(street):
+    street.told("consent", "set", ANN, "granted", "--channel", "sms", "--evidence", "form 12")
+    query = "select identifier from canonical.consent_event"
+    assert street.told("sql", query) == [{"identifier": keys().seal(ANN, "phone")}]
+    assert street.told("sql", "--open", query) == [{"identifier": ANN}]
+    with street.store.connect() as db:
+        [looked] = db.execute(text("select purpose, object, fields, rows from privacy.access_log")).all()
+    assert tuple(looked) == ("sql --open", query, ["identifier"], 1)
