@@ -69,7 +69,9 @@ def meaning(
     says = f"{config.connection}: Bitrix24 answered {what}: {told}"
     if code == FULL:
         return TransientError(f"{says}; nothing was done", uniform(1.0, 2.0))
-    if code == WORKED_OUT or status == 429:
+    if status == 429 and code != WORKED_OUT:
+        return TransientError(f"{says}; nothing was done")
+    if code == WORKED_OUT:
         until = blocked(said, datetime.now(UTC).timestamp() if now is None else now)
         return TransientError(
             f"{says}; nothing was done, the method rests", WAIT if until is None else until, lane=lane(method)

@@ -68,12 +68,15 @@ def shop_orders(config: Bitrix24Config, since: Since) -> Iterator[Page]:
 
 def products(config: Bitrix24Config, since: Since) -> Iterator[Page]:
     """Goods of every catalogue, variations with their parent's id, inactive ones too."""
+    cursor: str | None = None
     for catalogue in rows_of(ask(config, "catalog.catalog.list")["result"]):
         parent = f"property{catalogue['skuPropertyId']}" if catalogue.get("skuPropertyId") else None
         select = (*GOODS, *own_properties(config), *([parent] if parent else ()))
         listing = Listing("catalog.product.list", {"iblockId": catalogue["iblockId"]}, select, "id", "[products]")
         for page in changed(config, since, listing, stamp="timestampX"):
-            yield replace(page, records=[with_parent(product, parent) for product in page.records])
+            # one position for all catalogues: that of the first, or changes in it while others are read would be lost
+            cursor = cursor or page.cursor
+            yield Page([with_parent(product, parent) for product in page.records], cursor)
 
 
 def prices(config: Bitrix24Config, since: Since) -> Iterator[Page]:

@@ -1,6 +1,7 @@
 """A portal on loopback with a small shop in it, and the hub's account of it."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -71,8 +72,6 @@ def empty(clock: Clock) -> Sandboxed:
 @pytest.fixture
 def settings(naps: list[float]) -> Iterator[Settings]:
     """Makes the settings of a hub that calls a portal; each portal is served until the test ends."""
-    from contextlib import ExitStack
-
     with ExitStack() as stack:
         urls: dict[int, str] = {}
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs
 
 import pytest
+import responses
 
 from connectors.bitrix24 import CONNECTOR
 from connectors.bitrix24.config import Bitrix24Config
@@ -120,6 +121,15 @@ def test_whoever_changes_behind_our_back_while_we_read_is_not_lost(portal, setti
     assert "1" in {row["ID"] for row in read(config, "contacts", later(config, "contacts", cursors[-1]))}
 
 
+def test_catalogues_that_are_read_one_after_the_other_share_the_first_ones_position(portal, settings, clock):
+    reading = CONNECTOR.resource("products").extract(settings(portal), FIRST)
+    first = next(reading)
+    clock.passes(3600)
+    later_ones = list(reading)
+    assert {row["iblockId"] for page in later_ones for row in page.records} == {24}
+    assert {page.cursor for page in later_ones} == {first.cursor}
+
+
 def test_the_position_is_the_portals_time_not_ours(portal, settings, clock):
     portal.sandbox.faults.set("clock")
     [first, *_] = pages(settings(portal), "contacts", Since(now=clock() + timedelta(days=1)))
@@ -201,6 +211,16 @@ def test_a_blocked_method_waits_until_its_reset_and_the_others_go_on(shop, setti
     with using(Runtime(bucket=current().bucket, sleep=current().sleep)), pytest.raises(TransientError):
         read(config, "stores", FIRST)
     assert len(portal.sandbox.journal) == asked, "it is not even asked"
+
+
+@responses.activate
+def test_a_429_of_a_gateway_is_waited_for_as_it_says(empty, settings):
+    config = settings(empty)
+    responses.get(f"{str(config.base_url).rstrip('/')}/rest/1/q4w7sandboxcode0/catalog.store.list", status=429,
+                  headers={"Retry-After": "600"}, body="slow down")  # fmt: skip
+    with pytest.raises(TransientError) as asked:
+        read(config, "stores", FIRST)
+    assert (asked.value.retry_after, asked.value.lane) == (600, None)
 
 
 # ── trouble ───────────────────────────────────────────────────────────────────────────────────────────────────────────
