@@ -59,7 +59,8 @@ def merge(desk: Desk, one: str, other: str) -> str:
         if first == second:
             return known(run.db, one)
         withdrawn = verdicts.take_back(run.db, "must_not_link", first, second)
-        said = verdicts.say(run.db, "must_link", [(first[0], second[0])], desk.by)
+        # every pair: one link alone would leave behind the records that a rule, two cards say, keeps from the other's
+        said = verdicts.say(run.db, "must_link", [(a, b) for a in first for b in second], desk.by)
         _settle(run, withdrawn, said)
         if known(run.db, one) != known(run.db, other):
             raise ConfigError(
