@@ -3,6 +3,7 @@
 Reads travel by GET and may be repeated; writes by POST, once. The webhook stands in the path and is a secret.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,7 +121,7 @@ def rows_of(result: Any) -> list[Record]:
         return result
     wrapped = [value for value in result.values() if isinstance(value, list)] if isinstance(result, dict) else []
     if len(wrapped) != 1:
-        raise ContractError("Bitrix24 answered a list without one list in it", sample(str(result)))
+        raise ContractError("Bitrix24 answered a list without one list in it", sample(json.dumps(result)))
     rows: list[Record] = wrapped[0]
     return rows
 

@@ -154,9 +154,10 @@ def mended(config: Bitrix24Config, card: Record, facts: Record, before: Record |
         for fact, field in {**NAMES, **config.person_fields}.items()
         if facts.get(fact) and str(facts[fact]) != str(card.get(field) or "")
     }
-    born = facts.get("birth_date")
-    if (born and at(card, "BIRTHDATE") is None) or (born and birth_date(card["BIRTHDATE"]) != birth_date(born)):
-        fields["BIRTHDATE"] = birth_date(born).strftime("%d.%m.%Y")
+    if born := facts.get("birth_date"):
+        day = birth_date(born)
+        if at(card, "BIRTHDATE") is None or birth_date(card["BIRTHDATE"]) != day:
+            fields["BIRTHDATE"] = day.strftime("%d.%m.%Y")
     for kind, fact, same in (("PHONE", "phones", by_region(config)), ("EMAIL", "emails", convert.email)):
         wanted, were = facts.get(fact) or (), (before or {}).get(fact) or ()
         if difference := delta(kind, wanted, were, card.get(kind) or (), same):
