@@ -13,6 +13,7 @@ from dagster_project.factories.decide import decide_assets
 from dagster_project.factories.deliver import delivery_assets
 from dagster_project.factories.extract import raw_assets
 from dagster_project.factories.marts import mart_assets, mart_schedules
+from dagster_project.factories.segments import segment_assets, segment_schedules
 
 
 def build(hub: Hub) -> Definitions:
@@ -27,12 +28,13 @@ def build(hub: Hub) -> Definitions:
             *canonical_assets(hub),
             *decide_assets(hub),
             *delivery_assets(hub),
+            *segment_assets(hub),
             *mart_assets(hub),
             held_plan_asset(),
         ],
         asset_checks=checks(hub),
         jobs=jobs.all,
-        schedules=[*schedules(hub, jobs), *mart_schedules(hub)],
+        schedules=[*schedules(hub, jobs), *segment_schedules(hub), *mart_schedules(hub)],
         sensors=[*sensors(hub, jobs), *hot_sensors(hub)],
     )
 

@@ -1,0 +1,190 @@
+"""Segments as assets: who entered and who left in each run, and whether they were looked at lately."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from dagster import (
+    AssetCheckResult,
+    AssetCheckSeverity,
+    AssetCheckSpec,
+    AssetExecutionContext,
+    AssetKey,
+    AssetsDefinition,
+    AssetSelection,
+    AssetSpec,
+    Config,
+    DefaultScheduleStatus,
+    MaterializeResult,
+    MetadataValue,
+    ScheduleDefinition,
+    define_asset_job,
+    in_process_executor,
+    multi_asset,
+)
+from sqlalchemy import Engine, text
+
+from connectors.sdk.errors import ConfigError
+from dagster_project import clock
+from dagster_project.connections import Hub
+from dagster_project.factories import keys
+from dagster_project.factories.preview import preview
+from dagster_project.segment_files import segments
+from dagster_project.steps.identify import identify_due
+from dagster_project.steps.segments import segments_due
+from dagster_project.store.database import engine
+from mappings.segments.compile import Compiled
+
+GROUP = "segment_4"
+VALUES = AssetKey(["segment", "person_value"])
+OFTEN, AT_NIGHT = "*/15 * * * *", "40 4 * * *"
+LATE = {"on_change": timedelta(hours=2), "daily": timedelta(hours=26)}
+"""After so long without a look a segment is stale; a static list never is."""
+
+
+class SegmentConfig(Config):
+    """`full`: everybody is evaluated, not only those who changed. The result is the same, the cost is not."""
+
+    full: bool = False
+
+
+def key(name: str) -> AssetKey:
+    return AssetKey(["segment", name])
+
+
+def segment_assets(hub: Hub) -> list[AssetsDefinition]:
+    """Assets `segment/person_value` and `segment/<name>`. Files that cannot be read have no assets: the check
+    `files_readable` quotes what to mend, and the rest of the hub goes on."""
+    written, _ = _written(hub)
+    specs = [_values(hub), *(_spec(one) for one in written)]
+    checks = [
+        AssetCheckSpec("files_readable", asset=VALUES),
+        *(AssetCheckSpec("fresh", asset=key(one.name)) for one in written),
+    ]
+
+    @multi_asset(name="segments", specs=specs, check_specs=checks, can_subset=True)
+    def evaluate(context: AssetExecutionContext, config: SegmentConfig) -> Iterator[Any]:
+        store, now = engine(), clock.now()
+        _, problem = _written(hub)
+        if problem is None:
+            identify_due(store, hub, now=now)
+            segments_due(store, hub, now=now, full=config.full)
+        if VALUES in context.selected_asset_keys:
+            yield MaterializeResult(asset_key=VALUES, metadata=_models(store))
+            yield _readable(problem)
+        for one in written:
+            if key(one.name) in context.selected_asset_keys:
+                yield MaterializeResult(asset_key=key(one.name), metadata=_moves(store, one.name, now))
+                yield _fresh(store, one, now)
+
+    return [evaluate]
+
+
+def segment_schedules(hub: Hub) -> list[ScheduleDefinition]:
+    """Every quarter of an hour those who changed and those whose time has come; every night everybody."""
+    often, night = (
+        define_asset_job(name, AssetSelection.groups(GROUP), executor_def=in_process_executor, config=config)
+        for name, config in (
+            ("segments_due", None),
+            ("segments_nightly", {"ops": {"segments": {"config": {"full": True}}}}),
+        )
+    )
+    return [
+        ScheduleDefinition(job=job, cron_schedule=cron, execution_timezone=hub.entry.timezone,
+                           default_status=DefaultScheduleStatus.RUNNING)
+        for job, cron in ((often, OFTEN), (night, AT_NIGHT))
+    ]  # fmt: skip
+
+
+def _written(hub: Hub) -> tuple[tuple[Compiled, ...], str | None]:
+    """The segments, or why they cannot be read."""
+    try:
+        return segments(hub), None
+    except ConfigError as error:
+        return (), str(error)
+
+
+def _values(hub: Hub) -> AssetSpec:
+    fed = keys.feeds(hub)
+    return AssetSpec(
+        VALUES,
+        deps=[keys.canonical(entity) for entity in ("order", "customer", "contact_event", "cart") if entity in fed],
+        group_name=GROUP,
+        kinds={"postgres", "python"},
+        description="What people bought, as sums; RFM by dated borders, lifecycle, P(alive), value in 12 months.",
+        metadata={"table": "segment.person_value"},
+    )
+
+
+def _spec(one: Compiled) -> AssetSpec:
+    said = one.segment
+    return AssetSpec(
+        key(one.name),
+        deps=[VALUES, *(key(other) for other in sorted(one.refers))],
+        group_name=GROUP,
+        kinds={"postgres"},
+        description=f"{said.title.en} · {said.title.ru} · {said.title.kk}",
+        metadata={"table": "canonical.segment_member", "refresh": said.refresh, "owner": said.owner},
+    )
+
+
+_MOVES = text("""
+select count(*) filter (where change = 'entered') as entered, count(*) filter (where change = 'left') as went,
+       (select count(*) from segment.membership m where m.segment = :segment) as members,
+       (select count(*) from segment.membership m where m.segment = :segment and hold_out) as held_out
+from segment.change where segment = :segment and at = :now
+""")
+_WHY = """
+select change, regexp_replace(cause, 'merged (into|from) .*', 'merged \\1 another') as why, count(*) as persons
+from segment.change where segment = :segment and at = :now group by 1, 2 order by 3 desc limit 10
+"""
+
+
+def _moves(store: Engine, segment: str, now: datetime) -> dict[str, Any]:
+    with store.connect() as db:
+        row = db.execute(_MOVES, {"segment": segment, "now": now}).one()
+    return {
+        "entered": row.entered,
+        "left": row.went,
+        "dagster/row_count": row.members,
+        "held_out": row.held_out,
+        "why": preview(store, _WHY, segment=segment, now=now),
+    }
+
+
+def _models(store: Engine) -> dict[str, Any]:
+    kinds = "select kind, max(fitted_on) as fitted_on, count(*) as versions from segment.model group by kind order by 1"
+    stages = "select lifecycle, count(*) as persons from segment.person_value group by 1 order by 2 desc"
+    with store.connect() as db:
+        people = db.execute(text("select count(*) from segment.person_value")).scalar_one()
+    return {
+        "dagster/row_count": MetadataValue.int(people),
+        "models": preview(store, kinds),
+        "lifecycle": preview(store, stages),
+    }
+
+
+def _readable(problem: str | None) -> AssetCheckResult:
+    """Fails, loudly, where a file of a segment cannot be read: until it is mended nobody enters or leaves."""
+    return AssetCheckResult(
+        check_name="files_readable",
+        asset_key=VALUES,
+        passed=problem is None,
+        severity=AssetCheckSeverity.ERROR,
+        metadata={"problem": problem or "none"},
+    )
+
+
+def _fresh(store: Engine, one: Compiled, now: datetime) -> AssetCheckResult:
+    """Warns where nobody looked at who belongs there for too long."""
+    with store.connect() as db:
+        query = text("select evaluated_at from segment.definition where segment = :segment")
+        looked = db.execute(query, {"segment": one.name}).scalar_one_or_none()
+    limit = LATE.get(one.segment.refresh)
+    return AssetCheckResult(
+        check_name="fresh",
+        asset_key=key(one.name),
+        passed=looked is not None and (limit is None or now - looked <= limit),
+        severity=AssetCheckSeverity.WARN,
+        metadata={"evaluated_at": str(looked)},
+    )
