@@ -25,6 +25,12 @@ class Columns:
     def targets(self) -> tuple[str, ...]:
         return (*self.places, *self.constants)
 
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """Names of columns that tell no target."""
+        read = {at for joined in self.places.values() for at in joined}
+        return tuple(name.strip() for at, name in enumerate(self.header) if at not in read and name.strip())
+
     def those(self, *targets: str) -> tuple[str, ...]:
         """Of these the ones it has."""
         return tuple(target for target in targets if target in self.targets)

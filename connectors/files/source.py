@@ -5,6 +5,7 @@ import glob
 import json
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -112,12 +113,16 @@ def read(config: FilesConfig, found: FoundFile) -> FileFrames:
     if cells.control:
         check_control(config, found, cells.control, framed.rows)
     framed = with_problems(framed, {row: Quarantined("ragged_line", why) for row, why in cells.broken.items()})
+    return replace(_frames(config, found, cells, framed, tuple(field_map.fields)), unread_columns=cells.columns.unread)
+
+
+def _frames(config: FilesConfig, found: FoundFile, cells: Cells, framed: Framed, told: tuple[str, ...]) -> FileFrames:
     match config.layout:
         case "receipts":
             return _receipts(config, found, cells, framed)
         case "carts":
             return _carts(config, cells, framed)
-    return _flat(config, cells, framed, tuple(field_map.fields))
+    return _flat(config, cells, framed, told)
 
 
 def _map(config: FilesConfig, cells: Cells) -> FieldMap:

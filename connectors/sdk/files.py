@@ -49,6 +49,7 @@ class FileFrames:
     aside, none dropped. `notes`: rule → lines that were kept and are worth a remark. `scope`: columns whose values in
     the file say what it replaces: what the hub has under the same values, and the file lacks, is gone. Empty: nothing
     goes. `customers_of`: the connection whose ids the buyers' are, None where the ids are this connection's own.
+    `unread_columns`: those that no target was found for.
     """
 
     entity: str
@@ -58,6 +59,7 @@ class FileFrames:
     notes: Mapping[str, int] = field(default_factory=dict)
     scope: tuple[str, ...] = ()
     customers_of: str | None = None
+    unread_columns: tuple[str, ...] = ()
 
     @property
     def lines(self) -> int:

@@ -13,7 +13,7 @@ from dagster_project.commands.settings import as_markdown, settings_of
 from dagster_project.connections import Connection, load
 from dagster_project.home import home, up_since
 from dagster_project.simulators import sandbox_module
-from dagster_project.steps.trial import placeholder_config, trial
+from dagster_project.steps.trial import placeholder_config, trial, trial_files
 
 app = typer.Typer(no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
@@ -147,7 +147,9 @@ def certify(name: Annotated[str, typer.Argument(help="An installed connector.")]
 @says_who_must_act
 def map_(
     name: Annotated[str, typer.Argument(help="An installed connector.")],
-    file: Annotated[Path, typer.Argument(help="A saved reply of the vendor, or a folder of them.", exists=True)],
+    file: Annotated[
+        Path, typer.Argument(help="A saved reply of the vendor (for files: a file), or a folder of them.", exists=True)
+    ],
     resource: Annotated[str | None, typer.Option(help="Which resource it is of; none: its shape decides.")] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help="A setting, NAME=VALUE; may be repeated.")] = None,
     as_json: Json = False,
@@ -158,10 +160,14 @@ def map_(
     """
     spec = _spec(name)
     given = dict(one.partition("=")[::2] for one in settings or ())
-    paths = sorted(file.glob("*.json")) if file.is_dir() else [file]
-    if not paths:
-        raise ConfigError(f"{file} holds no *.json; save a reply of the vendor there")
-    made = trial(spec, placeholder_config(spec, given), paths, resource)
+    if spec.files and not spec.resources:
+        paths = sorted(path for path in file.iterdir() if path.is_file()) if file.is_dir() else [file]
+        made = trial_files(spec, placeholder_config(spec, given), paths)
+    else:
+        paths = sorted(file.glob("*.json")) if file.is_dir() else [file]
+        if not paths:
+            raise ConfigError(f"{file} holds no *.json; save a reply of the vendor there")
+        made = trial(spec, placeholder_config(spec, given), paths, resource)
     if as_json:
         print_json(made.as_json())
         return

@@ -3,14 +3,16 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import SecretStr, ValidationError
-from pydantic_core import PydanticUndefined
+from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from connectors.sdk.config import ConnectionConfig
 from connectors.sdk.errors import ConfigError
+from connectors.sdk.files import FoundFile
 from connectors.sdk.spec import ConnectorSpec, Record, Resource
 from mappings.tables import Quarantined, unmapped
 
@@ -22,7 +24,7 @@ class Trial:
     """What a mapping made of saved records. `unmapped`: paths that are neither mapped nor ignored."""
 
     mapped: list[dict[str, Any]] = field(default_factory=list)
-    quarantined: list[dict[str, str]] = field(default_factory=list)
+    quarantined: list[dict[str, Any]] = field(default_factory=list)
     unmapped: set[str] = field(default_factory=set)
 
     def as_json(self) -> dict[str, Any]:
@@ -43,6 +45,9 @@ def placeholder_config(spec: ConnectorSpec, settings: Mapping[str, Any]) -> Conn
         return spec.config.model_validate(values).named(f"{spec.name}_trial")
     except ValidationError as error:
         names = ", ".join(str(one["loc"][0]) for one in error.errors() if one["loc"])
+        if not names:
+            said = error.errors(include_input=False)[0]["msg"].removeprefix("Value error, ")
+            raise ConfigError(f"{spec.name}: {said}; give settings with --set NAME=VALUE") from None
         raise ConfigError(f"{spec.name} needs {names} to map: give it with --set {names}=VALUE") from None
 
 
@@ -78,6 +83,26 @@ def trial(spec: ConnectorSpec, config: ConnectionConfig, paths: Iterable[Path], 
         found, records = fitting(spec, reply_of(path), path.name, resource)
         for record in records:
             _map(found, record, config, result)
+    return result
+
+
+OURS = {"row", "key", "seq", "stands"}
+"""Columns of frames that say where in the file something stands."""
+
+
+def trial_files(spec: ConnectorSpec, config: ConnectionConfig, paths: Iterable[Path]) -> Trial:
+    """Reads each file whole, as a sync would. Raises ConfigError and RejectedError as the connector does."""
+    assert spec.files is not None
+    result = Trial()
+    for path in paths:
+        stat = path.stat()
+        frames = spec.files.read(config, FoundFile(path, stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC)))
+        for entity, table in frames.frames.items():
+            told = table.select([name for name in table.column_names if name not in OURS]).to_pylist()
+            result.mapped += [{"entity": entity, **to_jsonable_python(row)} for row in told]
+        aside = frames.set_aside.select(["key", "line", "rule", "reason"]).to_pylist()
+        result.quarantined += [{"entity": frames.entity, **row, "key": row["key"] or ""} for row in aside]
+        result.unmapped |= set(frames.unread_columns)
     return result
 
 

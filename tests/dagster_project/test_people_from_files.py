@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -251,3 +252,28 @@ def test_customers_of_a_connection_that_does_not_exist_are_named(crm: Street):
     drops("points", "1.csv", "entry,external_id,at,points", "1,101,2026-03-01,100")
     assert "customers_of names crn, which connections.yaml does not have" in crm.refuses("sync")
     assert crm.rows("select count(*) from canonical.loyalty_entry") == [(0,)]
+
+
+# ── before anything is connected ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_file_is_tried_without_a_store_and_says_what_it_would_give(street: Street, tmp_path: Path):
+    file = tmp_path / "people.csv"
+    file.write_text("Код клиента,ФИО,Телефон,Любимый цвет\n1,Айгүл С.,8 700 000 00 01,синий\n,Ерлан,,\n", "utf-8")
+    told = street.told("connectors", "map", "files", str(file), "--set", "layout=customers")
+    assert [(row["entity"], row["external_id"], row["phones"]) for row in told["mapped"]] == [
+        ("customer", "1", ["+77000000001"])
+    ]
+    assert [(row["line"], row["rule"]) for row in told["quarantined"]] == [(3, "missing_field")]
+    assert told["unmapped"] == ["Любимый цвет"]
+
+
+def test_receipts_are_tried_with_the_settings_they_need(street: Street, tmp_path: Path):
+    file = tmp_path / "till.csv"
+    file.write_text("receipt,placed_at,sku,quantity,total\n1,2026-03-02 10:00,tea,2,100.50\n", "utf-8")
+    tried = ("connectors", "map", "files", str(file))
+    assert "--set layout=VALUE" in street.refuses(*tried)
+    assert "needs the currency" in street.refuses(*tried, "--set", "layout=receipts")
+    settings = [f"--set={one}" for one in ("layout=receipts", "currency=KZT", "timezone=Asia/Almaty")]
+    told = street.told(*tried, *settings)
+    assert [(row["entity"], row["total"]) for row in told["mapped"]] == [("order", "100.50"), ("order_line", "100.50")]
