@@ -1,7 +1,7 @@
 """Which channel earned an order: five answers side by side, each of which shares out the same money."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
+from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ def attribution(contacts: pd.DataFrame, orders: pd.DataFrame, members: pd.DataFr
     shares) add up: over channels they are the orders' money and number under every model. Window: 90 days back.
     """
     touched = steps(contacts, orders)
-    shares = _shares(touched[touched["order"].notna()], removal_effects(paths(touched)))
+    shares = _shares(touched[touched["order"].notna()], removal_effects(moves(touched)))
     bought = orders[["order", "day", "person_id", "total", "currency"]]
     earned = bought.merge(shares, on="order")
     alone = bought[~bought["order"].isin(shares["order"])].assign(channel=DIRECT, share=1.0)
@@ -37,29 +37,31 @@ def attribution(contacts: pd.DataFrame, orders: pd.DataFrame, members: pd.DataFr
     return sums(by_segment(rows, members), keys, value=("value", "sum"), n=("share", "sum"))
 
 
-def paths(touched: pd.DataFrame) -> list[tuple[tuple[str, ...], bool]]:
-    """Ways of persons, channel after channel, and whether each ended in a purchase. `touched`: `steps`."""
+def moves(touched: pd.DataFrame) -> dict[tuple[str, str], int]:
+    """How often persons went from channel to channel, from START to BOUGHT or LEFT. `touched`: `steps`.
+
+    The touches that led to one order are one way, and so are those of a person that led to none.
+    """
     way = touched["order"].fillna("").astype(str)
-    ordered = touched.assign(way=way).sort_values(["person_id", "way", "at", "channel"], kind="stable")
-    grouped = ordered.groupby(["person_id", "way"], sort=True)["channel"].agg(tuple).reset_index()
-    return list(zip(grouped["channel"], grouped["way"] != "", strict=True))
+    walk = touched.assign(way=way).sort_values(["person_id", "way", "at", "channel"], kind="stable")
+    begins = ~walk.duplicated(["person_id", "way"])
+    ends = ~walk.duplicated(["person_id", "way"], keep="last")
+    left = pd.Series(np.where(walk["way"] != "", BOUGHT, LEFT), walk.index)
+    here = [*walk["channel"], *[START] * int(begins.sum())]
+    there = [*walk["channel"].shift(-1).where(~ends, left), *walk["channel"][begins]]
+    return dict(Counter(zip(here, there, strict=True)))
 
 
-def removal_effects(ways: Iterable[tuple[Sequence[str], bool]]) -> Mapping[str, float]:
+def removal_effects(moves: Mapping[tuple[str, str], int]) -> Mapping[str, float]:
     """Channel → share of purchases that would be lost without it, by a Markov chain of the first order (Anderl 2016).
 
-    Moves between channels are counted from start to purchase or to leaving. Without a channel, whoever comes to it
-    leaves: effect = 1 − P(purchase without it) / P(purchase). Where nobody bought, every effect is 0.
+    `moves`: how often each step was taken. Without a channel, whoever comes to it leaves:
+    effect = 1 − P(purchase without it) / P(purchase). Where nobody bought, every effect is 0.
     """
-    counts: dict[tuple[str, str], int] = {}
-    for channels, bought in ways:
-        walk = [START, *channels, BOUGHT if bought else LEFT]
-        for move in pairwise(walk):
-            counts[move] = counts.get(move, 0) + 1
-    states = sorted({state for move in counts for state in move} - {BOUGHT, LEFT})
+    states = sorted({state for move in moves for state in move} - {BOUGHT, LEFT})
     if START not in states:
         return {}
-    inner, won = _chances(counts, states)
+    inner, won = _chances(moves, states)
     whole = _chance_to_buy(inner, won, states.index(START))
     effects = {}
     for place, state in enumerate(states):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from mappings.metrics.contacts import TOUCHES
-from mappings.metrics.tables import DAYS, days_between, next_after
+from mappings.metrics.tables import DAYS, days_between, next_after, sums
 
 LOOKBACK = 90 * DAYS
 
@@ -28,8 +28,8 @@ def journey(contacts: pd.DataFrame, orders: pd.DataFrame) -> pd.DataFrame:
     first contact since the person's last order, at most 90 days back, to the purchase.
     """
     taken = steps(contacts, orders).dropna(subset=["order"]).sort_values(["order", "at", "channel"], kind="stable")
-    columns = {"first_at": ("at", "min"), "n": ("at", "size"), "path": ("channel", folded)}
-    found = taken.groupby("order").agg(**columns).reset_index() if len(taken) else _none(["order", *columns])
+    columns = {"first_at": ("at", "min"), "n": ("at", "size")}
+    found = sums(taken, ["order"], **columns).merge(_paths(taken), on="order")
     bought = orders[["order", "day", "channel", "person_id", "at"]].rename(columns={"at": "ordered_at"})
     table = bought.merge(found, on="order")
     return table.assign(value=days_between(table["first_at"], table["ordered_at"])).sort_values(
@@ -37,11 +37,16 @@ def journey(contacts: pd.DataFrame, orders: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def folded(channels: pd.Series) -> list[str]:
-    """Channels one after another, a stay in one counted once."""
-    names = channels.to_numpy()
-    return list(names[np.r_[True, names[1:] != names[:-1]]])
+def _paths(taken: pd.DataFrame) -> pd.DataFrame:
+    """Channels of each order one after another, a stay in one counted once."""
+    stays = (taken["order"] == taken["order"].shift()) & (taken["channel"] == taken["channel"].shift())
+    moved = taken[~stays]
+    return pd.DataFrame({"order": moved["order"].unique(), "path": _cut(moved["order"], moved["channel"])})
 
 
-def _none(columns: list[str]) -> pd.DataFrame:
-    return pd.DataFrame(columns=columns)
+def _cut(keys: pd.Series, values: pd.Series) -> pd.Series:
+    """Values as lists, one for each stretch of equal keys."""
+    starts = np.flatnonzero(~keys.duplicated().to_numpy())
+    return pd.Series(
+        [list(part) for part in np.split(values.to_numpy(object), starts[1:])] if len(starts) else [], dtype=object
+    )

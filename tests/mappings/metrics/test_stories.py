@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mappings.metrics.attribution import attribution, removal_effects
+from mappings.metrics.attribution import attribution, moves, removal_effects
 from mappings.metrics.contacts import conversion, cross_conversion, decayed, engagement, letters
-from mappings.metrics.journeys import journey
+from mappings.metrics.journeys import journey, steps
 from mappings.metrics.purchases import average_check, clv, frequency, retention
 from mappings.metrics.surveys import csat, nps, nps_interval, wilson
 from tests.mappings.metrics.facts import contact, contacts, members, moment, order, orders
@@ -72,11 +72,17 @@ def test_a_purchase_nobody_was_led_to_is_direct() -> None:
 
 def test_removal_effects_of_a_chain_by_hand() -> None:
     """Of four ways one through ads alone buys, one through ads and email buys, one of each alone does not."""
-    ways = [(("ads",), True), (("ads", "email"), True), (("ads",), False), (("email",), False)]
+    ways = contacts(
+        contact("a", 0, "ads"), contact("b", 0, "ads"), contact("b", 1, "email"), contact("c", 0, "ads"),
+        contact("d", 0, "email"),
+    )  # fmt: skip
+    bought = orders(order("a", 2), order("b", 2))
     # P(buy) = 3/4 × (1/3 + 1/3 × 1/2) + 1/4 × 1/2 = 1/2; without ads 1/4 × 1/2; without email 3/4 × 1/3
-    assert removal_effects(ways) == pytest.approx({"ads": 1 - 0.125 / 0.5, "email": 1 - 0.25 / 0.5})
-    assert removal_effects([(("ads",), False)]) == {"ads": 0.0}
-    assert removal_effects([]) == {}
+    assert removal_effects(moves(steps(ways, bought))) == pytest.approx(
+        {"ads": 1 - 0.125 / 0.5, "email": 1 - 0.25 / 0.5}
+    )
+    assert removal_effects({("(start)", "ads"): 3, ("ads", "(left)"): 3}) == {"ads": 0.0}
+    assert removal_effects({}) == {}
 
 
 def test_an_answer_given_twice_counts_once_and_the_last_one_counts() -> None:
