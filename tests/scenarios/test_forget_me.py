@@ -1,15 +1,9 @@
 """Aliya asks the shop to forget her. Nothing of her is left, her husband's record is, and the books still add up."""
 
-import json
-from pathlib import Path
-from typing import Any
-
 import pytest
-import yaml
-from sqlalchemy import Engine, text
-from typer.testing import CliRunner
+from sqlalchemy import Engine
 
-from dagster_project.home import home
+from tests.scenarios.counter import Counter
 
 NAME, PHONE, MAIL, CARD = "Алия Тестовая", "+77000000001", "aliya.t@shop.example", "LC-70001"
 HUSBAND = "+77000000002"
@@ -32,53 +26,6 @@ CONSENTS = [
     {"external_id": "a1", "identifier": PHONE, "channel": "sms", "state": "granted", "at": "2026-02-01 10:00"},
     {"external_id": "a2", "identifier": HUSBAND, "channel": "sms", "state": "granted", "at": "2026-02-01 10:00"},
 ]
-
-
-class Counter:
-    """A shop that knows its people from files."""
-
-    def __init__(self, store: Engine):
-        self.store, self.entries, self.drops = store, {}, 0
-
-    def gets(self, name: str, layout: str, rows: list[dict[str, Any]]) -> Path:
-        folder = home() / name
-        folder.mkdir(exist_ok=True)
-        self.drops += 1
-        path = folder / f"{self.drops}.csv"
-        lines = [",".join(map(str, row.values())) for row in rows]
-        path.write_text("\n".join([",".join(rows[0]), *lines, ""]), "utf-8")
-        settings = {"path": f"{name}/*.csv", "layout": layout, "timezone": "Asia/Almaty"}
-        settings |= {"currency": "KZT"} if layout == "receipts" else {}
-        if name != "crm":
-            settings["customers_of"] = "crm"
-        self.entries[name] = {"connector": "files", "settings": {**settings, "columns": {one: one for one in rows[0]}}}
-        (home() / "connections.yaml").write_text(yaml.safe_dump(self.entries), "utf-8")
-        return path
-
-    def keruen(self, *words: str) -> Any:
-        from dagster_project.cli import app
-
-        done = CliRunner().invoke(app, list(words))
-        assert done.exit_code == 0, done.output
-        return json.loads(done.stdout) if "--json" in words else done.stdout
-
-    def rows(self, query: str, **values: Any) -> list[tuple[Any, ...]]:
-        with self.store.connect() as db:
-            return [tuple(row) for row in db.execute(text(query), values)]
-
-    def person(self, card: str) -> str:
-        [(person,)] = self.rows(
-            "select person_id from canonical.identity where external_id = :card and connection = 'crm'", card=card
-        )
-        return person
-
-    def everything(self) -> str:
-        """Every row of every table and every file of the home, as text."""
-        tables = self.rows("select quote_ident(schemaname) || '.' || quote_ident(tablename) from pg_tables "
-                           "where schemaname !~ '^(pg_|information_schema)'")  # fmt: skip
-        told = [str(self.rows(f"select t::text from {name} t")) for (name,) in tables]
-        files = [path for path in home().rglob("*") if path.is_file() and "postgres" not in path.parts]
-        return "\n".join(told + [path.read_bytes().decode("utf-8", "ignore") for path in files])
 
 
 @pytest.fixture

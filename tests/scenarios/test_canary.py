@@ -1,0 +1,71 @@
+"""Known people are planted at every door; then whatever was written or said is searched for them."""
+
+import pytest
+from sqlalchemy import Engine
+
+from dagster_project.home import home
+from mappings.privacy.forget import Traces
+from tests.scenarios.counter import Counter
+
+NAME, PHONE, MAIL = "Канарейка Певчая", "+77000000077", "canary@shop.example"
+CANARY = Traces(frozenset({PHONE}), frozenset({MAIL}), frozenset({NAME}))
+CONTACTS = Traces(CANARY.phones, CANARY.emails)
+CARD = {"external_id": "c1", "name": NAME, "phone": "8 700 000 00 77", "email": MAIL, "birth_date": "1990-05-01"}
+BROKEN = {"external_id": "", "name": NAME, "phone": PHONE, "email": MAIL, "birth_date": f"born {PHONE}"}
+SALE = {"receipt": "R1", "location": "Almaty-1", "sku": "MUG", "quantity": 1, "total": 4000,
+        "placed_at": "2026-03-01 12:00", "customer": "c1"}  # fmt: skip
+CONSENT = {"external_id": "c1", "identifier": MAIL, "channel": "email", "state": "granted", "at": "2026-02-01 10:00"}
+
+SOURCES = ("archive", "crm", "tills", "forms")
+"""Folders of what came in, as it came in."""
+
+
+@pytest.fixture
+def counter(store: Engine) -> Counter:
+    counter = Counter(store)
+    counter.gets("crm", "customers", [CARD, BROKEN])
+    counter.gets("tills", "receipts", [SALE, {**SALE, "receipt": "R2", "total": f"call {PHONE}"}])
+    counter.gets("forms", "consents", [CONSENT, {**CONSENT, "state": f"perhaps {PHONE}"}])
+    return counter
+
+
+def test_nothing_that_is_said_names_anybody(counter):
+    for words in (["sync"], ["sync", "--full", "--json"], ["plan"], ["status"], ["quarantine", "list"],
+                  ["consent", "show", MAIL], ["explain", "R1"], ["person", "erase", NAME, "--basis", "x", "--yes"],
+                  ["sql", f"select broken from {'nowhere'}"]):  # fmt: skip
+        done = counter.tries(*words)
+        said = done.output + str(done.exception or "")
+        if words[:2] != ["person", "erase"]:
+            assert not CANARY.in_text(said), (words, said)
+
+
+def test_no_ledger_no_log_and_no_memory_of_the_machinery_names_anybody(counter):
+    counter.keruen("sync")
+    tables = counter.rows(
+        "select quote_ident(schemaname) || '.' || quote_ident(tablename) from pg_tables "
+        "where schemaname in ('ledger', 'hub', 'privacy', 'segment', 'mart', 'dagster', 'position')"
+    )
+    assert len(tables) > 20
+    found = [name for (name,) in tables if CANARY.in_text(str(counter.rows(f"select t::text from {name} t")))]
+    assert found == []
+    assert counter.rows("select count(*) from ledger.quarantine where state = 'open'")[0][0] >= 2
+
+
+def test_contacts_lie_sealed_in_every_table_of_people(counter):
+    counter.keruen("sync")
+    tables = counter.rows(
+        "select quote_ident(schemaname) || '.' || quote_ident(tablename) from pg_tables "
+        "where schemaname in ('canonical', 'identity')"
+    )
+    found = [name for (name,) in tables if CONTACTS.in_text(str(counter.rows(f"select t::text from {name} t")))]
+    assert found == []
+    assert counter.rows("select count(*) from canonical.customer where phones[1] like 'siv:%'") == [(1,)]
+
+
+def test_no_file_of_the_home_names_anybody_but_what_came_in_itself(counter):
+    counter.keruen("sync")
+    files = [path for path in home().rglob("*") if path.is_file() and "postgres" not in path.parts]
+    ours = [path for path in files if path.relative_to(home()).parts[0] not in SOURCES]
+    found = [path.name for path in ours if CANARY.in_text(path.read_bytes().decode("utf-8", "ignore"))]
+    assert found == []
+    assert (home() / "master.key").stat().st_mode & 0o777 == 0o600
