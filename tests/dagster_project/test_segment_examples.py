@@ -1,0 +1,18 @@
+"""The segments that the guide shows can be copied as they stand."""
+
+from pathlib import Path
+
+from connectors.sdk import ConnectionConfig, ConnectorSpec
+from dagster_project.connections import parse
+from dagster_project.segment_files import fields, segments
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+def test_the_examples_are_segments():
+    spec = ConnectorSpec("mailer", "Mailer", ConnectionConfig)
+    hub = parse("letters: {connector: mailer}", {"mailer": spec}, folder=DOCS)
+    names = [one.name for one in segments(hub)]
+    assert sorted(names) == sorted(path.stem for path in (DOCS / "segments").glob("*.yaml") if path.stem != "fields")
+    assert names.index("employees") < names.index("at_risk_vip")
+    assert fields(hub)["loyalty.tier"].values == ("basic", "silver", "gold")
