@@ -143,12 +143,13 @@ def new_card(config: Bitrix24Config, person: Person, facts: Record) -> Record:
     return {**mended(config, {}, facts), **mark(config, person)}
 
 
-def mended(config: Bitrix24Config, card: Record, facts: Record, before: Record | None = None) -> Record:
+def mended(config: Bitrix24Config, card: Record, facts: Record, before: Any = None) -> Record:
     """The fields of a contact that differ from what is known of the person; nothing is emptied, nothing repeated.
 
-    `before`: what was known when the card was last written. A phone that was ours and is no longer right is edited by
-    its id; those that managers typed are left alone.
+    `before`: what was known when the card was last written, where the hub kept it. A phone that was ours and is no
+    longer right is edited by its id; those that managers typed are left alone.
     """
+    before = before if isinstance(before, Mapping) else {}
     fields = {
         field: facts[fact]
         for fact, field in {**NAMES, **config.person_fields}.items()
@@ -159,7 +160,7 @@ def mended(config: Bitrix24Config, card: Record, facts: Record, before: Record |
         if at(card, "BIRTHDATE") is None or birth_date(card["BIRTHDATE"]) != day:
             fields["BIRTHDATE"] = day.strftime("%d.%m.%Y")
     for kind, fact, same in (("PHONE", "phones", by_region(config)), ("EMAIL", "emails", convert.email)):
-        wanted, were = facts.get(fact) or (), (before or {}).get(fact) or ()
+        wanted, were = facts.get(fact) or (), before.get(fact) or ()
         if difference := delta(kind, wanted, were, card.get(kind) or (), same):
             fields[kind] = difference
     return fields

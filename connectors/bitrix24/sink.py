@@ -58,7 +58,8 @@ def check(config: Bitrix24Config) -> None:
 def push_customers(config: Bitrix24Config, changes: Sequence[Change]) -> Iterator[Outcome]:
     """One batch of `crm.contact.add` and `crm.contact.update`, only what differs; the receipt is the contact's id.
 
-    A repeat finds the card by our mark, so a lost answer makes no second one. A bound card that is gone stays gone.
+    A repeat finds the card by our mark, so a lost answer makes no second one. A bound card that is gone stays gone, and
+    a lead is not made a contact behind the managers' backs.
     """
     if not changes:
         return
@@ -69,8 +70,8 @@ def push_customers(config: Bitrix24Config, changes: Sequence[Change]) -> Iterato
     for change in changes:
         person = people[change.subject]
         card = found.get(person)
-        if card is None and person.bound:
-            yield gone(change)
+        if card is None and change.external_id:
+            yield gone(change) if person.bound else no_contact(change)
         elif card is None:
             fields = new_card(config, person, change.value)
             calls[change.subject] = Call("crm.contact.add", {"fields": fields, "params": QUIET})
@@ -120,6 +121,11 @@ def update(card: Record, fields: Record) -> Call:
 def gone(change: Change) -> Rejected:
     words = "the contact was deleted or merged in Bitrix24 and is not made again; restore it there, or unlink it here"
     return Rejected(change, "gone", words)
+
+
+def no_contact(change: Change) -> Rejected:
+    words = "Bitrix24 knows the person as a lead or through a company only; a manager makes the contact of it"
+    return Rejected(change, "no_contact", words)
 
 
 # ── segments ──────────────────────────────────────────────────────────────────────────────────────────────────────────

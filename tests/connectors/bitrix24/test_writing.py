@@ -119,10 +119,21 @@ def test_a_deleted_contact_is_not_made_again(empty, settings):
     assert empty.crm["CONTACT"] == {}
 
 
-def test_an_id_of_a_lead_is_no_contacts(empty, settings):
+def test_an_id_of_a_lead_is_no_contacts_and_a_lead_is_not_made_a_contact(empty, settings):
+    config = settings(empty)
     empty.add("CONTACT", {"NAME": "Наталья"})
-    [made] = push(settings(empty), person(bound="L_1"))
-    assert made.receipt == "2"
+    [refused] = push(config, person(bound="L_1"))
+    assert isinstance(refused, Rejected)
+    assert refused.code == "no_contact"
+    empty.add("CONTACT", {"NAME": "Әлия", "PHONE": [{"VALUE": "8 700 000 00 01"}]})
+    assert push(config, person(bound="L_1"))[0].receipt == "2"
+
+
+def test_what_was_said_before_may_be_kept_as_a_digest(empty, settings):
+    config = settings(empty)
+    push(config, person())
+    assert isinstance(push(config, person(was={"digest": "5f1", "fields": ["phones"]}))[0], Accepted)
+    assert isinstance(push(config, person(was="5f1"))[0], Accepted)
 
 
 def test_further_facts_go_to_the_fields_that_the_merchant_names(empty, settings):
