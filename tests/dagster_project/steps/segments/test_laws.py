@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 import duckdb
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
 
 from dagster_project.segment_files import segments
 from dagster_project.store.transfer import read
@@ -165,11 +164,6 @@ def by_duckdb(town: Any) -> dict[str, set[str]]:
             if rows:
                 other.executemany("insert into segment.membership values (?, ?)", [(one.name, *row) for row in rows])
     return found
-
-
-def test_the_tables_that_the_law_compares_are_there(town):
-    with town.store.connect() as db:
-        assert all(db.execute(text(f"select count(*) from {table}")).scalar_one() == 0 for table in TABLES)
 
 
 def test_days_pass_at_local_midnight(town):
