@@ -29,7 +29,7 @@ BEGINNING, END = date(1970, 1, 1), date(9999, 12, 30)
 @dataclass(frozen=True)
 class Mart:
     """How a mart is made. A row of a day depends on facts from `before` days earlier to `after` days later; `grain`:
-    what is made together, since its rows depend on each other."""
+    the days that are made together, since rows of one depend on facts of the others; `apart`: and on no others."""
 
     name: str
     make: Make
@@ -37,6 +37,7 @@ class Mart:
     grain: Grain = "day"
     before: int = 0
     after: int = 0
+    apart: bool = False
 
 
 def _letters_and_interest(touched: Frame, orders: Frame, members: Frame) -> Frame:
@@ -60,7 +61,14 @@ SPANNED = {
         Mart("cross_conversion", contacts.cross_conversion, ("contacts", "orders"), after=contacts.ORDER_WINDOW.days),
         Mart("engagement", _letters_and_interest, ("contacts",), after=contacts.OPEN_WINDOW.days),
         Mart("journey", lambda c, o, m: journeys.journey(c, o), ("contacts", "orders"), before=journeys.LOOKBACK.days),
-        Mart("attribution", attribution.attribution, ("contacts", "orders"), "month", before=journeys.LOOKBACK.days),
+        Mart(
+            "attribution",
+            attribution.attribution,
+            ("contacts", "orders"),
+            "month",
+            before=journeys.LOOKBACK.days,
+            apart=True,
+        ),
     )
 }
 DAILY = ("clv",)
@@ -95,8 +103,7 @@ def spans(changed: Collection[date], mart: Mart) -> Iterator[tuple[date, date]]:
         return
     reach = sorted((day - timedelta(mart.after), day + timedelta(mart.before)) for day in changed)
     if mart.grain == "month":
-        yield from sorted({month for first, last in reach for month in _months(first, last)})
-        return
+        reach = sorted({month for first, last in reach for month in _months(first, last)})
     first, last = reach[0]
     for begins, ends in reach[1:]:
         if begins > last + timedelta(1) or (ends - first).days > LONGEST:
@@ -117,8 +124,11 @@ def _spanned(db: Connection, mart: Mart, prints: Prints, zone: str) -> int:
             else pd.DataFrame()
             for kind in ("contacts", "orders")
         }
-        rows = mart.make(given["contacts"], given["orders"], members)
-        store.replace(db, MARTS[mart.name], rows[(rows["day"] >= first) & (rows["day"] <= last)], first, last)
+        for begins, ends in _months(first, last) if mart.apart else [(first, last)]:
+            seen = {kind: _between(rows, _earlier(begins, mart.before), ends + timedelta(mart.after))
+                    for kind, rows in given.items()}  # fmt: skip
+            rows = mart.make(seen["contacts"], seen["orders"], members)
+            store.replace(db, MARTS[mart.name], _between(rows, begins, ends), begins, ends)
         days += (last - first).days + 1 if mart.grain != "all" else len(changed)
     if changed and mart.name == "engagement":
         _engaged(db, sorted(prints["contacts"]), zone)
@@ -141,6 +151,10 @@ def _clv(db: Connection, today: date) -> int:
     rows = purchases.clv(store.values(db).assign(day=today), store.members(db))
     store.replace(db, MARTS["clv"], rows, today, today)
     return 1
+
+
+def _between(rows: Frame, first: date, last: date) -> Frame:
+    return rows[(rows["day"] >= first) & (rows["day"] <= last)] if len(rows) else rows
 
 
 def _earlier(day: date, days: int) -> date:

@@ -50,6 +50,7 @@ contact_event = table(
     Column("deleted_at", MOMENT),
     Index("contact_event_person", "person_id", "at"),
     Index("contact_event_customer", "connection", "customer"),
+    Index("contact_event_at", "at"),
     doc="Calls, messages, letters, page views, survey answers, consultations.",
 )
 
