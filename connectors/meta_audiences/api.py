@@ -19,7 +19,7 @@ from connectors.sdk import (
     sample,
 )
 
-# Codes of the Graph API at large; the contract names 190 and those of rates. An unknown one is a refusal in Meta's words.
+# Codes of the Graph API at large; the contract names 190 and some of rates. An unknown one is a refusal.
 EXPIRED = {102, 190, 463, 467}
 FORBIDDEN = {3, 10, 294}
 PERMISSIONS = range(200, 300)
