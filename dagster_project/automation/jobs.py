@@ -21,6 +21,7 @@ from connectors.sdk.errors import HubError
 from dagster_project import clock
 from dagster_project.connections import Connection, Hub
 from dagster_project.factories import keys
+from dagster_project.factories.people import fed
 from dagster_project.steps.approve import approve, reject
 from dagster_project.store.database import engine
 
@@ -59,6 +60,7 @@ def jobs_of(hub: Hub) -> Jobs:
 def decide_job(hub: Hub) -> AssetJob:
     """Decides what is dirty for every channel it touches."""
     chosen = [
+        *([keys.GOLDEN_CUSTOMER] if fed(hub) else []),
         keys.POSITION_STOCK,
         *(keys.desired(capability) for _, capability in keys.writes(hub)),
         *(keys.outward("plan", one.name, capability) for one, capability in keys.writes(hub)),
@@ -110,7 +112,7 @@ def nightly_job(hub: Hub) -> AssetJob:
     """Every subject decided anew, channels read back."""
     return define_asset_job(
         "nightly",
-        AssetSelection.groups(keys.POSITION, keys.DESIRED, keys.DRIFT)
+        AssetSelection.groups(keys.GOLDEN, keys.POSITION, keys.DESIRED, keys.DRIFT)
         | (AssetSelection.groups(keys.PLAN) - AssetSelection.assets(keys.HELD_PLAN)),
         config={"ops": {"decide_channels": FULL}},
         executor_def=in_process_executor,

@@ -14,6 +14,8 @@ RAW, CANONICAL, POSITION, DESIRED, PLAN, DELIVERY, DRIFT = (
     "drift_7",
 )
 
+GOLDEN = "golden_3"
+GOLDEN_CUSTOMER = AssetKey(["golden", "customer"])
 POSITION_STOCK = AssetKey(["position", "stock"])
 HELD_PLAN = AssetKey("held_plan")
 

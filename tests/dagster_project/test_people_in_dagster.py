@@ -1,0 +1,30 @@
+"""Who is who, as Dagster shows it: an asset with a card that names nobody, and checks that warn."""
+
+from dagster import materialize
+
+from connectors.sdk.registry import discover
+from dagster_project.connections import parse
+from dagster_project.factories.people import giant_cluster, people_assets
+from tests.dagster_project.steps.test_identify import AIGUL, DANIYAR, PHONE, SYSTEMS, People
+
+
+def test_the_card_counts_what_changed_and_names_nobody(store, now, monkeypatch):
+    people = People(store, now)
+    people.come(AIGUL, DANIYAR)
+    hub = parse(SYSTEMS, discover().specs)
+    run = materialize(people_assets(hub))
+    [event] = run.asset_materializations_for_node("golden__customer")
+    told = event.metadata["changes"].value
+    assert "| created | 2 | 2 | a file came |" in told
+    assert PHONE not in told
+    assert event.metadata["persons_concerned"].value == 2
+
+
+def test_a_person_of_too_many_records_is_warned_of(store, now):
+    people = People(store, now)
+    people.come(AIGUL)
+    people.settles()
+    assert giant_cluster()().passed
+    with store.begin() as db:
+        db.exec_driver_sql("update identity.person set records = 41")
+    assert not giant_cluster()().passed
