@@ -14,6 +14,10 @@ SAFE = {
     "listing": "connection, external_id, sku, observed_price, observed_stock",
     "customer": "connection, cardinality(phones) as phones, cardinality(emails) as emails, city",
     "order": "connection, number, kind, channel, placed_at, status, total, currency",
+    "contact_event": "connection, at, channel, kind, direction, campaign",
+    "consent_event": "connection, at, channel, purpose, state",
+    "cart": "connection, channel, updated_at, state",
+    "loyalty_entry": "connection, at, points, reason",
     "reservation": "connection, line, sku, location, quantity, state",
 }
 """Columns that may appear in run metadata: none of them is personal data."""

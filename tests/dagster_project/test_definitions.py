@@ -93,7 +93,7 @@ def test_groups_read_from_left_to_right_and_kinds_name_the_connector(graph: Asse
     assert first_words == {
         "raw_1": {"raw"}, "canonical_2": {"canonical"}, "position_3": {"position"}, "desired_4": {"desired"},
         "plan_5": {"plan", "held_plan"}, "delivery_6": {"delivery"}, "drift_7": {"drift"}, "mart_8": {"mart"},
-        "segment_4": {"segment"},
+        "segment_4": {"segment"}, "golden_3": {"golden"},
     }  # fmt: skip
     assert "dlt" in graph.get(key("raw/site/orders")).kinds
     assert "postgres" in graph.get(key("canonical/order")).kinds
@@ -135,7 +135,7 @@ def test_every_resource_is_read_on_its_cadence_and_everything_at_night(example: 
         tuple(one.path) for one in example.resolve_asset_graph().get_all_asset_keys() if one.path[0] == "raw"
     }
     assert {path[0] for path in selected(example, "nightly_site")} == {"raw", "canonical"}
-    assert {path[0] for path in selected(example, "nightly")} == {"position", "desired", "plan", "drift"}
+    assert {path[0] for path in selected(example, "nightly")} == {"golden", "position", "desired", "plan", "drift"}
 
 
 def selected(defs: Definitions, job: str) -> set[tuple[str, ...]]:
