@@ -169,6 +169,20 @@ def test_an_address_that_somebody_takes_later_brings_him_the_letters_sent_there_
     assert owners(crm, "contact_event", "at") == ["103"]
 
 
+def test_a_refusal_in_a_file_stops_the_channel_of_the_person_it_names(crm: Street):
+    connects(crm, "forms", "*.csv", "consents", customers_of="crm", **ALMATY)
+    header = "external_id,identifier,channel,purpose,state,at,text_version,source"
+    drops("forms", "1.csv", header, "101,aigul@mail.example,email,marketing,да,2026-03-01,v1,форма",
+          "102,erlan@mail.example,email,marketing,да,2026-03-01,v1,форма",
+          "102,erlan@mail.example,email,marketing,отказ,2026-03-02,,касса")  # fmt: skip
+    report = crm.told("sync")
+    assert [(row["stored"], row["quarantined"]) for row in report["resources"] if row["connection"] == "forms"] == [
+        (3, 0)
+    ]
+    states = "select person_id, state from canonical.consent where channel = 'email' and purpose = 'marketing'"
+    assert dict(crm.rows(states)) == {person(crm, "crm", "101"): "granted", person(crm, "crm", "102"): "refused"}
+
+
 def test_points_of_the_tills_and_of_the_shop_are_one_balance(crm: Street):
     for name, entries in {
         "tills": ("T1,101,2026-03-01,100", "T2,102,2026-03-01,50"),
