@@ -141,7 +141,7 @@ def identified(text_: str) -> tuple[str, str] | None:
 @person.command("erase")
 @says_who_must_act
 def erase(
-    who: Annotated[str, typer.Argument(metavar="PERSON", help="The id that `keruen person show` tells.")],
+    who: Annotated[str, typer.Argument(metavar="PERSON", help="A person's id, or connection:id as a system has it.")],
     basis: Annotated[str, typer.Option(help="Why: the person's demand, with its number or date.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask; there is no way back.")] = False,
     as_json: Json = False,

@@ -9,10 +9,10 @@ from uuid import uuid4
 from pydantic_core import from_json, to_json
 from sqlalchemy import Connection, Engine, text
 
-from connectors.sdk.errors import ConfigError
 from dagster_project.connections import Hub
 from dagster_project.steps import erase_files
-from dagster_project.store import dirty, lineage, suppression
+from dagster_project.steps.verdicts import known
+from dagster_project.store import dirty, identity, lineage, suppression
 from dagster_project.store.keyring import keys
 from dagster_project.store.locks import in_turn
 from mappings.privacy.forget import Traces, full_names
@@ -39,9 +39,11 @@ def erase(engine: Engine, hub: Hub, person: str, *, basis: str, now: datetime) -
     took of the person is withdrawn through the ledger; `owed` names what waits for that, or for a person's hands.
     Raises ConfigError where nobody goes by this id.
     """
+    with engine.connect() as db:
+        person = known(db, person)
     request = _received(engine, hub, person, basis, now)
     with engine.begin() as db:
-        in_turn(db, "erase")
+        in_turn(db, identity.LOCK)
         whose = _whose(db, person)
         owed = _withdraw(db, whose)
         _suppress(db, whose, now)
@@ -49,8 +51,12 @@ def erase(engine: Engine, hub: Hub, person: str, *, basis: str, now: datetime) -
         erased |= _raw(db, whose.traces)
         dirty.mark(db, "customer", whose.records, "erased")
     files = erase_files.rewrite(hub, whose.traces)
-    report: dict[str, Any] = {"erased": {name: count for name, count in erased.items() if count}, "files": files.rewritten,
-              "owed": [*owed, *files.owed], "proof": proof(engine, hub, whose.traces)}  # fmt: skip
+    report: dict[str, Any] = {
+        "erased": {name: count for name, count in erased.items() if count},
+        "files": files.rewritten,
+        "owed": [*owed, *files.owed],
+        "proof": proof(engine, hub, whose.traces),
+    }
     state = "done" if not report["owed"] and not any(report["proof"].values()) else "owed"
     return _finished(engine, request, state, report)
 
@@ -106,9 +112,9 @@ select name from unnest(cast(:names as text[])) name where exists (
 def _whose(db: Connection, person: str) -> Whose:
     db.execute(_PERSONS, {"person": person})
     db.execute(_RECORDS)
-    known = [row._mapping for row in db.execute(_KNOWN)]
-    phones = {one for row in known for one in row["phones"]}
-    emails = {one for row in known for one in row["emails"]}
+    told = [row._mapping for row in db.execute(_KNOWN)]
+    phones = {one for row in told for one in row["phones"]}
+    emails = {one for row in told for one in row["emails"]}
     others = set(db.execute(_OTHERS, {"contacts": sorted(phones | emails)}).scalars())
     mine = sorted((phones | emails) - others)
     db.execute(
@@ -119,8 +125,8 @@ def _whose(db: Connection, person: str) -> Whose:
     )
     secret = keys()
     texts = (
-        _texts(db, known)
-        | {one for row in known for one in row["loyalty_ids"]}
+        _texts(db, told)
+        | {one for row in told for one in row["loyalty_ids"]}
         | {one for one in mine if one.startswith(SIV)}
     )
     traces = Traces(
@@ -195,10 +201,6 @@ def _raw(db: Connection, traces: Traces) -> dict[str, int]:
 def _received(engine: Engine, hub: Hub, person: str, basis: str, now: datetime) -> int:
     """The clock starts at receipt, whatever happens next. The subject is kept as a hash."""
     with engine.begin() as db:
-        if not db.execute(
-            text("select exists (select from identity.person where person_id = :p)"), {"p": person}
-        ).scalar():
-            raise ConfigError(f"nobody goes by the id {person}; `keruen person show` finds people")
         due = PROFILES[hub.entry.privacy.profile].due(now)
         statement = """insert into privacy.erasure_request (subject, received_at, due_at, basis, state)
 values (:subject, :now, :due, :basis, 'received') returning id"""

@@ -33,7 +33,7 @@ def test_what_is_no_contact_is_refused_without_being_repeated(street):
 
 
 def test_nobody_is_erased_by_an_unknown_id(street):
-    assert "nobody goes by the id" in street.refuses("person", "erase", "nobody", "--basis", "x", "--yes")
+    assert "nobody is known as" in street.refuses("person", "erase", "nobody", "--basis", "x", "--yes")
 
 
 def test_a_query_shows_seals_and_with_open_the_contacts_and_who_looked(street):
