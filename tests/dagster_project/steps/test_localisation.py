@@ -1,0 +1,37 @@
+"""Nothing personal leaves for a country outside the profile, unless somebody recorded on what basis."""
+
+import pytest
+
+from connectors.sdk import ConnectionConfig, ConnectorSpec, Sink
+from connectors.sdk.errors import ConfigError
+from dagster_project.connections import parse
+from dagster_project.steps.localisation import require_home
+
+CAPABILITIES = ("segment.push", "order.push", "price.push")
+SPEC = ConnectorSpec(
+    "mail", "Mail", ConnectionConfig, sinks=tuple(Sink(one, deliver=lambda config, changes: ()) for one in CAPABILITIES)
+)
+
+
+def leaves(capability, profile="kz", **entry):
+    said = ", ".join(f"{name}: {value!r}" for name, value in {"connector": "mail", **entry}.items())
+    hub = parse(f"hub: {{privacy: {{profile: {profile}}}}}\nletters: {{{said}}}", {"mail": SPEC})
+    require_home(hub, hub["letters"], capability)
+
+
+def test_a_segment_does_not_leave_for_another_country():
+    with pytest.raises(ConfigError, match=r"letters: segment\.push may not leave: it lies in US.*`transfer`"):
+        leaves("segment.push", country="US")
+
+
+def test_with_a_recorded_basis_it_does():
+    leaves("segment.push", country="US", transfer="contract 12 of 2026-01-15")
+
+
+@pytest.mark.parametrize(("profile", "country"), [("kz", "KZ"), ("ru", "RU"), ("eu", "DE")])
+def test_at_home_nobody_asks(profile, country):
+    leaves("order.push", profile, country=country)
+
+
+def test_a_price_is_nobodys_personal_data():
+    leaves("price.push", country="US")
