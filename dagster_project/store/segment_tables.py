@@ -31,8 +31,8 @@ person_value = table(
     Column("clv", AMOUNT),
     Column("as_of", Date),
     Index("person_value_last", "last_at"),
-    Index("person_value_first", "first_at"),
     Index("person_value_until", "lifecycle_until"),
+    fill=70,
     doc="What a person bought, as sums that add up: orders, money less returns, first, last, purchase days, by "
     "channel; RFM scores 1-5, lifecycle and the day it ends by itself, P(alive), expected orders and value in the "
     "next 12 months, all as of a day.",
