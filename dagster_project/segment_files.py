@@ -18,7 +18,7 @@ Texts = tuple[tuple[str, str], ...]
 
 
 def segments(hub: Hub) -> tuple[Compiled, ...]:
-    """All segments of the hub, each after those it refers to. Raises ConfigError that says which file to mend, and how."""
+    """All segments of the hub, each after those it refers to. Raises ConfigError: which file to mend, and how."""
     found = _compiled(_texts(hub.folder / "segments"), hub.entry.timezone)
     for one in found:
         for shown in one.segment.activate:
