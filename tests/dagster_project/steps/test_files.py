@@ -601,8 +601,7 @@ def test_customers_come_with_clean_contacts_and_their_ids_elsewhere(shop: Shop):
     (report,) = shop.reads("people")
     assert report.stored == 2
     found = shop.asks(
-        "select name, phones, emails, masked, birth_date::text, refs "
-        "from canonical.customer order by external_id"
+        "select name, phones, emails, masked, birth_date::text, refs from canonical.customer order by external_id"
     )
     phone, email = keys().seal("+77000000001", "phone"), keys().seal("aigul@example.kz", "email")
     assert found == [
