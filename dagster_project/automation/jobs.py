@@ -53,7 +53,7 @@ class Jobs:
 def jobs_of(hub: Hub) -> Jobs:
     """The jobs of a hub with at least one connection."""
     pulls = {name: pull_jobs(connection) for name, connection in hub.connections.items()}
-    nights = {name: night_job(connection) for name, connection in hub.connections.items() if connection.spec}
+    nights = {name: night_job(connection) for name, connection in hub.connections.items() if keys.resources(connection)}
     return Jobs(pulls, nights, decide_job(hub), deliver_job(hub), nightly_job(hub), approve_job(hub))
 
 
