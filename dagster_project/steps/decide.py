@@ -4,7 +4,7 @@ The same functions serve ten dirty rows and a million. A decision is one transac
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -132,8 +132,12 @@ def _frozen(db: Database, case: Case, verdict: Verdict, source: str) -> Iterator
 # ── only what changed ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def decide_dirty(engine: Engine, hub: Hub, *, now: datetime) -> dict[tuple[str, str], Planned]:
+def decide_dirty(
+    engine: Engine, hub: Hub, *, now: datetime, but: Collection[tuple[str, str]] = ()
+) -> dict[tuple[str, str], Planned]:
     """Decides what changed since the last time, for every channel that it touches, whoever changed it.
+
+    `but`: channels, as (connection, capability), that the caller is about to decide in full.
 
     Positions first, then each channel in a transaction of its own. What was taken from hub.dirty is gone when all of it
     is done; after a crash, or where a channel could not be decided, everything is decided again.
@@ -142,20 +146,23 @@ def decide_dirty(engine: Engine, hub: Hub, *, now: datetime) -> dict[tuple[str, 
         taken = take(db, ENTITIES)
         if not taken.num_rows:
             return {}
-        plans = _decide_dirt(engine, hub, db, dirt(taken), now)
+        queues = [(one, name) for one, name in _queues(hub) if (one.name, name) not in but]
+        plans = _decide_dirt(engine, hub, db, dirt(taken), queues, now)
         if not any(plan.error for plan in plans.values()):
             db.commit()
     return plans
 
 
-def _decide_dirt(engine: Engine, hub: Hub, db: Database, found: Dirt, now: datetime) -> dict[tuple[str, str], Planned]:
+def _decide_dirt(
+    engine: Engine, hub: Hub, db: Database, found: Dirt, queues: Sequence[Chosen], now: datetime
+) -> dict[tuple[str, str], Planned]:
     folded = _fold(engine, hub, found, now)
     goods, orders = both(found.goods, folded.skus), both(origins(db, found.orders), folded.orders)
     if found.sources:
         goods = both(goods, held_stale(db))
     set_alarms(db, found.prices, now)
     moved = replace(found, goods=goods, orders=orders)
-    concerned = [queue for queue in _queues(hub) if concerns(hub, *queue, moved)]
+    concerned = [queue for queue in queues if concerns(hub, *queue, moved)]
     slices = {family: _slice(engine, hub, moved.of(family)) for family in FAMILIES}
     causes = {**found.causes, **folded.causes}
     return _decide_each(concerned, lambda capability: slices[family_of(capability)], now, causes)

@@ -1,7 +1,7 @@
 """A changed rule (a markup, a safety stock) makes no subject dirty: its whole channel is decided anew."""
 
 import hashlib
-from dataclasses import replace
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -62,17 +62,15 @@ def decide_due(engine: Engine, hub: Hub, *, now: datetime) -> Plans:
 
     Dirt comes first because it brings the positions up to date, which every decision about stock reads.
     """
-    plans = decide_dirty(engine, hub, now=now)
-    for queue, anew in decide_changed_rules(engine, hub, now=now).items():
-        had = plans.get(queue)
-        plans[queue] = replace(anew, planned=anew.planned + had.planned, held=anew.held + had.held) if had else anew
-    return plans
+    anew = changed_rules(engine, hub)
+    plans = decide_dirty(engine, hub, now=now, but={(one.name, capability) for one, capability, _ in anew})
+    return {**plans, **_decide_anew(engine, hub, anew, now)}
 
 
-def decide_changed_rules(engine: Engine, hub: Hub, *, now: datetime) -> Plans:
+def _decide_anew(engine: Engine, hub: Hub, anew: Iterable[tuple[Connection, str, str]], now: datetime) -> Plans:
     """Decides those channels in full and remembers their rules."""
     plans: Plans = {}
-    for connection, capability, rules in changed_rules(engine, hub):
+    for connection, capability, rules in anew:
         plans[connection.name, capability] = decide(engine, hub, connection, capability, now=now)
         remembered = {
             "connection": connection.name,
