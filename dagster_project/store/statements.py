@@ -31,7 +31,8 @@ def append(db: Connection, connection: str, rows: Sequence[Mapping[str, Any]], *
     """
     in_turn(db, LOCK)
     told = {row["statement"]: row for row in (_stated(connection, row) for row in rows)}
-    new = [row for row in told.values() if row["statement"] not in _heard(db, told)]
+    heard = _heard(db, told)
+    new = [row for row in told.values() if row["statement"] not in heard]
     if not new:
         return 0
     new.sort(key=lambda row: (row["at"], row["statement"]))

@@ -144,7 +144,7 @@ def selected(defs: Definitions, job: str) -> set[tuple[str, ...]]:
 
 def test_sensors_watch_dirt_outbox_held_plans_files_and_hot_resources(example: Definitions):
     assert {one.name for one in example.sensors} == {
-        "dirty", "outbox", "held_plans", "files_tills", "hot_bot", "hot_erp", "hot_kaspi_almaty", "hot_site",
+        "dirty", "outbox", "held_plans", "files_tills", "hot_bot", "hot_crm", "hot_erp", "hot_kaspi_almaty", "hot_site",
     }  # fmt: skip
     assert all(one.default_status == DefaultSensorStatus.RUNNING for one in example.sensors)
 

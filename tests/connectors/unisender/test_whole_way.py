@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import pytest
 import yaml
 from sqlalchemy import Engine, text
 
+from connectors.sdk.runtime import current, using
 from connectors.sdk.testing.sandbox import served
 from connectors.unisender import CONNECTOR
 from connectors.unisender.sandbox import DEMO, KEY, UniSender, sandbox
@@ -58,7 +59,9 @@ def shop(store: Engine, now: datetime, tmp_path: Path, monkeypatch: pytest.Monke
                  "guards": {"share": 1.0}, **DEMO.connection}  # fmt: skip
         hub = parse(str({"letters": entry}), {"unisender": CONNECTOR}, folder=tmp_path)
         held.append(Shop(store, account, hub, now))
-        yield held[0]
+        # an export is asked for until it is ready, which the sandbox counts in askings
+        with using(replace(current(), sleep=lambda seconds: None)):
+            yield held[0]
 
 
 def test_contacts_letters_and_consents_are_told_apart(shop):

@@ -65,7 +65,7 @@ def lived_through(base, history):
             base.receives(*latest(step))
 
 
-@settings(max_examples=25)
+@settings(max_examples=8)
 @given(history=steps)
 def test_increments_add_up_to_a_full_run(history):
     base = Base(TIGHT)
@@ -73,7 +73,7 @@ def test_increments_add_up_to_a_full_run(history):
     assert base.partition() == base.all_at_once()
 
 
-@settings(max_examples=25)
+@settings(max_examples=8)
 @given(rows=st.lists(people, min_size=2, max_size=20).map(latest), order=st.randoms(use_true_random=False))
 def test_the_order_of_arrival_does_not_matter(rows, order):
     one, other = Base(TIGHT), Base(TIGHT)
@@ -86,7 +86,7 @@ def test_the_order_of_arrival_does_not_matter(rows, order):
     assert one.partition() == other.partition()
 
 
-@settings(max_examples=12)
+@settings(max_examples=6)
 @given(history=steps)
 def test_an_id_is_never_given_to_another_person(history):
     base, held, ended = Base(TIGHT), {}, {}
@@ -105,7 +105,7 @@ def test_an_id_is_never_given_to_another_person(history):
         held = now
 
 
-@settings(max_examples=12)
+@settings(max_examples=6)
 @given(history=steps, pair=st.tuples(gone, gone), verdict=one_of("must_link", "must_not_link"))
 def test_a_verdict_taken_back_leaves_no_trace(history, pair, verdict):
     base = Base(TIGHT)

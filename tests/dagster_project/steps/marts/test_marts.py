@@ -149,7 +149,7 @@ steps = some.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps)
 def test_bit_by_bit_says_the_same_as_all_at_once(shop, fills, everything, happened) -> None:
     shop.does('delete from canonical."order"; delete from canonical.contact_event; delete from segment.membership')
