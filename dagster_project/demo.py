@@ -37,15 +37,16 @@ class Stage:
 
 
 @contextmanager
-def stage(wanted: bool, feed_port: int) -> Iterator[Stage]:
+def stage(wanted: bool, feed_port: int, people: bool = False) -> Iterator[Stage]:
     """Sandboxes with the shop in them, and a connections.yaml that points at them; nothing when no demo is wanted."""
     if not wanted:
         yield Stage({})
         return
     refuse_foreign_home()
+    cast = [one.name for one in simulators() if people or not (one.demo and one.demo.people)]
     child = processes.start(
         processes.python(
-            "-m", "dagster_project.cli", "sandbox", "up", "--limits", "off", "--seed", str(SEED),
+            "-m", "dagster_project.cli", "sandbox", "up", *cast, "--limits", "off", "--seed", str(SEED),
             "--life", str(SECONDS_BETWEEN_SALES), "--feeds", f"http://127.0.0.1:{feed_port}/feeds",
         ),
         stdout=subprocess.PIPE,
@@ -53,7 +54,7 @@ def stage(wanted: bool, feed_port: int) -> Iterator[Stage]:
     try:
         with progress("demo") as tell:
             tell("sandboxes", "opening an invented shop: 5,000 variants, 20,000 people, 60,000 orders")
-            urls = _announced(child)
+            urls = _announced(child, set(cast))
         write_connections(urls)
         yield Stage(urls)
     finally:
@@ -89,8 +90,7 @@ def clean_slate() -> None:
             shutil.rmtree(home() / name, ignore_errors=True)
 
 
-def _announced(child: "subprocess.Popen[str]") -> dict[str, str]:
-    expected = {simulator.name for simulator in simulators()}
+def _announced(child: "subprocess.Popen[str]", expected: set[str]) -> dict[str, str]:
     urls: dict[str, str] = {}
     assert child.stdout is not None
     while expected - set(urls):
@@ -103,8 +103,8 @@ def _announced(child: "subprocess.Popen[str]") -> dict[str, str]:
 
 
 def write_connections(urls: dict[str, str]) -> None:
-    """connections.yaml for every connector that declares DEMO, and secrets.env for commands beside the demo."""
-    players = [one for one in simulators() if one.demo]
+    """connections.yaml for every connector on stage that declares DEMO, and secrets.env for commands beside it."""
+    players = [one for one in simulators(list(urls)) if one.demo]
     erp = next((one.name for one in players if _takes_copies(one)), None)
     document = {one.name: _entry(one, urls, erp) for one in players}
     hub = {"authority": dict.fromkeys(("product", "price", "on_hand"), erp)} if erp else {}

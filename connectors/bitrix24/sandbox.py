@@ -22,6 +22,7 @@ USER, CODE = "1", "q4w7sandboxcode0"
 SEGMENTS = "UF_CRM_SEGMENTS"
 
 DEMO = Demo(
+    people=True,
     settings={
         "base_url": "http://127.0.0.1",
         "orders_from": ["deals", "shop"],

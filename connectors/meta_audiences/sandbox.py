@@ -22,6 +22,7 @@ NOTHING = sha256(b"").hexdigest()
 FIRST = 23_850_000_000_001
 
 DEMO = Demo(
+    people=True,
     settings={"ad_account": ACCOUNT},
     secrets={"token": TOKEN},
     connection={"push": {"segment": "auto", "first": "auto"}},

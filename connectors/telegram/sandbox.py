@@ -21,7 +21,7 @@ READERS = 150
 """People of the shop who know the bot."""
 BOT = {"id": 6_000_000_001, "is_bot": True, "first_name": "Shop", "username": "example_shop_bot"}
 
-DEMO = Demo(settings={"consent_text": "start-1"}, secrets={"token": TOKEN}, unlimited={"per_second": 1000})
+DEMO = Demo(people=True, settings={"consent_text": "start-1"}, secrets={"token": TOKEN}, unlimited={"per_second": 1000})
 
 
 @dataclass

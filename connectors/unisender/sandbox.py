@@ -37,6 +37,7 @@ SYSTEM = {
 }  # fmt: skip
 
 DEMO = Demo(
+    people=True,
     settings={},
     secrets={"api_key": KEY},
     connection={"push": {"segment": "auto", "customer": "auto", "first": "auto"}},

@@ -30,6 +30,9 @@ def up(
     demo: Annotated[
         bool, typer.Option(help="Start the sandboxes, an invented shop in them, and sync it first.")
     ] = False,
+    people: Annotated[
+        bool, typer.Option(help="With --demo: also a CRM, letters, ads and a bot; the first sync then takes minutes.")
+    ] = False,
     once: Annotated[bool, typer.Option(help="With --demo: stop after the first sync.")] = False,
     port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
     feed_port: Annotated[int, typer.Option(help="Port of the feed server.")] = 3001,
@@ -51,7 +54,7 @@ def up(
         try:
             if demo:
                 demonstration.clean_slate()
-            with demonstration.stage(demo, feed_port) as stage, running_store() as engine:
+            with demonstration.stage(demo, feed_port, people) as stage, running_store() as engine:
                 migrate(engine)
                 if demo:
                     report = demonstration.first_sync(engine)

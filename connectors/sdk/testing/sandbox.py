@@ -34,7 +34,8 @@ class Demo:
     """How the demo configures a connector against its sandbox. `connection`: further keys of connections.yaml.
 
     `unlimited`: settings that lift the connector's own pace, for a sandbox whose limits are off. `among`: settings for
-    when the other sandboxes stand beside it, so that a sale which one of them tells is not told twice.
+    when the other sandboxes stand beside it, so that a sale which one of them tells is not told twice. `people`: it
+    comes on stage only with `keruen up --demo --people`, since whole address books make a first sync long.
     """
 
     settings: dict[str, Any]
@@ -42,6 +43,7 @@ class Demo:
     connection: dict[str, Any] = field(default_factory=dict)
     unlimited: dict[str, Any] = field(default_factory=dict)
     among: dict[str, Any] = field(default_factory=dict)
+    people: bool = False
 
 
 @dataclass(frozen=True)
