@@ -24,7 +24,6 @@ from dagster_project.bench.row import Row
 from mappings.identity import increment
 from mappings.identity.blocking import keys_of, pairs, statistics
 from mappings.identity.clusters import OVERRIDES, cluster, components
-from mappings.identity.engine import query
 from mappings.identity.ids import MEMBERSHIP, PERSONS, identify, uuid7s
 from mappings.identity.learning import learn
 from mappings.identity.normalise import normalise
@@ -32,6 +31,7 @@ from mappings.identity.population import Population
 from mappings.identity.resolution import Resolution, resolve
 from mappings.identity.rules import RuleVersion
 from mappings.identity.scoring import edges
+from mappings.relations import unordered
 
 NAMES = ("identity_quality", "identity_full", "identity_delta", "id_churn")
 SEED = 20_261
@@ -87,10 +87,10 @@ def full_run(crowd: People) -> Resolved:
 
 
 def quality(crowd: People, base: Resolved) -> Quality:
-    both = query(
+    both = unordered(
         "select * from truth join found using (record)", truth=crowd.truth, found=base.resolution.clustering.clusters
     )
-    counted = query(
+    counted = unordered(
         """
         with sizes as (select cluster, person, household, count(*) as n from told group by all),
              by_person as (select cluster, sum(n) * (sum(n) - 1) / 2 as p from sizes group by cluster, person),
@@ -108,7 +108,7 @@ def quality(crowd: People, base: Resolved) -> Quality:
 def _recall(both: pa.Table, base: Resolved) -> float:
     """Of pairs of one person with an equal key of nobody else's, or a shared one where both records have a first
     name."""
-    return query(
+    return unordered(
         """
         with keyed as (
           select i.record, i.kind, i.value, b.person, b.cluster, s.status, f.first from identifiers i
@@ -176,7 +176,7 @@ def _served(base: Resolved) -> tuple[pa.Table, pa.Table]:
         MEMBERSHIP.empty_table(),
         _fresh,
     )
-    born = query(
+    born = unordered(
         "select distinct person_id, $at::timestamptz as created_at from m",
         {"at": datetime(2026, 3, 1, tzinfo=UTC)},
         m=named.membership,
@@ -213,30 +213,30 @@ def _decide(
     flipped = timed(increment.flipped, _holding(base.resolution.stats, keys), counted)
     scored = timed(increment.to_score, changed, flipped, holders)
     stats = pa.concat_tables(
-        [query("from s anti join k using (kind, value)", s=base.resolution.stats, k=keys), counted]
+        [unordered("from s anti join k using (kind, value)", s=base.resolution.stats, k=keys), counted]
     )
     mates = _holding(everything, _of(everything, scored))
     met = timed(pairs, mates, _holding(stats, mates), scored)
     found = timed(edges, met, _of(all_features, mates), base.population, RULES)
-    old = query(
+    old = unordered(
         "from e where a in (select record from s) or b in (select record from s)", e=base.resolution.edges, s=scored
     )
-    kept = query("from e anti join o using (a, b)", e=base.resolution.edges, o=old)
+    kept = unordered("from e anti join o using (a, b)", e=base.resolution.edges, o=old)
     links = pa.concat_tables([kept, found])
     touched = _connected(links, all_features, timed(increment.seeds, scored, old, OVERRIDES.empty_table()))
-    inside = query("from e where a in (select record from t)", e=links, t=touched)
+    inside = unordered("from e where a in (select record from t)", e=links, t=touched)
     near, keyed = _of(all_features, touched), _of(held, touched)
     made = timed(cluster, near, keyed, _holding(stats, keyed), inside, OVERRIDES.empty_table(), RULES)
-    mine = query(
+    mine = unordered(
         "from m where person_id in (select person_id from m semi join t using (record))", m=membership, t=touched
     )
-    known = query("from p semi join m using (person_id)", p=persons, m=mine)
+    known = unordered("from p semi join m using (person_id)", p=persons, m=mine)
     named = timed(identify, made.clusters, mine, known, MEMBERSHIP.empty_table(), _fresh)
     return spent, touched.num_rows, _churn(mine, named.membership)
 
 
 def _churn(before: pa.Table, after: pa.Table) -> int:
-    return query(
+    return unordered(
         """
         with old as (select person_id, list(record order by record) as records from before group by 1),
              new as (select person_id, list(record order by record) as records from after group by 1)
@@ -251,7 +251,7 @@ def _connected(links: pa.Table, features: pa.Table, seeds: pa.Table) -> pa.Table
     strong = links.filter(pc.greater_equal(links["weight"], RULES.link))
     records = np.sort(features["record"].to_numpy())
     label = components(records, strong["a"].to_numpy(), strong["b"].to_numpy())
-    return query(
+    return unordered(
         "select record from w where label in (select label from w semi join s using (record))",
         w=pa.table({"record": records, "label": label}),
         s=seeds,
@@ -259,7 +259,7 @@ def _connected(links: pa.Table, features: pa.Table, seeds: pa.Table) -> pa.Table
 
 
 def _select(condition: str, table: pa.Table, keys: pa.Table) -> pa.Table:
-    return query(f"select t.* from t where {condition}", t=table, k=keys).cast(table.schema)
+    return unordered(f"select t.* from t where {condition}", t=table, k=keys).cast(table.schema)
 
 
 def _of(table: pa.Table, records: pa.Table) -> pa.Table:
@@ -267,4 +267,4 @@ def _of(table: pa.Table, records: pa.Table) -> pa.Table:
 
 
 def _holding(table: pa.Table, keys: pa.Table) -> pa.Table:
-    return query("select t.* from t semi join k using (kind, value)", t=table, k=keys).cast(table.schema)
+    return unordered("select t.* from t semi join k using (kind, value)", t=table, k=keys).cast(table.schema)

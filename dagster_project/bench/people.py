@@ -15,8 +15,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from dagster_project.bench.people_names import CITIES, FIRST, SURNAMES, WAYS
-from mappings.identity.engine import query
 from mappings.identity.normalise import CUSTOMERS, numbered
+from mappings.relations import unordered
 
 SYSTEMS = np.array(["crm", "till", "shop", "market", "letters", "courier"])
 DOMAINS = np.array(["mail.example", "gmail.com", "post.example", "inbox.example"])
@@ -119,7 +119,7 @@ def people(records: int, seed: int, difficulty: Difficulty = MEDIUM) -> People:
     who, system = _visits(records, len(persons.household), dice)
     customers = _records(persons, who, system, difficulty, dice)
     keys = numbered(customers.select(["connection", "external_id"]))
-    record = query("select record from keys order by external_id::bigint", keys=keys)["record"]
+    record = unordered("select record from keys order by external_id::bigint", keys=keys)["record"]
     truth = pa.table({"record": record, "person": who, "household": persons.household[who]})
     return People(customers, truth)
 

@@ -20,7 +20,6 @@ from dagster_project.store.source_records import Told
 from mappings.identity import increment
 from mappings.identity.blocking import pairs, statistics
 from mappings.identity.clusters import OVERRIDES, cluster
-from mappings.identity.engine import query
 from mappings.identity.households import households as grouped
 from mappings.identity.households import shared_values
 from mappings.identity.ids import MEMBERSHIP, PERSONS, identify
@@ -32,6 +31,7 @@ from mappings.identity.resolution import resolve
 from mappings.identity.rules import RuleVersion
 from mappings.identity.scoring import edges
 from mappings.identity.survivorship import Authority
+from mappings.relations import unordered
 
 SHARE = 0.25
 """From this share of the base on, looking at all of it costs less than at what changed."""
@@ -210,13 +210,13 @@ def finish(run: Run, touched: Touched, concerned: pa.Table = RECORDS.empty_table
 
 
 def _union(*tables: pa.Table) -> pa.Table:
-    return query("select distinct record from t", t=pa.concat_tables(table.select(["record"]) for table in tables))
+    return unordered("select distinct record from t", t=pa.concat_tables(table.select(["record"]) for table in tables))
 
 
 def _people(held: pa.Table, more: pa.Table) -> pa.Table:
     """PEOPLE of a MEMBERSHIP, and of a MOVED or of other PEOPLE."""
     was = "union select was from m" if "was" in more.column_names else ""
-    return query(
+    return unordered(
         f"select person_id from (select person_id from h union select person_id from m {was}) where person_id <> ''",
         h=held,
         m=more,
@@ -241,17 +241,17 @@ def _households(run: Run, people: pa.Table | None) -> None:
     membership = persons.held(db) if near is None else persons.membership_of(db, near)
     identifiers = identity.identifiers_of(db, membership.select(["record"]))
     shared = shared_values(membership, identifiers, identity.stats_of(db, identifiers))
-    clusters = query(_NUMBERED, grouped=grouped(shared, run.manner.rules))
+    clusters = unordered(_NUMBERED, grouped=grouped(shared, run.manner.rules))
     before = persons.households(db, near)
     record = DIGEST.format("person_id")
-    held = query(f"select {record} as record, household_id as person_id from b", b=before).cast(MEMBERSHIP)
-    since = query("select household_id as person_id, min(since) as created_at from b group by 1", b=before).cast(
+    held = unordered(f"select {record} as record, household_id as person_id from b", b=before).cast(MEMBERSHIP)
+    since = unordered("select household_id as person_id, min(since) as created_at from b group by 1", b=before).cast(
         PERSONS
     )
     named = identify(
         clusters.select(["record", "cluster"]), held, since, MEMBERSHIP.empty_table(), persons.fresh(run.now)
     )
-    rows = query(
+    rows = unordered(
         """
         select c.person_id, n.person_id as household_id, coalesce(b.since, $now::timestamptz) as since
         from c join n using (record) left join b on b.person_id = c.person_id and b.household_id = n.person_id

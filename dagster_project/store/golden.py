@@ -14,10 +14,10 @@ from dagster_project.store.source_records import LATEST, NAMELESS, UNDESCRIBED, 
 from dagster_project.store.tables import TABLES
 from dagster_project.store.transfer import read, upsert
 from mappings.identity.contacts import PLACEHOLDER_PHONES, RUNS, email_key
-from mappings.identity.engine import query
 from mappings.identity.increment import RECORDS
 from mappings.identity.normalise import DIGEST
 from mappings.identity.survivorship import GOLDEN, PINS, VALUES, Authority, golden
+from mappings.relations import unordered
 
 PAGE = 100_000
 """Persons in memory at a time."""
@@ -159,9 +159,9 @@ from written w left join keyed k on k.record = w.record and k.kind = 'email' and
 
 def _values(db: Connection, said: pa.Table) -> pa.Table:
     """VALUES. A landline is no key, being nobody's own: it counts as shared."""
-    held = identity.identifiers_of(db, query("select distinct record from said", said=said).cast(RECORDS))
-    contacts = query("select * from k where kind in ('phone', 'email')", k=held).cast(held.schema)
-    return query(
+    held = identity.identifiers_of(db, unordered("select distinct record from said", said=said).cast(RECORDS))
+    contacts = unordered("select * from k where kind in ('phone', 'email')", k=held).cast(held.schema)
+    return unordered(
         _VALUES,
         {"fixed": sorted(PLACEHOLDER_PHONES), "runs": sorted(RUNS)},
         said=said,
@@ -226,7 +226,7 @@ from counted c left join wide w using (person_id)
 
 
 def _rows(said: pa.Table, chosen: pa.Table) -> pa.Table:
-    return query(_ROWS, said=said, chosen=chosen.cast(GOLDEN))
+    return unordered(_ROWS, said=said, chosen=chosen.cast(GOLDEN))
 
 
 _NEWER = """
@@ -240,6 +240,8 @@ def _write(db: Connection, rows: pa.Table, now: datetime) -> None:
     there = read(db, "select person_id from people join identity.golden using (person_id)")
     changed = upsert(db, TABLES["identity.golden"], sealed("identity.golden", rows), ["person_id"])
     stage(
-        db, "renewed", query("select person_id from c semi join t using (person_id)", c=changed, t=there).cast(PEOPLE)
+        db,
+        "renewed",
+        unordered("select person_id from c semi join t using (person_id)", c=changed, t=there).cast(PEOPLE),
     )
     db.execute(text(_NEWER), {"now": now})

@@ -14,12 +14,12 @@ from dagster_project.store.tables import TABLES
 from dagster_project.store.transfer import copy_in, read
 from mappings.identity.blocking import STATS, keys_of
 from mappings.identity.clusters import ASIDE, OVERRIDES
-from mappings.identity.engine import query
 from mappings.identity.increment import KEY, RECORDS
 from mappings.identity.normalise import FEATURES, IDENTIFIERS
 from mappings.identity.population import DATES, NAMES, Population
 from mappings.identity.rules import RuleVersion
 from mappings.identity.scoring import EDGES
+from mappings.relations import unordered
 
 LOCK = "identity"
 """Whoever changes who is who holds it until the end of the transaction."""
@@ -105,7 +105,7 @@ def holders(db: Connection, keys: pa.Table, rules: RuleVersion) -> tuple[pa.Tabl
     Of the records that did not change one more than the cap of the kind; `replace_records` said which did.
     """
     caps = pa.table({"kind": list(rules.caps), "most": [cap + 1 for cap in rules.caps.values()]})
-    stage(db, "wanted", query("select kind, value, most from k join c using (kind)", k=keys, c=caps))
+    stage(db, "wanted", unordered("select kind, value, most from k join c using (kind)", k=keys, c=caps))
     held = pa.concat_tables([read(db, _OTHERS).cast(IDENTIFIERS), read(db, _MINE).cast(IDENTIFIERS)])
     return with_targets(db, held)
 
@@ -129,7 +129,7 @@ def mates(db: Connection, scored: pa.Table) -> tuple[pa.Table, pa.Table, pa.Tabl
 
 def with_targets(db: Connection, held: pa.Table) -> tuple[pa.Table, pa.Table]:
     """The identifiers with the records that references name, and the FEATURES of all."""
-    asked = query("select record from h union select value from h where kind = 'reference'", h=held)
+    asked = unordered("select record from h union select value from h where kind = 'reference'", h=held)
     features = features_of(db, asked.cast(RECORDS))
     return keys_of(held, features), features
 
@@ -147,7 +147,7 @@ def identifiers_of(db: Connection, records: pa.Table) -> pa.Table:
 
 
 def stats_of(db: Connection, identifiers: pa.Table) -> pa.Table:
-    stage(db, "wanted", query("select distinct kind, value from i", i=identifiers).cast(KEY))
+    stage(db, "wanted", unordered("select distinct kind, value from i", i=identifiers).cast(KEY))
     found = read(db, f"select {_columns(STATS, 's')} from wanted join identity.identifier_stat s using (kind, value)")
     return found.cast(STATS)
 

@@ -57,7 +57,7 @@ class Incoming:
         return {"seq": BigInteger(), "source": JSONB(), **fields, **extra}
 
     def prepare(self, db: Connection) -> None:
-        """Makes the table in this session, empty."""
+        """Makes the table for this connection to the store, empty."""
         dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
         columns = ", ".join(f'"{name}" {kind.compile(dialect)}' for name, kind in self.columns.items())
         db.execute(text(f"create temp table if not exists {self.name} ({columns}) on commit delete rows"))

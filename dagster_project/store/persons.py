@@ -9,8 +9,8 @@ from sqlalchemy import Connection, text
 from dagster_project.store.source_records import stage
 from dagster_project.store.tables import TABLES
 from dagster_project.store.transfer import copy_in, read
-from mappings.identity.engine import query
 from mappings.identity.ids import MEMBERSHIP, PERSONS, Fresh, Identities, uuid7s
+from mappings.relations import unordered
 
 PEOPLE = pa.schema({"person_id": pa.string()})
 MOVED = pa.schema({"record": pa.int64(), "was": pa.string(), "person_id": pa.string()})
@@ -63,7 +63,7 @@ def former(db: Connection, held: pa.Table) -> pa.Table:
 
 
 def _people(membership: pa.Table) -> pa.Table:
-    return query("select distinct person_id from m where person_id is not null", m=membership).cast(PEOPLE)
+    return unordered("select distinct person_id from m where person_id is not null", m=membership).cast(PEOPLE)
 
 
 # ── as they are ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -98,7 +98,7 @@ def settle(db: Connection, named: Identities, held: pa.Table, *, cause: str | No
     for statement in (_GONE, _BELONG, _PERSONS, _ENDED):
         db.execute(text(statement), {"now": now})
     copy_in(db, TABLES["identity.person_event"], _dated(named.events, cause, now))
-    return query(
+    return unordered(
         """
         select record, h.person_id as was, n.person_id from h full join n using (record)
         where h.person_id is distinct from n.person_id

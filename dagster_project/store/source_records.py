@@ -14,9 +14,9 @@ from sqlalchemy import Connection, text
 from dagster_project.store.sealing import opened
 from dagster_project.store.tables import TABLES
 from dagster_project.store.transfer import copy_in, read
-from mappings.identity.engine import query
 from mappings.identity.increment import RECORDS
 from mappings.identity.normalise import CUSTOMERS, RECORD
+from mappings.relations import unordered
 
 SUBJECTS = pa.schema({"connection": pa.string(), "external_id": pa.string()})
 """Of a customer its id; of what names none `<entity>:<id>`, entity being one of NAMELESS."""
@@ -49,12 +49,12 @@ class Told:
 
     def changed(self, known: pa.Table) -> "Told":
         """Of these what differs from the `known` records (record, hash); new and gone ones do."""
-        said = query(
+        said = unordered(
             "select c.* from c left join k using (record) where c.hash is distinct from k.hash",
             c=self.customers,
             k=known,
         )
-        gone = query("select record from k where record not in (select record from c)", c=self.customers, k=known)
+        gone = unordered("select record from k where record not in (select record from c)", c=self.customers, k=known)
         moved = pa.concat_tables([said.select(["record"]).cast(RECORDS), gone.cast(RECORDS)])
         return Told(said.cast(self.customers.schema), moved)
 
@@ -74,7 +74,7 @@ def stage(db: Connection, name: str, rows: pa.Table) -> None:
 def stage_subjects(db: Connection, dirt: pa.Table) -> None:
     """The subjects of `customer` dirt (`subject`: `<connection>:<external id>`) as the temporary table `subject`."""
     split = "split_part(subject, ':', 1) as connection, subject[strpos(subject, ':') + 1:] as external_id"
-    stage(db, "subject", query(f"select distinct {split} from dirt", dirt=dirt).cast(SUBJECTS))
+    stage(db, "subject", unordered(f"select distinct {split} from dirt", dirt=dirt).cast(SUBJECTS))
 
 
 def stage_everyone(db: Connection) -> None:
@@ -139,12 +139,12 @@ def told(db: Connection) -> Told:
         _as_customers(rows, kind)
         for rows, kind in ((clear(db, _DESCRIBED), "customer"), (clear(db, _BARE), "customer"), (_met(guests), "order"))
     )
-    numbered = query(_NUMBERED, customers=customers)
+    numbered = unordered(_NUMBERED, customers=customers)
     left = _mention(db, guests)
     asked = read(
         db, "select connection, external_id from subject where external_id !~ :nameless", {"nameless": _PREFIX}
     )
-    concerned = query(
+    concerned = unordered(
         f"select record from n union select record from l union select {RECORD} from a", n=numbered, l=left, a=asked
     )
     return Told(numbered, concerned.cast(RECORDS))
@@ -186,7 +186,7 @@ def _guests(db: Connection) -> pa.Table:
         clear(db, _GUESTS.format(entity=entity, contacts=contacts, cut=len(entity) + 2), GUESTS.names)
         for entity, contacts in NAMELESS.items()
     ]
-    return query(
+    return unordered(
         """
         select *, 'order:' || md5(concat_ws(chr(31), coalesce(name, ''), coalesce(phone, ''), coalesce(email, ''),
           coalesce(card, ''))) as guest
@@ -197,7 +197,7 @@ def _guests(db: Connection) -> pa.Table:
 
 
 def _met(guests: pa.Table) -> pa.Table:
-    return query(
+    return unordered(
         """
         select distinct connection, guest as external_id, name, if(phone is null, [], [phone]) as phones,
           if(email is null, [], [email]) as emails, if(card is null, [], [card]) as loyalty_ids
@@ -222,9 +222,9 @@ def _mention(db: Connection, guests: pa.Table) -> pa.Table:
     copy_in(
         db,
         TABLES["identity.mention"],
-        query(f"select entity, connection, external_id, {record} as record from g", g=guests),
+        unordered(f"select entity, connection, external_id, {record} as record from g", g=guests),
     )
-    stage(db, "unmentioned", query("select distinct record from had", had=pa.concat_tables(had)).cast(RECORDS))
+    stage(db, "unmentioned", unordered("select distinct record from had", had=pa.concat_tables(had)).cast(RECORDS))
     return read(
         db,
         "select record from unmentioned u where not exists (select from identity.mention m where m.record = u.record)",

@@ -2,9 +2,9 @@
 
 import pyarrow as pa
 
-from mappings.identity.engine import query
 from mappings.identity.rules import KEYS, RuleVersion
 from mappings.identity.scoring import first_names
+from mappings.relations import unordered
 
 STATS = pa.schema(
     {"kind": pa.string(), "value": pa.int64(), "records": pa.int64(), "names": pa.int64(), "status": pa.string()}
@@ -14,7 +14,7 @@ STATS = pa.schema(
 def keys_of(identifiers: pa.Table, features: pa.Table) -> pa.Table:
     """The identifiers, and for every reference the record it names, as a holder of it: its number is the reference's
     value."""
-    targets = query(
+    targets = unordered(
         """
         select distinct value as record, kind, value from identifiers
         where kind = 'reference' and value <> record and value in (select record from features)
@@ -33,7 +33,7 @@ def statistics(keys: pa.Table, features: pa.Table, rules: RuleVersion) -> pa.Tab
     a family most often: makes pairs, but links nobody unless the names agree. `blocked`: over the cap of its kind.
     For a value over its cap it is enough to be given one record more than the cap.
     """
-    return query(
+    return unordered(
         f"""
         with named as (
           select kind, value, count(*) as records, count(distinct first) filter (length(first) > 1) as names,
@@ -66,7 +66,7 @@ def pairs(keys: pa.Table, stats: pa.Table, changed: pa.Table | None = None) -> p
     `sole_phone` is false when every phone they have in common is shared by several people.
     """
     found = ", ".join(f"bool_or(a.kind = '{kind}') as {kind}" for kind in KEYS)
-    return query(
+    return unordered(
         f"""
         with telling as (
           select i.record, i.kind, i.value, s.status from keys i join stats s using (kind, value)

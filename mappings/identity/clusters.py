@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from mappings.identity.engine import query
 from mappings.identity.rules import RuleVersion
+from mappings.relations import unordered
 
 OVERRIDES = pa.schema({"a": pa.int64(), "b": pa.int64(), "verdict": pa.string()})
 """What a person decided: `must_link` or `must_not_link`. Two verdicts on one pair: keep them apart, it can be
@@ -57,7 +57,7 @@ def cluster(
     if not doubtful.num_rows:
         return Clustering(whole.cast(CLUSTERS), ASIDE.empty_table())
     walked, aside = _walk(doubtful, links, traits, overrides, rules)
-    settled = query(
+    settled = unordered(
         "select * from whole where cluster not in (select cluster from doubtful)", whole=whole, doubtful=doubtful
     )
     return Clustering(pa.concat_tables([settled.cast(CLUSTERS), walked]), aside)
@@ -65,7 +65,7 @@ def cluster(
 
 def _links(edges: pa.Table, overrides: pa.Table, rules: RuleVersion) -> pa.Table:
     """a, b, weight; the strongest first, then by the numbers of the records: never by the time they came."""
-    return query(
+    return unordered(
         f"""
         select a, b, max(weight) as weight from (
           select a, b, weight from edges where weight >= {rules.link}
@@ -82,7 +82,7 @@ def _traits(
 ) -> pa.Table:
     """record, cluster, kind, value: what a person may have only so many of. Values that say nothing of anyone do not
     count."""
-    return query(
+    return unordered(
         """
         with bounded as (
           select record, 'birth' as kind, epoch(birth)::bigint as value from features where birth is not null
@@ -107,7 +107,7 @@ def _doubtful(whole: pa.Table, traits: pa.Table, overrides: pa.Table, rules: Rul
     limits = pa.table(
         {"kind": pa.array(rules.limits, pa.string()), "most": pa.array(rules.limits.values(), pa.int64())}
     )
-    return query(
+    return unordered(
         f"""
         with risky as (
           select cluster from whole group by cluster having count(*) > {rules.crowd}

@@ -2,8 +2,8 @@
 
 import pyarrow as pa
 
-from mappings.identity.engine import query
 from mappings.identity.rules import RuleVersion
+from mappings.relations import unordered
 
 SHARED = pa.schema({"person_id": pa.string(), "kind": pa.string(), "value": pa.int64()})
 HOUSEHOLDS = pa.schema({"person_id": pa.string(), "household": pa.string()})
@@ -12,7 +12,7 @@ HOUSEHOLDS = pa.schema({"person_id": pa.string(), "household": pa.string()})
 
 def shared_values(membership: pa.Table, identifiers: pa.Table, stats: pa.Table) -> pa.Table:
     """SHARED: who holds which value of several people. Values that became common join nobody."""
-    return query(
+    return unordered(
         """
         select distinct person_id, kind, value from identifiers join membership using (record) join stats using (kind,
           value)
@@ -29,7 +29,7 @@ def households(shared: pa.Table, rules: RuleVersion) -> pa.Table:
 
     Values of few persons join first: a flat is a family sooner than an office number is.
     """
-    groups = query(
+    groups = unordered(
         """
         select list(person_id order by person_id) as persons from shared group by kind, value having count(*) > 1
         order by count(*), kind, value

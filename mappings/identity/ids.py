@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from mappings.identity.engine import query
+from mappings.relations import unordered
 
 MEMBERSHIP = pa.schema({"record": pa.int64(), "person_id": pa.string()})
 PERSONS = pa.schema({"person_id": pa.string(), "created_at": pa.timestamp("us", "UTC")})
@@ -40,13 +40,17 @@ def identify(clusters: pa.Table, held: pa.Table, persons: pa.Table, former: pa.T
     matched = _matched(clusters, held, persons, _revived(clusters, {}, former))
     revived = _revived(clusters, matched, former)
     named = {**matched, **revived}
-    every = query("select distinct cluster from clusters order by cluster", clusters=clusters)["cluster"].to_pylist()
+    every = unordered("select distinct cluster from clusters order by cluster", clusters=clusters)[
+        "cluster"
+    ].to_pylist()
     nameless = [cluster for cluster in every if cluster not in named]
     named.update(zip(nameless, fresh(len(nameless)), strict=True))
     ids = pa.table(
         [list(named), list(named.values())], schema=pa.schema({"cluster": pa.int64(), "person_id": pa.string()})
     )
-    membership = query("select record, person_id from clusters join ids using (cluster)", clusters=clusters, ids=ids)
+    membership = unordered(
+        "select record, person_id from clusters join ids using (cluster)", clusters=clusters, ids=ids
+    )
     return Identities(membership.cast(MEMBERSHIP), _events(membership, held))
 
 
@@ -67,7 +71,7 @@ def _tail(digits: str) -> str:
 
 def _matched(clusters: pa.Table, held: pa.Table, persons: pa.Table, parting: dict[int, str]) -> dict[int, str]:
     """Cluster → the old id it keeps. `parting`: clusters that have an id of their own to go back to."""
-    overlaps = query(
+    overlaps = unordered(
         """
         with met as (select cluster, person_id, count(*) as common from clusters join held using (record) group by all),
              ranked as (select m.*, p.cluster is not null as parts from met m left join parting p using (cluster)),
@@ -97,7 +101,7 @@ def _greedy(overlaps: pa.Table) -> dict[int, str]:
 def _revived(clusters: pa.Table, matched: dict[int, str], former: pa.Table) -> dict[int, str]:
     """A part without an id gets back the one that most of it had, if it is most of what that one was."""
     taken = pa.table({"cluster": pa.array(matched, pa.int64())})
-    overlaps = query(
+    overlaps = unordered(
         """
         with sized as (select cluster, record, count(*) over (partition by cluster) as size from clusters
                        where cluster not in (select cluster from taken)),
@@ -113,7 +117,7 @@ def _revived(clusters: pa.Table, matched: dict[int, str], former: pa.Table) -> d
 
 
 def _events(membership: pa.Table, held: pa.Table) -> pa.Table:
-    return query(
+    return unordered(
         """
         with went as (
           select h.person_id as was, m.person_id as now, list(record order by record) as records

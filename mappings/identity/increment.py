@@ -12,7 +12,7 @@ are
 
 import pyarrow as pa
 
-from mappings.identity.engine import query
+from mappings.relations import unordered
 
 KEY = pa.schema({"kind": pa.string(), "value": pa.int64()})
 RECORDS = pa.schema({"record": pa.int64()})
@@ -20,7 +20,7 @@ RECORDS = pa.schema({"record": pa.int64()})
 
 def affected_keys(changed: pa.Table, before: pa.Table, after: pa.Table) -> pa.Table:
     """KEYs whose statistics may have moved: all that the changed records held or hold, and what refers to them."""
-    return query(
+    return unordered(
         """
         select kind, value from before union select kind, value from after
         union select 'reference', record from changed
@@ -33,7 +33,7 @@ def affected_keys(changed: pa.Table, before: pa.Table, after: pa.Table) -> pa.Ta
 
 def flipped(before: pa.Table, after: pa.Table) -> pa.Table:
     """KEYs of which the status is another than it was; one nobody knew counts as `ok`."""
-    return query(
+    return unordered(
         """
         select kind, value from before b full join after a using (kind, value)
         where coalesce(b.status, 'ok') <> coalesce(a.status, 'ok')
@@ -45,7 +45,7 @@ def flipped(before: pa.Table, after: pa.Table) -> pa.Table:
 
 def to_score(changed: pa.Table, flipped: pa.Table, holders: pa.Table) -> pa.Table:
     """RECORDS whose edges are made anew: this is what parts those whom a placeholder had joined."""
-    return query(
+    return unordered(
         "select record from changed union select record from holders join flipped using (kind, value)",
         changed=changed,
         flipped=flipped,
@@ -56,7 +56,7 @@ def to_score(changed: pa.Table, flipped: pa.Table, holders: pa.Table) -> pa.Tabl
 def seeds(scored: pa.Table, old_edges: pa.Table, verdicts: pa.Table) -> pa.Table:
     """RECORDS from which to walk along the links. `old_edges`: all that the scored had; `verdicts`: overrides new or
     gone."""
-    return query(
+    return unordered(
         """
         select record from scored
         union select unnest([a, b]) from old_edges

@@ -14,8 +14,8 @@ from mappings.identity.contacts import (
     email_key,
     foreign_numbers,
 )
-from mappings.identity.engine import query
 from mappings.identity.population import ESTABLISHED, Population
+from mappings.relations import unordered
 
 CUSTOMERS = pa.schema(
     {
@@ -64,7 +64,7 @@ WORDS = r"regexp_extract_all(lower({}), '[\p{{L}}''’`ʼ]+')"
 
 def numbered(customers: pa.Table) -> pa.Table:
     """The customers with `record`, their number. Two keys with one number would be shown by the store's primary key."""
-    return query(f"select {RECORD} as record, * from customers", customers=customers)
+    return unordered(f"select {RECORD} as record, * from customers", customers=customers)
 
 
 def normalise(customers: pa.Table, population: Population) -> tuple[pa.Table, pa.Table]:
@@ -75,7 +75,7 @@ def normalise(customers: pa.Table, population: Population) -> tuple[pa.Table, pa
 
 def read_features(customers: pa.Table, population: Population) -> pa.Table:
     """FEATURES of CUSTOMERS rows: the names as `population` reads them, dates and towns that say something."""
-    return query(
+    return unordered(
         f"""
         select {RECORD} as record, c.connection, n.first, n.last, d.birth, t.key as city,
                (coalesce(f.as_first, 0) + 1) / (select sum(as_first) + 1 from names) as first_share,
@@ -105,7 +105,7 @@ def _or_one(names_: pa.Table) -> pa.Table:
 
 def _named(customers: pa.Table, population: Population) -> pa.Table:
     """First and last key of every distinct name; which word is which is told by how often it stood as either."""
-    spoken = query(
+    spoken = unordered(
         """
         select distinct name, first_name, last_name, middle_name,
                case when trim(first_name) <> '' and trim(last_name) <> '' then first_name end as own_first,
@@ -118,7 +118,7 @@ def _named(customers: pa.Table, population: Population) -> pa.Table:
         customers=customers,
     )
     tokens = _tokens(spoken)
-    return query(_NAMED, spoken=spoken, tokens=tokens, names=population.names)
+    return unordered(_NAMED, spoken=spoken, tokens=tokens, names=population.names)
 
 
 _NAMED = f"""
@@ -160,7 +160,7 @@ left join names lf on lf.key = l.first
 
 
 def _tokens(spoken: pa.Table) -> pa.Table:
-    words = query(
+    words = unordered(
         f"""select distinct unnest({WORDS.format("concat_ws(' ', own_first, own_last, whole)")}) as word from spoken""",
         spoken=spoken,
     )["word"].to_pylist()
@@ -174,7 +174,7 @@ def _tokens(spoken: pa.Table) -> pa.Table:
 
 
 def _towns(customers: pa.Table) -> pa.Table:
-    distinct = query("select distinct city from customers where city is not null", customers=customers)[
+    distinct = unordered("select distinct city from customers where city is not null", customers=customers)[
         "city"
     ].to_pylist()
     keys = [names.town(city) for city in distinct]
@@ -183,7 +183,7 @@ def _towns(customers: pa.Table) -> pa.Table:
 
 def _days(customers: pa.Table, population: Population) -> pa.Table:
     """Dates that say something: not 1 January, not 1900, not one of those that tills invent."""
-    return query(
+    return unordered(
         """
         select birth_date, birth from (
           select distinct birth_date, coalesce(
@@ -199,7 +199,7 @@ def _days(customers: pa.Table, population: Population) -> pa.Table:
 
 
 def _identifiers(customers: pa.Table, features: pa.Table) -> pa.Table:
-    phones = query(
+    phones = unordered(
         f"""
         select phone, regexp_full_match(phone, '{MOBILE}') as mobile from (
           select distinct unnest(phones) as phone from customers where not list_contains(coalesce(masked, []), 'phone'))
@@ -208,10 +208,10 @@ def _identifiers(customers: pa.Table, features: pa.Table) -> pa.Table:
         {"fixed": sorted(PLACEHOLDER_PHONES), "runs": sorted(RUNS)},
         customers=customers,
     )
-    foreign = query("select phone from phones where not mobile and phone not like '+77%'", phones=phones)[
+    foreign = unordered("select phone from phones where not mobile and phone not like '+77%'", phones=phones)[
         "phone"
     ].to_pylist()
-    return query(
+    return unordered(
         _IDENTIFIERS,
         {"boxes": sorted(PLACEHOLDER_BOXES)},
         customers=customers,

@@ -2,10 +2,10 @@
 
 import pyarrow as pa
 
-from mappings.identity.engine import query
 from mappings.identity.names import EITHER_WAY
 from mappings.identity.population import Population
 from mappings.identity.rules import Bits, RuleVersion
+from mappings.relations import unordered
 
 EVIDENCE = ("phone", "email", "loyalty", "reference", "account", "first", "last", "birth", "city", "rare")
 """`rare`: the same full name with the same date or flat, where nothing else led to the pair; it replaces first, last,
@@ -19,7 +19,7 @@ def edges(pairs: pa.Table, features: pa.Table, population: Population, rules: Ru
 
     An evidence is null where one side says nothing: silence speaks neither for nor against.
     """
-    scored = query(_scored(population, rules), pairs=pairs, features=features)
+    scored = unordered(_scored(population, rules), pairs=pairs, features=features)
     return scored.select(EDGES.names).cast(EDGES)
 
 

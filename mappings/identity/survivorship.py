@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from mappings.identity.engine import query
+from mappings.relations import unordered
 
 VALUES = pa.schema(
     {
@@ -58,7 +58,7 @@ def golden(values: pa.Table, authorities: Mapping[str, Authority], pins: pa.Tabl
 
     Values of nobody (common, placeholder) never win, a proxy never, a shared one is primary only where nothing else is.
     """
-    return query(
+    return unordered(
         _GOLDEN,
         spoken=values,
         ranks=_ranks(authorities),

@@ -14,7 +14,7 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from mappings.identity.engine import query
+from mappings.relations import unordered
 
 _KEY = {"subject": pa.string(), "channel": pa.string(), "purpose": pa.string()}
 _MOMENT = pa.timestamp("us", "UTC")
@@ -61,7 +61,7 @@ order by all
 
 def settled(statements: pa.Table) -> pa.Table:
     """STATES of STATEMENTS: one row for each identifier, channel and purpose, whatever the order of arrival."""
-    return query(_SETTLED, statements=statements.select(STATEMENTS.names).cast(STATEMENTS)).cast(STATES)
+    return unordered(_SETTLED, statements=statements.select(STATEMENTS.names).cast(STATEMENTS)).cast(STATES)
 
 
 def state_now(state: str, expires_at: datetime | None, now: datetime) -> str:

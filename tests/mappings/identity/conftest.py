@@ -12,13 +12,13 @@ import pytest
 from mappings.identity import increment
 from mappings.identity.blocking import STATS, keys_of, pairs, statistics
 from mappings.identity.clusters import OVERRIDES, cluster, components
-from mappings.identity.engine import query
 from mappings.identity.ids import EVENTS, MEMBERSHIP, PERSONS, identify
 from mappings.identity.normalise import CUSTOMERS, FEATURES, IDENTIFIERS, normalise, numbered
 from mappings.identity.population import Population
 from mappings.identity.resolution import resolve
 from mappings.identity.rules import RuleVersion
 from mappings.identity.scoring import EDGES, edges
+from mappings.relations import unordered
 
 SOME_DAY = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -91,40 +91,40 @@ class Base:
         scored = increment.to_score(changed, flipped, holders)
         mates = _with_keys(everything, _among(everything, scored))
         found = edges(pairs(mates, self.stats, scored), _among(self.features, mates), self.population, self.rules)
-        old = query("select * from e where a in (from s) or b in (from s)", e=self.edges, s=scored)
-        kept = query("select * from e where a not in (from s) and b not in (from s)", e=self.edges, s=scored)
+        old = unordered("select * from e where a in (from s) or b in (from s)", e=self.edges, s=scored)
+        kept = unordered("select * from e where a not in (from s) and b not in (from s)", e=self.edges, s=scored)
         self.edges = pa.concat_tables([kept.cast(EDGES), found])
         self._recluster(scored, old, OVERRIDES.empty_table())
 
     def _recluster(self, scored: pa.Table, old: pa.Table, verdicts: pa.Table) -> None:
         touched = self._connected(increment.seeds(scored, old, verdicts))
-        inside = query("select * from e where a in (from t)", e=self.edges, t=touched)
+        inside = unordered("select * from e where a in (from t)", e=self.edges, t=touched)
         features, identifiers = _among(self.features, touched), _among(self.identifiers, touched)
         made = cluster(features, identifiers, self.stats, inside.cast(EDGES), self.overrides, self.rules)
-        reach = query("select person_id from m where record in (from t)", m=self.membership, t=touched)
-        held = query("select * from m where person_id in (from r)", m=self.membership, r=reach).cast(MEMBERSHIP)
-        former = query(
+        reach = unordered("select person_id from m where record in (from t)", m=self.membership, t=touched)
+        held = unordered("select * from m where person_id in (from r)", m=self.membership, r=reach).cast(MEMBERSHIP)
+        former = unordered(
             "select f.* exclude into_id from f join r on r.person_id = f.into_id", f=self._former(), r=reach
         ).cast(MEMBERSHIP)
-        known = query("select * from p where person_id in (select person_id from h)", p=self.persons, h=held)
+        known = unordered("select * from p where person_id in (select person_id from h)", p=self.persons, h=held)
         named = identify(made.clusters, held, known.cast(PERSONS), former, self._fresh)
         self.aside = made.aside
         self._remember(named.membership, held, named.events)
 
     def _remember(self, membership: pa.Table, held: pa.Table, events: pa.Table) -> None:
-        kept = query("select * from m where record not in (select record from h)", m=self.membership, h=held)
+        kept = unordered("select * from m where record not in (select record from h)", m=self.membership, h=held)
         self.membership = pa.concat_tables([kept.cast(MEMBERSHIP), membership])
         self.events = pa.concat_tables([self.events, events])
         self.last_events = events.to_pylist()
 
     def _former(self) -> pa.Table:
-        return query(
+        return unordered(
             "select unnest(records) as record, person_id, other_id as into_id from e where kind = 'merged'",
             e=self.events,
         )
 
     def _connected(self, seeds: pa.Table) -> pa.Table:
-        links = query(
+        links = unordered(
             f"""select a, b from e where weight >= {self.rules.link}
                 union select a, b from o where verdict = 'must_link'""",
             e=self.edges,
@@ -132,7 +132,7 @@ class Base:
         )
         records = pc.unique(pa.concat_arrays(self.features["record"].chunks or [pa.array([], pa.int64())])).sort()
         label = components(records.to_numpy(), links["a"].to_numpy(), links["b"].to_numpy())
-        return query(
+        return unordered(
             """select record from w where label in (select label from w where record in (from s))
                union select record from s""",
             w=pa.table({"record": records, "label": label}),
@@ -147,19 +147,21 @@ class Base:
 
 
 def _among(table: pa.Table, records: pa.Table) -> pa.Table:
-    return query("select t.* from t where record in (select record from r)", t=table, r=records).cast(table.schema)
+    return unordered("select t.* from t where record in (select record from r)", t=table, r=records).cast(table.schema)
 
 
 def _without(table: pa.Table, records: pa.Table) -> pa.Table:
-    return query("select t.* from t where record not in (select record from r)", t=table, r=records).cast(table.schema)
+    return unordered("select t.* from t where record not in (select record from r)", t=table, r=records).cast(
+        table.schema
+    )
 
 
 def _with_keys(table: pa.Table, keys: pa.Table) -> pa.Table:
-    return query("select t.* from t semi join k using (kind, value)", t=table, k=keys).cast(table.schema)
+    return unordered("select t.* from t semi join k using (kind, value)", t=table, k=keys).cast(table.schema)
 
 
 def _without_keys(table: pa.Table, keys: pa.Table) -> pa.Table:
-    return query("select t.* from t anti join k using (kind, value)", t=table, k=keys).cast(table.schema)
+    return unordered("select t.* from t anti join k using (kind, value)", t=table, k=keys).cast(table.schema)
 
 
 def _partition(table: pa.Table, by: str) -> set[frozenset[int]]:
