@@ -24,7 +24,7 @@ from dagster_project.bench.row import Row
 from dagster_project.bench.throwaway import throwaway_store
 from dagster_project.connections import load
 from dagster_project.home import home
-from dagster_project.steps.files import FileReport, ingest_files
+from dagster_project.steps.files.read import FileReport, ingest_files
 from dagster_project.store.database import engine, libpq_url
 
 NAMES = ("receipts", "receipts_vs_copy", "receipts_memory")

@@ -20,7 +20,7 @@ from dagster_project.bench.row import Row
 from dagster_project.bench.throwaway import throwaway_store
 from dagster_project.connections import Hub, HubEntry
 from dagster_project.segment_files import segments
-from dagster_project.steps.segments import segments_due
+from dagster_project.steps.people.segments import segments_due
 from dagster_project.store.dirty import mark
 from dagster_project.store.tables import TABLES
 from dagster_project.store.transfer import copy_in

@@ -15,12 +15,12 @@ from dagster_project.connections import load
 from dagster_project.connections import schema as connections_schema
 from dagster_project.home import home, sole_up
 from dagster_project.steps import explain as explaining
-from dagster_project.steps.explain_person import explain_person
+from dagster_project.steps.people.explain_person import explain_person
 from dagster_project.steps.status import status as ledger_status
 from dagster_project.steps.sync import Report
 from dagster_project.steps.sync import sync as sync_hub
-from dagster_project.store import access
 from dagster_project.store.database import migrate, running_store
+from dagster_project.store.people import access
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 

@@ -9,10 +9,10 @@ from sqlalchemy import Engine
 from dagster_project import clock
 from dagster_project.commands.output import out, print_json, print_rows, says_who_must_act
 from dagster_project.connections import load
-from dagster_project.steps import explain_person, verdicts
-from dagster_project.steps.verdicts import Desk
+from dagster_project.steps.people import explain_person, verdicts
+from dagster_project.steps.people.verdicts import Desk
 from dagster_project.store.database import migrate, running_store
-from dagster_project.store.verdicts import By
+from dagster_project.store.people.verdicts import By
 
 app = typer.Typer(no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]

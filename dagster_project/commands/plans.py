@@ -12,7 +12,7 @@ from dagster_project.commands.output import out, print_json, print_rows, says_wh
 from dagster_project.connections import Hub, load
 from dagster_project.steps import approve as decisions
 from dagster_project.steps.decide import preview
-from dagster_project.steps.files import approve_file, held_files, reject_file
+from dagster_project.steps.files.read import approve_file, held_files, reject_file
 from dagster_project.store.claims import Claim
 from dagster_project.store.database import migrate, running_store
 

@@ -11,10 +11,10 @@ from connectors.sdk.errors import ConfigError
 from dagster_project import clock
 from dagster_project.commands.output import err, out, print_json, print_rows, says_who_must_act
 from dagster_project.connections import load
-from dagster_project.steps import erase as erasing
-from dagster_project.store import statements
+from dagster_project.steps.people import erase as erasing
 from dagster_project.store.database import migrate, running_store
-from dagster_project.store.keyring import keys
+from dagster_project.store.people import statements
+from dagster_project.store.people.keyring import keys
 from mappings.canonical.contact import ConsentEvent
 from mappings.privacy.consent import state_now
 from mappings.tables import convert

@@ -9,8 +9,8 @@ from dagster_project import clock
 from dagster_project.commands.output import out, print_json, print_rows, says_who_must_act
 from dagster_project.connections import load
 from dagster_project.segment_files import fields
-from dagster_project.steps import membership
-from dagster_project.steps.people import people_due
+from dagster_project.steps.people import membership
+from dagster_project.steps.people.due import people_due
 from dagster_project.store.database import migrate, running_store
 from mappings.segments import language
 from mappings.segments.registry import operators

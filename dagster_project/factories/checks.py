@@ -8,10 +8,10 @@ from sqlalchemy import text
 from dagster_project import clock
 from dagster_project.connections import Connection, Hub
 from dagster_project.factories import keys
-from dagster_project.steps.localisation import PERSONAL
+from dagster_project.steps.people.localisation import PERSONAL
 from dagster_project.steps.publish import fetch_silence
 from dagster_project.store.database import engine
-from dagster_project.store.statements import broken_links
+from dagster_project.store.people.statements import broken_links
 from mappings.privacy.terms import transfer_problem
 
 QUARANTINE_SHARE = 0.02

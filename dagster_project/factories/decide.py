@@ -9,7 +9,7 @@ from dagster_project.connections import Connection, Hub
 from dagster_project.factories import keys
 from dagster_project.factories.preview import preview
 from dagster_project.steps.decide import decide
-from dagster_project.steps.people import people_due
+from dagster_project.steps.people.due import people_due
 from dagster_project.steps.position import fold
 from dagster_project.steps.rules import decide_due
 from dagster_project.store.database import engine

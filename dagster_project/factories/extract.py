@@ -21,7 +21,7 @@ from dagster_project import clock
 from dagster_project.connections import Connection, Hub
 from dagster_project.factories import keys
 from dagster_project.factories.preview import preview
-from dagster_project.steps.files import ingest_files
+from dagster_project.steps.files.read import ingest_files
 from dagster_project.steps.land import land
 from dagster_project.store.database import engine
 

@@ -19,7 +19,7 @@ from dagster_project import clock
 from dagster_project.connections import Hub
 from dagster_project.factories import keys
 from dagster_project.factories.preview import markdown
-from dagster_project.steps.identify import identify_due
+from dagster_project.steps.people.identify import identify_due
 from dagster_project.store.database import engine
 
 FED_BY = ("customer", "order", "contact_event", "cart", "loyalty_entry")

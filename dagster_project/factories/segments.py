@@ -30,8 +30,8 @@ from dagster_project.connections import Hub
 from dagster_project.factories import keys
 from dagster_project.factories.preview import preview
 from dagster_project.segment_files import segments
-from dagster_project.steps.identify import identify_due
-from dagster_project.steps.segments import segments_due
+from dagster_project.steps.people.identify import identify_due
+from dagster_project.steps.people.segments import segments_due
 from dagster_project.store.database import engine
 from mappings.segments.compile import Compiled
 

@@ -18,9 +18,10 @@ from connectors.sdk.redact import redacted
 from connectors.sdk.spec import CAPABILITIES, Resource
 from dagster_project import collector
 from dagster_project.connections import Connection, Hub
-from dagster_project.steps import bindings, consents, contacts, goods, orders
-from dagster_project.steps.file_lines import replay_lines
+from dagster_project.steps import bindings, goods, orders
+from dagster_project.steps.files.lines import replay_lines
 from dagster_project.steps.mapping import Found, Pass, Rows, Said, Selected, mapped, read
+from dagster_project.steps.people import consents, contacts
 from dagster_project.store import deletions, explicit, quarantine, raw
 from dagster_project.store.claims import FILES
 from dagster_project.store.goods import Put

@@ -11,9 +11,10 @@ from sqlalchemy import text
 
 from connectors.sdk.spec import Sink
 from dagster_project.connections import Connection, Hub
-from dagster_project.steps import buyers, desired, memberships, order_wishes
+from dagster_project.steps import desired, order_wishes
 from dagster_project.steps.freshness import stale_inputs
 from dagster_project.steps.judge import guarded, reasons
+from dagster_project.steps.people import buyers, memberships
 from dagster_project.steps.slices import Slice
 from dagster_project.store.ledger import Queue
 from mappings.sync.diff import Faced, moved

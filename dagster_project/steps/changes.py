@@ -10,7 +10,7 @@ from typing import Any
 from connectors.sdk.deliver import Accepted, Change, Outcome, Rejected, Unknown
 from dagster_project.store.ledger import Queue
 from dagster_project.store.outbox import RECEIPTS, Row, Told
-from dagster_project.store.sealing import opened_row
+from dagster_project.store.people.sealing import opened_row
 from mappings.sync.values import plain
 
 FIRST_WAIT = timedelta(seconds=30)

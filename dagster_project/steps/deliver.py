@@ -16,10 +16,10 @@ from connectors.sdk.runtime import Attempt, current, using
 from connectors.sdk.spec import Sink
 from dagster_project.connections import Connection, Hub
 from dagster_project.steps.changes import told
-from dagster_project.steps.leaving import PEOPLE, leaving
-from dagster_project.steps.localisation import require_home
-from dagster_project.steps.optouts import hear_optouts
 from dagster_project.steps.pace import Pace
+from dagster_project.steps.people.leaving import PEOPLE, leaving
+from dagster_project.steps.people.localisation import require_home
+from dagster_project.steps.people.optouts import hear_optouts
 from dagster_project.steps.publish import publish
 from dagster_project.steps.reconcile import RESENDABLE, read_back
 from dagster_project.store import outbox, rest

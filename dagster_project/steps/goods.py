@@ -5,11 +5,12 @@ from decimal import Decimal
 from typing import Any, cast
 
 from dagster_project.steps.authority import strength
-from dagster_project.steps.erased import turn_away
 from dagster_project.steps.mapping import Pass, Rows, Said, provenance
-from dagster_project.store import goods, people, places
+from dagster_project.steps.people.erased import turn_away
+from dagster_project.store import goods, places
 from dagster_project.store.goods import Put
 from dagster_project.store.incoming import stated
+from dagster_project.store.people import customers
 from mappings.canonical import Location, Product, StockLevel
 
 
@@ -168,4 +169,4 @@ def customer_rows(work: Pass, said: Sequence[Said]) -> Rows:
 
 def put_customers(work: Pass) -> Put:
     turn_away(work)
-    return people.put_customers(work.db, work.values)
+    return customers.put_customers(work.db, work.values)

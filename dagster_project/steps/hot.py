@@ -19,7 +19,7 @@ from dagster_project.steps.decide import decide_dirty
 from dagster_project.steps.deliver import deliver
 from dagster_project.steps.dirt import ENTITIES
 from dagster_project.steps.land import Landed, land
-from dagster_project.steps.people import WHO, people_due
+from dagster_project.steps.people.due import WHO, people_due
 from dagster_project.store.dirty import waiting
 
 SECONDS = 20.0

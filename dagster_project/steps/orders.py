@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
-from dagster_project.steps.erased import make_nameless
 from dagster_project.steps.goods import place
 from dagster_project.steps.mapping import Pass, Rows, Said
+from dagster_project.steps.people.erased import make_nameless
 from dagster_project.store import orders, quarantine
 from dagster_project.store.goods import Put
 from dagster_project.store.incoming import stated

@@ -17,7 +17,7 @@ from connectors.sdk.runtime import Attempt, current, using
 from connectors.sdk.spec import Sink
 from dagster_project.connections import Connection, Hub
 from dagster_project.steps.changes import agree, back_off, value_of
-from dagster_project.steps.leaving import impersonal, looked_up
+from dagster_project.steps.people.leaving import impersonal, looked_up
 from dagster_project.store import drift, outbox
 from dagster_project.store.ledger import Queue
 from dagster_project.store.limits import lent

@@ -10,9 +10,9 @@ from sqlalchemy import Engine, select
 from sqlalchemy.dialects.postgresql import insert
 
 from dagster_project.connections import Connection, Hub
-from dagster_project.steps.activation import activated
 from dagster_project.steps.case import PEOPLE
 from dagster_project.steps.decide import Planned, decide, decide_dirty
+from dagster_project.steps.people.activation import activated
 from dagster_project.store.tables import cursor
 
 Plans = dict[tuple[str, str], Planned]

@@ -15,9 +15,9 @@ from connectors.sdk.spec import FileDrop, Resource
 from dagster_project.connections import Connection, Hub
 from dagster_project.steps.canonical import map_new
 from dagster_project.steps.deliver import deliver
-from dagster_project.steps.files import ingest_files
+from dagster_project.steps.files.read import ingest_files
 from dagster_project.steps.land import land
-from dagster_project.steps.people import people_due
+from dagster_project.steps.people.due import people_due
 from dagster_project.steps.publish import settle_fetches
 from dagster_project.steps.rules import decide_due
 

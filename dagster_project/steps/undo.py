@@ -14,7 +14,7 @@ from connectors.sdk.errors import ConfigError
 from dagster_project.connections import Connection, Hub
 from dagster_project.steps.case import PEOPLE, VARIANTS
 from dagster_project.steps.judge import guarded
-from dagster_project.steps.leaving import not_reachable
+from dagster_project.steps.people.leaving import not_reachable
 from dagster_project.steps.slices import Slice
 from dagster_project.store import inverse
 from dagster_project.store.ledger import Frozen, Queue, freeze, planning

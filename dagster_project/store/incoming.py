@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
-from dagster_project.store.sealing import sealed
+from dagster_project.store.people.sealing import sealed
 from dagster_project.store.tables import TABLES
 from dagster_project.store.transfer import copy_in
 from mappings.canonical import ENTITIES, Canonical, CartLine, OrderLine

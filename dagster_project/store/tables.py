@@ -19,7 +19,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, CHAR, JSONB
 
-from dagster_project.store import mart_tables, people_tables  # noqa: F401 - their tables belong to the same metadata
+from dagster_project.store import mart_tables  # noqa: F401 - their tables belong to the same metadata
+from dagster_project.store.people import tables as people_tables  # noqa: F401 - their tables belong to the same metadata
 from dagster_project.store.schema import AMOUNT, MOMENT, QUANTITY, key, metadata, source, table
 
 # ── canonical: what is ────────────────────────────────────────────────────────────────────────────────────────────────

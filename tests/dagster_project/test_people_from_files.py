@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from dagster_project.home import home
-from dagster_project.store.contacts import abandoned
+from dagster_project.store.people.contacts import abandoned
 from tests.dagster_project.conftest import Street
 
 ALMATY = {"timezone": "Asia/Almaty"}

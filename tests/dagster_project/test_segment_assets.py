@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 from dagster_project.connections import Hub, HubEntry
 from dagster_project.definitions import build
 from dagster_project.factories.segments import segment_assets
-from dagster_project.steps.people import people_due
+from dagster_project.steps.people.due import people_due
 from dagster_project.store.dirty import mark
 
 BUYERS = {"field": "orders.count", "op": ">", "value": 0}

@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from dagster_project.steps import verdicts
-from dagster_project.steps.verdicts import Desk
-from dagster_project.store.verdicts import By
+from dagster_project.steps.people import verdicts
+from dagster_project.steps.people.verdicts import Desk
+from dagster_project.store.people.verdicts import By
 from tests.dagster_project.steps.test_identify import PHONE, People
 
 MOTHER = (

@@ -16,7 +16,7 @@ from connectors.sdk.testing.sandbox import served
 from connectors.unisender import CONNECTOR
 from connectors.unisender.sandbox import DEMO, KEY, UniSender, sandbox
 from dagster_project.connections import Hub, parse
-from dagster_project.steps import membership
+from dagster_project.steps.people import membership
 from dagster_project.steps.status import violations
 from dagster_project.steps.sync import sync
 

@@ -2,7 +2,7 @@
 
 from sqlalchemy import text
 
-from dagster_project.store.keyring import keys
+from dagster_project.store.people.keyring import keys
 
 ANN = "+77000000001"
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from dagster_project import clock
 from dagster_project.connections import load
 from dagster_project.home import home
-from dagster_project.steps.people import people_due
+from dagster_project.steps.people.due import people_due
 from dagster_project.store.dirty import mark
 
 CONNECTIONS = """

@@ -16,11 +16,11 @@ from connectors.files import CONNECTOR
 from connectors.files.mapping import KINDS
 from connectors.sdk.errors import ConfigError
 from dagster_project.connections import Hub, parse
-from dagster_project.steps import files
 from dagster_project.steps.canonical import replay
-from dagster_project.steps.files import FileReport, approve_file, held_files, ingest_files, reject_file
+from dagster_project.steps.files import read as files
+from dagster_project.steps.files.read import FileReport, approve_file, held_files, ingest_files, reject_file
 from dagster_project.store import archive, claims
-from dagster_project.store.keyring import keys
+from dagster_project.store.people.keyring import keys
 
 MONDAY = datetime(2026, 3, 2, 5, 0, tzinfo=UTC)
 RECEIPTS = "receipt,location,sku,quantity,total,placed_at"

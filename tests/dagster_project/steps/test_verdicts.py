@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 
 from connectors.sdk.errors import ConfigError
-from dagster_project.steps import verdicts
-from dagster_project.steps.verdicts import Desk
-from dagster_project.store.verdicts import By
+from dagster_project.steps.people import verdicts
+from dagster_project.steps.people.verdicts import Desk
+from dagster_project.store.people.verdicts import By
 from tests.dagster_project.steps.test_identify import AIGUL, PHONE, People
 
 STRANGER = {"connection": "shop", "external_id": "9", "name": "Марат Ким", "phones": ["+77000000009"]}

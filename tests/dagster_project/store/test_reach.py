@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from dagster_project.store.consent import may_reach
-from dagster_project.store.keyring import keys
+from dagster_project.store.people.consent import may_reach
+from dagster_project.store.people.keyring import keys
 
 NOW = datetime(2026, 3, 2, 5, 0, tzinfo=UTC)
 MOTHER, SON = "+77000000001", "+77000000002"

@@ -7,7 +7,7 @@ by writing out the tables as they were, so that old and new homes arrive at the 
 from alembic import op
 from sqlalchemy.schema import CreateSchema, DropSchema
 
-from dagster_project.store.people_tables import VIEWS
+from dagster_project.store.people.tables import VIEWS
 from dagster_project.store.schema import SCHEMAS
 from dagster_project.store.tables import metadata
 

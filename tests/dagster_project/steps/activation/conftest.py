@@ -19,7 +19,7 @@ from dagster_project.steps.deliver import Delivered, deliver
 from dagster_project.steps.status import violations
 from dagster_project.steps.undo import undo
 from dagster_project.store.dirty import mark
-from dagster_project.store.keyring import keys
+from dagster_project.store.people.keyring import keys
 
 ALIYA, BORIS, DANA = "aliya", "boris", "dana"
 PHONES = {name: f"+7700000000{place}" for place, name in enumerate((ALIYA, BORIS, DANA), start=1)}

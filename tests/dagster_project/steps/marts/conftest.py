@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from dagster_project.connections import Hub, parse
-from dagster_project.store.people_tables import contact_event
+from dagster_project.store.people.tables import contact_event
 from dagster_project.store.tables import TABLES
 from dagster_project.store.transfer import copy_in, upsert
 

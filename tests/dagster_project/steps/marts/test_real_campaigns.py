@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from dagster_project.connections import Hub, parse
 from dagster_project.steps.marts import fill
-from dagster_project.store.people_tables import contact_event
+from dagster_project.store.people.tables import contact_event
 from dagster_project.store.transfer import copy_in
 from tests.dagster_project.steps.marts.conftest import SOURCE, Facts
 

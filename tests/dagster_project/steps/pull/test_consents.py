@@ -3,9 +3,9 @@
 import pytest
 from sqlalchemy import text
 
-from dagster_project.store.consent import may_reach
-from dagster_project.store.keyring import keys
-from dagster_project.store.statements import broken_links
+from dagster_project.store.people.consent import may_reach
+from dagster_project.store.people.keyring import keys
+from dagster_project.store.people.statements import broken_links
 
 EIGHT, NINE, TEN = (f"2026-03-02T{hour}:00:00+05:00" for hour in ("08", "09", "10"))
 ANN, BEN = "ann@shop.example", "ben@shop.example"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from dagster_project.store.keyring import keys
+from dagster_project.store.people.keyring import keys
 from mappings.canonical import PROGRESS, STATUSES, is_final, may_follow
 
 

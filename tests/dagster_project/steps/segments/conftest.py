@@ -11,7 +11,7 @@ import yaml
 from sqlalchemy import Engine, text
 
 from dagster_project.connections import Hub, HubEntry
-from dagster_project.steps.segments import segments_due
+from dagster_project.steps.people.segments import segments_due
 from dagster_project.store.dirty import mark
 
 TITLE = {"ru": "Люди", "kk": "Адамдар", "en": "People"}

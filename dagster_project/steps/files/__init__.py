@@ -1,0 +1,1 @@
+"""Steps of a file: claimed, read whole or refused, its rows stored in one transaction."""

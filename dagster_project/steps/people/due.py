@@ -1,0 +1,26 @@
+"""People before channels: who is who, then who belongs where. Whoever decides about channels calls this first."""
+
+import logging
+from datetime import datetime
+
+from sqlalchemy import Engine
+
+from connectors.sdk.errors import ConfigError
+from dagster_project.connections import Hub
+from dagster_project.steps.people.identify import identify_due
+from dagster_project.steps.people.segments import segments_due
+
+WHO = ("customer", "person", "consent")
+"""Kinds of dirt that are settled here."""
+
+
+def people_due(engine: Engine, hub: Hub, *, now: datetime) -> None:
+    """Settles what is dirty of people, down to the memberships that channels must be told.
+
+    A segment's file that cannot be read keeps everybody where he is until it is mended; goods and prices go on.
+    """
+    identify_due(engine, hub, now=now)
+    try:
+        segments_due(engine, hub, now=now)
+    except ConfigError as error:
+        logging.getLogger(__name__).warning("nobody enters or leaves a segment: %s", error)

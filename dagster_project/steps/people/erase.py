@@ -1,0 +1,218 @@
+"""Forgetting a person: everywhere by a declared list, then a search of everything for what was to be forgotten."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from pydantic_core import from_json, to_json
+from sqlalchemy import Connection, Engine, text
+
+from dagster_project.connections import Hub
+from dagster_project.steps.people import erase_files
+from dagster_project.steps.people.verdicts import known
+from dagster_project.store import dirty
+from dagster_project.store.locks import in_turn
+from dagster_project.store.people import identity, lineage, suppression
+from dagster_project.store.people.keyring import keys
+from mappings.privacy.forget import Traces, full_names
+from mappings.privacy.seal import SIV
+from mappings.privacy.terms import PROFILES
+
+ANONYMOUS = "erased-"
+
+
+@dataclass(frozen=True)
+class Whose:
+    """`traces`: what to look for. `contacts`: sealed and nobody else's. `records`: `connection:external id`."""
+
+    person: str
+    traces: Traces
+    contacts: tuple[str, ...]
+    records: tuple[str, ...]
+
+
+def erase(engine: Engine, hub: Hub, person: str, *, basis: str, now: datetime) -> dict[str, Any]:
+    """Erases a person from the store, its raw tables and the files of this home; gives the report that is kept.
+
+    Orders and points stay, under an anonymous id. Contacts that somebody else has as well stay his. What a channel
+    took of the person is withdrawn through the ledger; `owed` names what waits for that, or for a person's hands.
+    Raises ConfigError where nobody goes by this id.
+    """
+    with engine.connect() as db:
+        person = known(db, person)
+    request = _received(engine, hub, person, basis, now)
+    with engine.begin() as db:
+        in_turn(db, identity.LOCK)
+        whose = _whose(db, person)
+        owed = _withdraw(db, whose)
+        _suppress(db, whose, now)
+        erased = lineage.erase(db, ANONYMOUS + uuid4().hex)
+        erased |= _raw(db, whose.traces)
+        dirty.mark(db, "customer", whose.records, "erased")
+    files = erase_files.rewrite(hub, whose.traces)
+    report: dict[str, Any] = {
+        "erased": {name: count for name, count in erased.items() if count},
+        "files": files.rewritten,
+        "owed": [*owed, *files.owed],
+        "proof": proof(engine, hub, whose.traces),
+    }
+    state = "done" if not report["owed"] and not any(report["proof"].values()) else "owed"
+    return _finished(engine, request, state, report)
+
+
+def proof(engine: Engine, hub: Hub, traces: Traces) -> dict[str, Mapping[str, int]]:
+    """Where any of it is still found: tables with rows, files with hits. Nothing must be."""
+    with engine.connect() as db:
+        return {"tables": lineage.hits(db, traces.pattern), "files": erase_files.hits(hub, traces)}
+
+
+# ── whom, and what of him ─────────────────────────────────────────────────────────────────────────────────────────────
+
+_PERSONS = text("""
+create temporary table erasing_person on commit drop as
+with recursive up (person_id, merged_into) as (
+  select person_id, merged_into from identity.person where person_id = :person
+  union select p.person_id, p.merged_into from up u join identity.person p on p.person_id = u.merged_into
+), whole (person_id) as (
+  select person_id from up where merged_into is null
+  union select p.person_id from whole w join identity.person p on p.merged_into = w.person_id
+) select person_id from whole
+""")
+_RECORDS = text("""
+create temporary table erasing_record on commit drop as
+select r.record, r.connection, r.external_id
+from identity.membership m join erasing_person using (person_id) join identity.source_record r using (record)
+""")
+_KNOWN = text("""
+select c.name, c.last_name, c.first_name, c.middle_name, c.address, c.phones, c.emails, c.loyalty_ids
+from canonical.customer c join erasing_record e using (connection, external_id)
+union all
+select o.contact_name, null, null, null, o.delivery ->> 'address', array_remove(array[o.contact_phone], null),
+       array_remove(array[o.contact_email], null), array_remove(array[o.loyalty_id], null)
+from canonical."order" o where o.person_id in (select person_id from erasing_person)
+   or (o.connection, o.customer) in (select connection, external_id from erasing_record)
+union all
+select null, null, null, null, null, case when e.identifier_kind = 'phone' then array[e.identifier] else '{}' end,
+       case when e.identifier_kind = 'email' then array[e.identifier] else '{}' end, '{}'
+from canonical.contact_event e where e.identifier is not null and e.person_id in (select person_id from erasing_person)
+""")
+_OTHERS = text("""
+select identifier from unnest(cast(:contacts as text[])) identifier where exists (
+  select from canonical.customer c where (c.phones && array[identifier] or c.emails && array[identifier])
+    and (c.connection, c.external_id) not in (select connection, external_id from erasing_record))
+""")
+_NAMESAKES = text("""
+select name from unnest(cast(:names as text[])) name where exists (
+  select from canonical.customer c where c.name = name.name
+    and (c.connection, c.external_id) not in (select connection, external_id from erasing_record))
+""")
+
+
+def _whose(db: Connection, person: str) -> Whose:
+    db.execute(_PERSONS, {"person": person})
+    db.execute(_RECORDS)
+    told = [row._mapping for row in db.execute(_KNOWN)]
+    phones = {one for row in told for one in row["phones"]}
+    emails = {one for row in told for one in row["emails"]}
+    others = set(db.execute(_OTHERS, {"contacts": sorted(phones | emails)}).scalars())
+    mine = sorted((phones | emails) - others)
+    db.execute(
+        text(
+            "create temporary table erasing_contact on commit drop as select unnest(cast(:mine as text[])) identifier"
+        ),
+        {"mine": mine},
+    )
+    secret = keys()
+    texts = (
+        _texts(db, told)
+        | {one for row in told for one in row["loyalty_ids"]}
+        | {one for one in mine if one.startswith(SIV)}
+    )
+    traces = Traces(
+        frozenset(secret.open(one, "phone") for one in phones - others),
+        frozenset(secret.open(one, "email") for one in emails - others),
+        frozenset(texts),
+    )
+    records = db.execute(text("select connection || ':' || external_id from erasing_record")).scalars()
+    return Whose(person, traces, tuple(mine), tuple(records))
+
+
+def _texts(db: Connection, known: list[Any]) -> set[str]:
+    """Full names that nobody else has, and addresses."""
+    wholes = [" ".join(filter(None, (row["last_name"], row["first_name"], row["middle_name"]))) for row in known]
+    names = full_names([*(row["name"] for row in known), *wholes])
+    shared = set(db.execute(_NAMESAKES, {"names": sorted(names)}).scalars())
+    return (set(names) - shared) | {row["address"] for row in known if row["address"]}
+
+
+# ── away with it ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _suppress(db: Connection, whose: Whose, now: datetime) -> None:
+    """Nobody writes to him any more, and a later load of any system does not bring him back."""
+    subjects = [row[0] for row in db.execute(text(
+        f"select {suppression.SUBJECT.format('identifier')} from erasing_contact"))]  # fmt: skip
+    records = [row[0] for row in db.execute(text(
+        f"select {lineage.RECORD_HASH.format('connection', 'external_id')} from erasing_record"))]  # fmt: skip
+    suppression.suppress(db, subjects, (*suppression.CHANNELS, suppression.LOADS), suppression.ERASED, now)
+    suppression.suppress(db, records, (suppression.LOADS,), suppression.ERASED, now)
+
+
+_TAKEN = text("""
+select i.connection, i.capability, i.subject from ledger.item i join erasing_person p
+  on i.subject = p.person_id or i.subject like '%/' || p.person_id
+where i.capability in ('segment.push', 'customer.push') and i.acknowledged is not null
+""")
+
+
+def _withdraw(db: Connection, whose: Whose) -> list[str]:
+    """Whatever a channel confirmed of the person is to be taken back there."""
+    taken = db.execute(_TAKEN).all()
+    dirty.mark(db, "member", sorted({one.subject for one in taken if "/" in one.subject}), "erased")
+    return [f"{one.connection}: {one.capability} of {one.subject} is to be withdrawn by the next sync" for one in taken]
+
+
+_RAW = "select id, payload::text as payload from {table} where payload::text ~* :pattern"
+
+
+def _raw(db: Connection, traces: Traces) -> dict[str, int]:
+    """Raw payloads keep their shape and their hash, so that the same record coming again is nothing new."""
+    done = {}
+    for table in [one for one in lineage.tables(db) if one.startswith(("raw_", '"raw_'))]:
+        columns = text("select count(*) from information_schema.columns where column_name = 'payload' "
+                       "and quote_ident(table_schema) || '.' || quote_ident(table_name) = :name")  # fmt: skip
+        if not db.execute(columns, {"name": table}).scalar():
+            continue
+        found = db.execute(text(_RAW.format(table=table)), {"pattern": traces.pattern}).all()
+        for row in found:
+            clean = to_json(traces.out_of_value(from_json(row.payload))).decode()
+            db.execute(
+                text(f"update {table} set payload = cast(:payload as jsonb) where id = :id"),
+                {"payload": clean, "id": row.id},
+            )
+        done[table] = len(found)
+    return done
+
+
+# ── the request ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _received(engine: Engine, hub: Hub, person: str, basis: str, now: datetime) -> int:
+    """The clock starts at receipt, whatever happens next. The subject is kept as a hash."""
+    with engine.begin() as db:
+        due = PROFILES[hub.entry.privacy.profile].due(now)
+        statement = """insert into privacy.erasure_request (subject, received_at, due_at, basis, state)
+values (:subject, :now, :due, :basis, 'received') returning id"""
+        values = {"subject": keys().subject("person", person), "now": now, "due": due, "basis": basis}
+        return int(db.execute(text(statement), values).scalar_one())
+
+
+def _finished(engine: Engine, request: int, state: str, report: dict[str, Any]) -> dict[str, Any]:
+    with engine.begin() as db:
+        statement = """update privacy.erasure_request set state = :state, report = cast(:report as jsonb)
+where id = :id returning due_at"""
+        values = {"id": request, "state": state, "report": to_json(report).decode()}
+        due = db.execute(text(statement), values).scalar_one()
+    return {"request": request, "state": state, "due_at": due, **report}

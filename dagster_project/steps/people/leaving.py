@@ -1,0 +1,160 @@
+"""The last look before something leaves for a person: may he still be reached, and where.
+
+The ledger knows persons by their ids only. Contacts are looked up here, batch by batch, and live as long as a request.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection as Database
+from sqlalchemy import Engine
+
+from connectors.sdk.deliver import Change
+from connectors.sdk.spec import Sink
+from dagster_project.connections import Connection, Hub
+from dagster_project.steps.changes import agree, as_change
+from dagster_project.steps.people.activation import activated
+from dagster_project.steps.people.buyers import not_owned, of_golden, told
+from dagster_project.steps.people.memberships import NOT_ACTIVE, unreachable
+from dagster_project.store.ledger import Queue
+from dagster_project.store.outbox import Row, Told
+from dagster_project.store.people import addressees
+from dagster_project.store.people.consent import may_reach
+
+PEOPLE = frozenset({"segment.push", "customer.push"})
+"""Capabilities that are about persons."""
+MOVED = "what is known of the person changed while it waited"
+Refused = dict[str, str]
+"""Subject → the rule by which nothing may be sent."""
+
+
+def leaving(
+    engine: Engine, hub: Hub, connection: Connection, queue: Queue, rows: Sequence[Row], *, now: datetime
+) -> tuple[list[Change], list[Told]]:
+    """The rows as changes that may be sent now, and what is to be recorded of the others.
+
+    Consent is asked again whatever was planned or approved: whoever refused since is not written to. Nobody needs to
+    agree to being taken from an audience.
+    """
+    if queue.capability not in PEOPLE:
+        return [as_change(queue, row) for row in rows], []
+    assert connection.spec is not None
+    sink = connection.spec.sink(queue.capability)
+    with engine.connect() as db:
+        if queue.capability == "customer.push":
+            changes = _described(db, hub, connection, queue, rows)
+            refused = dict.fromkeys({row.subject for row in rows} - {change.subject for change in changes}, MOVED)
+        else:
+            allowed, refused = _asked(db, hub, connection, sink, rows, now)
+            changes = addressed(db, connection, queue, [row for row in rows if row.subject not in refused], allowed)
+    kept_back = [Told(row.subject, "excluded", refused[row.subject], at=now) for row in rows if row.subject in refused]
+    return changes, kept_back
+
+
+def _described(db: Database, hub: Hub, connection: Connection, queue: Queue, rows: Sequence[Row]) -> list[Change]:
+    """Changes with the golden record as their value; none of a person of whom something else is known by now."""
+    facts, changes = not_owned(hub, connection), []
+    known = addressees.known(db, connection.name, [row.subject for row in rows])
+    for row in rows:
+        golden = known.get(row.subject, {})
+        if row.becomes and json.loads(row.becomes) == json.loads(told(of_golden(golden, facts))):
+            there = row.external_id if row.external_id != row.subject else golden["external_id"] or ""
+            value = of_golden(addressees.clear(golden), facts)
+            changes.append(replace(as_change(queue, row), external_id=there, value=value, was=None))
+    return changes
+
+
+def looked_up(engine: Engine, hub: Hub, connection: Connection, queue: Queue, rows: Sequence[Row]) -> list[Change]:
+    """The rows as changes that are only looked up there: that reaches nobody, so nobody is asked."""
+    if queue.capability not in PEOPLE:
+        return [as_change(queue, row) for row in rows]
+    with engine.connect() as db:
+        if queue.capability == "customer.push":
+            return _described(db, hub, connection, queue, rows)
+        return addressed(db, connection, queue, rows, {})
+
+
+def not_reachable(
+    db: Database, hub: Hub, connection: Connection, queue: Queue, rows: Sequence[Any], now: datetime
+) -> Refused:
+    """Of rows with a subject and a value (`becomes`), whom nothing may reach now."""
+    assert connection.spec is not None
+    return _asked(db, hub, connection, connection.spec.sink(queue.capability), rows, now)[1]
+
+
+def _asked(
+    db: Database, hub: Hub, connection: Connection, sink: Sink, rows: Sequence[Any], now: datetime
+) -> tuple[dict[str, list[str]], Refused]:
+    """Subject → identifiers by which the person may be reached; and who may not be."""
+    joins = [row.subject for row in rows if json.loads(row.becomes or "{}").get("member")]
+    if sink.reaches is None or not joins:
+        return {}, {}
+    active, by_purpose = activated(db, hub, connection), defaultdict(list)
+    refused = {}
+    for subject in joins:
+        if activation := active.get(subject.partition("/")[0]):
+            by_purpose[activation.purpose].append(subject)
+        else:
+            refused[subject] = NOT_ACTIVE
+    allowed: dict[str, list[str]] = {}
+    for purpose, subjects in by_purpose.items():
+        reached = _reached(db, subjects, sink.reaches, purpose, now)
+        allowed |= reached
+        refused |= dict.fromkeys(set(subjects) - reached.keys(), unreachable(sink.reaches, purpose))
+    return allowed, refused
+
+
+def _reached(db: Database, subjects: Sequence[str], channel: str, purpose: str, now: datetime) -> dict[str, list[str]]:
+    identifiers = defaultdict(list)
+    for row in may_reach(db, {person_of(one) for one in subjects}, channel, purpose, now=now).to_pylist():
+        identifiers[row["person_id"]].append(row["identifier"])
+    return {one: identifiers[person_of(one)] for one in subjects if person_of(one) in identifiers}
+
+
+def person_of(subject: str) -> str:
+    """`segment/person_id` → person_id; a person's own id stays."""
+    return subject.rpartition("/")[2]
+
+
+def addressed(
+    db: Database, connection: Connection, queue: Queue, rows: Sequence[Row], allowed: Mapping[str, Sequence[str]]
+) -> list[Change]:
+    """The changes with what a channel needs to find the person. `allowed`: contacts that may be used to reach him."""
+    known = addressees.known(db, connection.name, {person_of(row.subject) for row in rows}) if rows else {}
+    changes = []
+    for row in rows:
+        person = addressees.clear(known.get(person_of(row.subject), {}))
+        named = {name: person[name] for name in addressees.NAMES if person.get(name)}
+        contacts = _contacts(person, allowed.get(row.subject))
+        there = row.external_id if row.external_id != row.subject else person.get("external_id") or ""
+        changes.append(replace(as_change(queue, row), external_id=there, about={**named, **contacts}))
+    return changes
+
+
+def _contacts(person: Mapping[str, Any], allowed: Sequence[str] | None) -> dict[str, str]:
+    """The primary contacts. Of those the person agreed to be reached by, where that is asked: none but these."""
+    primary = {name: person[name] for name in addressees.CONTACTS if person.get(name)}
+    if allowed is None:
+        return primary
+    found: dict[str, str] = {}
+    for one in sorted(allowed, key=lambda one: one not in primary.values()):
+        found.setdefault("email" if "@" in one else "phone" if one.startswith("+") else "account", one)
+    return found
+
+
+def impersonal(sink: Sink, queue: Queue, rows: Sequence[Row], changes: Sequence[Change], shown: Any) -> Any:
+    """What a channel was seen to show, as the ledger may keep it: of a person's facts only whether they are the wanted
+    ones. Who was not looked up counts as not seen."""
+    if queue.capability != "customer.push" or shown is None:
+        return shown
+    stored = {row.subject: json.loads(row.becomes or "null") for row in rows}
+    wanted = {change.subject: change.value for change in changes}
+    return {
+        subject: stored[subject] if agree(sink.same, wanted[subject], seen) else {"fields": [], "digest": "another"}
+        for subject, seen in shown.items()
+        if subject in wanted
+    }

@@ -1,0 +1,148 @@
+"""Segments as people look at them: what there is, who would be in, who is in, and making one live."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection as Database
+from sqlalchemy import Engine, text
+
+from connectors.sdk.errors import ConfigError
+from dagster_project.connections import Hub
+from dagster_project.segment_files import segment, segments
+from dagster_project.store.dirty import mark
+from dagster_project.store.people import consent
+from dagster_project.store.people import segments as store
+from dagster_project.store.transfer import read
+from mappings.segments.compile import Compiled
+
+SAMPLE = 10
+
+_TODAY = "(select count(*) from segment.change c where c.segment = d.segment and c.change = '{}' and c.at >= :day)"
+_IN = "(select count(*) from segment.membership m where m.segment = d.segment{})"
+_LISTED = text(f"""
+select d.segment, d.live_since, d.evaluated_at, {_IN.format("")} as members,
+       {_IN.format(" and m.hold_out")} as held_out,
+       {_TODAY.format("entered")} as entered, {_TODAY.format("left")} as went
+from segment.definition d
+""")
+
+
+def listed(engine: Engine, hub: Hub, *, now: datetime) -> list[dict[str, Any]]:
+    """Each segment with its members, and who entered and left since the local midnight."""
+    midnight = _local(hub, now).replace(hour=0, minute=0, second=0, microsecond=0)
+    with engine.connect() as db:
+        rows = {row.segment: row for row in db.execute(_LISTED, {"day": midnight})}
+    return [_line(one, rows.get(one.name)) for one in segments(hub)]
+
+
+def _line(one: Compiled, row: Any) -> dict[str, Any]:
+    return {
+        "segment": one.name,
+        "title": one.segment.title.en,
+        "owner": one.segment.owner,
+        "refresh": one.segment.refresh,
+        "state": "live" if row and row.live_since else "not activated",
+        "members": row.members if row else None,
+        "held_out": row.held_out if row else None,
+        "entered_today": row.entered if row else None,
+        "left_today": row.went if row else None,
+        "evaluated_at": row.evaluated_at if row else None,
+        "shown_to": [f"{shown.channel}/{shown.audience}" for shown in one.segment.activate],
+    }
+
+
+def preview(engine: Engine, hub: Hub, name: str, *, now: datetime, sample: int = SAMPLE) -> dict[str, Any]:
+    """What activating a segment would do, by its file as it is now. Writes nothing.
+
+    `members`: would be in; `entering`, `leaving`: against the stored members; `held_out`; `reachable`: agreed to its
+    channel and purpose; `sample`: person ids, which are pseudonyms, with what they bought.
+    """
+    one = segment(hub, name)
+    with _would_be(engine, hub, one, now=now) as db:
+        counts = dict(db.execute(_COUNTED, _said(one)).mappings().one())
+        reached = _reachable(db, one, now)
+        rows = read(db, _SAMPLED, {"sample": sample}).to_pylist()
+    shown = [f"{shown.channel}/{shown.audience}" for shown in one.segment.activate]
+    return {"segment": name, **counts, "reachable": reached, "shown_to": shown, "sample": rows}
+
+
+@contextmanager
+def _would_be(engine: Engine, hub: Hub, one: Compiled, *, now: datetime) -> Iterator[Database]:
+    """The table `would_be` (person_id) of everybody who would be in; undone at the end."""
+    with engine.connect() as db, db.begin() as transaction:
+        made = f"create temp table would_be on commit drop as {one.query}"
+        db.execute(text(made), one.parameters(_local(hub, now)))
+        yield db
+        transaction.rollback()
+
+
+def _said(one: Compiled) -> dict[str, Any]:
+    return {"segment": one.name, "hold_out": one.segment.hold_out}
+
+
+_COUNTED = text(f"""
+select count(w.person_id) as members,
+       count(*) filter (where w.person_id is not null and m.person_id is null) as entering,
+       count(*) filter (where w.person_id is null) as leaving,
+       count(*) filter (where w.person_id is not null and {store.HELD_OUT.format("w.person_id")}) as held_out
+from would_be w full join (select person_id from segment.membership where segment = :segment) m using (person_id)
+""")
+_SAMPLED = """
+select w.person_id, v.orders, v.sum, v.last_day, v.lifecycle
+from would_be w left join segment.person_value v using (person_id) order by md5(w.person_id) limit :sample
+"""
+
+
+def _reachable(db: Database, one: Compiled, now: datetime) -> int | None:
+    """How many of them may be reached as the segment says; None where it says nothing."""
+    if one.segment.consent is None:
+        return None
+    said = one.segment.consent
+    people = db.execute(text("select person_id from would_be")).scalars().all()
+    return len(set(consent.reachable(db, people, said.channel, said.purpose, now=now)["person_id"].to_pylist()))
+
+
+_LIVE = text("""
+update segment.definition set live_since = coalesce(live_since, :now), live_by = coalesce(live_by, :who)
+where segment = :segment
+""")
+
+
+def activate(engine: Engine, hub: Hub, name: str, *, who: str, now: datetime) -> int:
+    """Makes a segment live: its members, and from now on its comings and goings, go to the channels it names, through
+    plans, guards and consent. Gives the number of members. Raises ConfigError where it names no channel, or was never
+    evaluated."""
+    one = segment(hub, name)
+    if not one.segment.activate:
+        raise ConfigError(
+            f"segment {name} names no channel: add `activate: [{{channel: …, audience: …}}]` and `consent` to "
+            f"segments/{name}.yaml"
+        )
+    with engine.begin() as db:
+        if not db.execute(_LIVE, {"segment": name, "who": who, "now": now}).rowcount:
+            raise ConfigError(f"segment {name} was not evaluated yet; run `keruen sync` first")
+        members = db.execute(text("select person_id from segment.membership where segment = :s"), {"s": name})
+        subjects = [f"{name}/{person}" for person in members.scalars()]
+        mark(db, "member", subjects, f"segment {name} was activated")
+    return len(subjects)
+
+
+_MEMBERS = text("""
+select person_id, entered_at, left_at, why from canonical.segment_member
+where segment = :segment and (left_at is null or :past) order by entered_at desc, person_id limit :limit
+""")
+
+
+def members(engine: Engine, hub: Hub, name: str, *, past: bool, limit: int) -> list[dict[str, Any]]:
+    """Stays in a segment, the newest first; with `past` also those that are over."""
+    segment(hub, name)
+    with engine.connect() as db:
+        found = db.execute(_MEMBERS, {"segment": name, "past": past, "limit": limit})
+        return [dict(row) for row in found.mappings()]
+
+
+def _local(hub: Hub, now: datetime) -> datetime:
+    return now.astimezone(ZoneInfo(hub.entry.timezone))

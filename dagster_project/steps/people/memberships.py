@@ -1,0 +1,130 @@
+"""Who should be in the audiences of a channel: members of its segments, as far as they may be reached through it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlalchemy import Connection as Database
+
+from dagster_project.connections import Connection, Hub
+from dagster_project.steps.people.activation import Activation, activated
+from dagster_project.steps.slices import Slice
+from dagster_project.store.ledger import Queue
+from dagster_project.store.people import consent
+from dagster_project.store.people.memberships import concerned, widened
+from mappings.sync.diff import Faced
+from mappings.sync.plan import FEW
+from mappings.sync.values import as_json
+
+LEFT = "left the segment"
+NOT_ACTIVE = "the segment is not activated here"
+HOLD_OUT = "hold-out: kept aside for comparison"
+
+
+def memberships(hub: Hub, connection: Connection, queue: Queue, slice: Slice, now: datetime) -> Faced:
+    """Subjects are `segment/person_id`. Who left, refused or was merged away is withdrawn from the audience.
+
+    Beside what `Faced` asks for: `at_once`, a removal that no guard and no approval delays, as the person may not be
+    reached any more; `emptied`, a removal by which a whole audience would go.
+    """
+    assert connection.spec is not None
+    channel = connection.spec.sink(queue.capability).reaches
+    with slice.engine.connect() as db:
+        active = activated(db, hub, connection)
+        if slice.subjects is not None:
+            slice = Slice(slice.engine, hub, widened(db, slice.subjects))
+        people = concerned(db, queue, list(active), slice.subjects)
+        reached = _reached(db, people, list(active.values()), channel, now)
+    return Faced(_desired(people, active, channel, reached), slice.confirmed(queue), slice.restless(queue))
+
+
+def unreachable(channel: str | None, purpose: str) -> str:
+    """The rule that keeps away whoever may not be reached."""
+    return f"consent: may not be reached by {channel} for {purpose}"
+
+
+def _reached(
+    db: Database, people: pa.Table, active: Sequence[Activation], channel: str | None, now: datetime
+) -> pa.ChunkedArray | pa.Array:
+    """For each row whether the person agreed to be reached so; a mere record about them asks for no consent."""
+    if channel is None:
+        return pa.repeat(pa.scalar(True), people.num_rows)
+    found = pa.repeat(pa.scalar(False), people.num_rows)
+    for purpose in {one.purpose for one in active}:
+        meant = pa.array([one.segment for one in active if one.purpose == purpose], pa.string())
+        mine = pc.is_in(people["segment"], meant)
+        asked = pc.unique(people["survivor"].filter(mine)).to_pylist()
+        may = consent.reachable(db, asked, channel, purpose, now=now)["person_id"]
+        found = pc.or_(found, pc.and_(mine, pc.is_in(people["survivor"], may)))
+    return found
+
+
+def _desired(people: pa.Table, active: dict[str, Activation], channel: str | None, reached: Any) -> pa.Table:
+    refused = _refusals(people, active, channel, pc.invert(reached))
+    rules = _rules(people, active, refused)
+    told = people["told"]
+    return pa.table(
+        {
+            "subject": people["subject"],
+            "value": _values(people, active),
+            "excluded": rules,
+            "hold": pa.nulls(people.num_rows, pa.string()),
+            "withdrawal": pc.if_else(_merged(people, rules), None, _without(told)),
+            "external_id": pa.nulls(people.num_rows, pa.string()),
+            "because": pc.binary_join_element_wise("in the segment since", people["since"], " "),
+            "about": pa.nulls(people.num_rows, pa.string()),
+            "at_once": pc.is_valid(refused),
+            "emptied": _emptied(people, told),
+        }
+    )
+
+
+def _refusals(people: pa.Table, active: dict[str, Activation], channel: str | None, where: Any) -> Any:
+    words = pa.array([unreachable(channel, one.purpose) for one in active.values()], pa.string())
+    of_segment = pc.index_in(people["segment"], pa.array(active, pa.string()))
+    return pc.if_else(where, words.take(_one(of_segment)), None)
+
+
+def _rules(people: pa.Table, active: dict[str, Activation], refused: Any) -> Any:
+    """The first rule that says no."""
+    rules = pc.if_else(_one(people["retired"]), _named("merged into", people["survivor"]), None)
+    rules = pc.coalesce(refused, rules)
+    rules = pc.if_else(people["hold_out"], HOLD_OUT, rules)
+    rules = pc.if_else(people["member"], rules, LEFT)
+    return pc.if_else(pc.is_in(people["segment"], pa.array(active, pa.string())), rules, NOT_ACTIVE)
+
+
+def _merged(people: pa.Table, rules: Any) -> Any:
+    """Whoever was merged stays in the audience with the one he is now, as long as that one belongs there."""
+    return pc.fill_null(pc.equal(rules, _named("merged into", people["survivor"])), False)
+
+
+def _values(people: pa.Table, active: dict[str, Activation]) -> Any:
+    texts = [as_json({"audience": one.audience, "member": True}) for one in active.values()]
+    of_segment = pc.index_in(people["segment"], pa.array(active, pa.string()))
+    return pa.array(texts, pa.string()).take(_one(of_segment))
+
+
+def _without(told: Any) -> Any:
+    """What was told, with the membership taken back; null where nothing was."""
+    return pc.replace_substring(told, '"member": true', '"member": false', max_replacements=1)
+
+
+def _emptied(people: pa.Table, told: Any) -> Any:
+    """Rows of a segment that has nobody left, and had more than a few: an empty result is a mistake more often than
+    the truth."""
+    shown = pc.fill_null(pc.starts_with(told, '{"member": true'), False)
+    gone = people.filter(pc.and_(shown, pc.invert(people["peopled"])))
+    counts = gone.group_by("segment").aggregate([("subject", "count")])
+    many = counts.filter(pc.greater(counts["subject_count"], FEW))["segment"]
+    return pc.and_(pc.invert(people["peopled"]), pc.is_in(people["segment"], many))
+
+
+def _named(rule: str, values: Any) -> Any:
+    return pc.binary_join_element_wise(rule, values, " ")
+
+
+def _one(column: Any) -> Any:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column

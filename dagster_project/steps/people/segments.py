@@ -1,0 +1,119 @@
+"""Who belongs to which segment, for the persons that changed and those whose day has come."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlalchemy import Connection as Database
+from sqlalchemy import Engine
+
+from dagster_project.connections import Hub
+from dagster_project.segment_files import segments
+from dagster_project.steps.people.value import refresh
+from dagster_project.store.dirty import mark, take
+from dagster_project.store.people import segments as store
+from dagster_project.store.people import values
+from mappings.segments.compile import Compiled
+from mappings.segments.language import polite
+
+MANY = 200_000
+"""From so many persons on, looking at everybody costs less than naming them."""
+CHANGED, DAY_CAME, EVERYBODY = "what is known of the person changed", "the day came", "everybody was looked at"
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look at the segments, inside a transaction. `whole`: at everybody, not only at the persons staged."""
+
+    db: Database
+    now: datetime
+    local: datetime
+    whole: bool
+
+
+def segments_due(engine: Engine, hub: Hub, *, now: datetime, full: bool = False) -> int:
+    """Evaluates the dirty persons, and those whose day has come since the last time, and marks memberships dirty.
+
+    `full`: everybody, not only these; the result is the same, the cost is not. Gives how many entered or left.
+    """
+    with engine.begin() as db:
+        taken = take(db, ("person", "consent"))
+        agreed = taken.filter(pc.equal(taken["entity"], "consent"))["subject"]
+        persons = taken.filter(pc.equal(taken["entity"], "person"))
+        by_value = refresh(db, hub, persons["subject"], now=now)
+        values.stage(db, persons["subject"], pc.fill_null(persons["because"], CHANGED))
+        others = by_value.filter(pc.invert(pc.is_in(by_value, persons["subject"]))).to_pylist()
+        values.stage_more(db, "select unnest(cast(:others as text[])) as person_id", DAY_CAME, others=others)
+        local = now.astimezone(ZoneInfo(hub.entry.timezone))
+        live = store.live(db)
+        moves = evaluated(Look(db, now, local, full or values.staged(db) > MANY), segments(hub))
+        _tell(db, moves, live, agreed)
+    return sum(_moved(one).num_rows for one in moves.values())
+
+
+def evaluated(look: Look, all_segments: tuple[Compiled, ...]) -> dict[str, pa.Table]:
+    """MOVES by segment; those whose file is gone are emptied."""
+    known = store.definitions(look.db)
+    moves = {one.name: _settled(look, one, known.get(one.name)) for one in all_segments}
+    for name in known.keys() - moves.keys():
+        moves[name] = store.end(look.db, name, now=look.now)
+    return moves
+
+
+def _settled(look: Look, one: Compiled, row: Any) -> pa.Table:
+    body = {"segment": one.segment.model_dump(mode="json", by_alias=True), "query": one.query}
+    is_new = row is None or row.body != body
+    if is_new:
+        store.keep(look.db, one.name, body, look.now)
+    if one.segment.refresh == "once" and not is_new:
+        return store.follow(look.db, one.name, hold_out=one.segment.hold_out, now=look.now)
+    if not (look.whole or is_new):
+        _stage_ripe(look, one, row.evaluated_at)
+    return _settle(look, one, whole=look.whole or is_new)
+
+
+def _stage_ripe(look: Look, one: Compiled, then: datetime) -> None:
+    """Persons whom the time brought in or out since `then`, and those who moved in a segment that is referred to."""
+    then = then.astimezone(look.local.tzinfo)
+    if one.segment.refresh != "daily" or then.date() != look.local.date():
+        for ripening in one.ripenings:
+            values.stage_more(look.db, ripening.query, DAY_CAME, **ripening.between(then, look.local))
+        store.looked(look.db, one.name, at=look.now)
+    for other in one.refers:
+        query = "select person_id from segment.change where segment = :other and at = :now"
+        values.stage_more(look.db, query, f"membership of {other} changed", other=other, now=look.now)
+
+
+def _settle(look: Look, one: Compiled, *, whole: bool) -> pa.Table:
+    opens = polite(one.segment.hours, look.local)
+    said = {
+        **one.parameters(look.local),
+        "now": look.now,
+        "hold_out": one.segment.hold_out,
+        "may_enter": opens is None,
+    }
+    if whole:
+        moves = store.settle(look.db, one.name, one.query, said, everybody=EVERYBODY)
+        store.looked(look.db, one.name, at=look.now, whole=look.now)
+    else:
+        moves = store.settle(look.db, one.name, one.among, said)
+    waiting = moves.filter(pc.equal(moves["change"], "waits"))["person_id"]
+    mark(look.db, "person", waiting, f"{one.name} waited for a polite hour", opens)
+    return moves
+
+
+def _moved(moves: pa.Table) -> pa.Table:
+    return moves.filter(pc.not_equal(moves["change"], "waits"))
+
+
+def _tell(db: Database, moves: dict[str, pa.Table], live: frozenset[str], agreed: pa.ChunkedArray) -> None:
+    """Marks what channels must be told: comings and goings of live segments, and members whose consent changed."""
+    for name, moved in moves.items():
+        if name in live:
+            subjects = pc.binary_join_element_wise(name, _moved(moved)["person_id"], "/")
+            mark(db, "member", subjects, f"segment {name}")
+    if len(agreed):
+        mark(db, "member", store.memberships_of(db, agreed.to_pylist()), "consent")

@@ -1,0 +1,101 @@
+"""What people bought and what it says of them, kept up to date: sums for those whose orders changed, scores by models
+that are dated. Borders of RFM are drawn daily, purchase and spending are learnt weekly, everybody is scored monthly.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlalchemy import Connection as Database
+
+from dagster_project.connections import Hub
+from dagster_project.store.people import values as store
+from mappings.segments import clv
+from mappings.segments.rfm import Borders, borders
+from mappings.segments.score import Models, moments, numbers, rfm, scored, stages, worth
+from mappings.segments.value import person_values
+
+PAGE = 200_000
+"""Persons whose orders are in memory at a time."""
+REFIT = timedelta(days=7)
+STALE = timedelta(days=30)
+ENOUGH = 100
+"""Buyers with repeats from which their habits can be learnt."""
+
+
+def refresh(db: Database, hub: Hub, persons: pa.ChunkedArray | pa.Array, *, now: datetime) -> pa.ChunkedArray:
+    """Adds up the orders of these persons anew; then lets time and the day's models work on everybody.
+
+    Gives the persons whose values changed, of these and of others.
+    """
+    today = now.astimezone(ZoneInfo(hub.entry.timezone)).date()
+    by = models(db, today)
+    changed = [_added_up(db, hub, page, by, today) for page in _pages(persons)]
+    changed.append(store.put(db, _some(stages, store.stored(db, "lifecycle_until <= :today", today=today), today)))
+    return pa.chunked_array([chunk for one in (*changed, *daily(db, today)) for chunk in one.chunks], pa.string())
+
+
+def _pages(persons: pa.ChunkedArray | pa.Array) -> Iterator[pa.ChunkedArray | pa.Array]:
+    return (persons.slice(start, PAGE) for start in range(0, len(persons), PAGE))
+
+
+def _added_up(db: Database, hub: Hub, persons: Any, by: Models, today: date) -> pa.ChunkedArray:
+    store.stage(db, persons)
+    values = person_values(store.orders(db, hub.entry.currency, hub.entry.timezone))
+    store.forget(db, persons.filter(pc.invert(pc.is_in(persons, values["person_id"]))))
+    return store.put(db, scored(values, by, today))
+
+
+def _some(score: Any, values: pa.Table, *by: Any) -> pa.Table:
+    """The columns that a score gives, for these persons."""
+    return pa.table({"person_id": values["person_id"], **score(values, *by)})
+
+
+# ── models ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def models(db: Database, today: date) -> Models:
+    """What was learnt last."""
+    drawn, purchasing, spending = (store.model(db, kind, today)[0] for kind in ("rfm", "purchasing", "spending"))
+    return Models(
+        Borders(**{name: tuple(edges) for name, edges in drawn.items()}) if drawn else None,
+        clv.Purchasing(**purchasing) if purchasing else None,
+        clv.Spending(**spending) if spending else None,
+    )
+
+
+def daily(db: Database, today: date) -> Iterator[pa.ChunkedArray]:
+    """Once a local day: new borders, new habits when a week is over, and everybody who was not scored for a month."""
+    if store.model(db, "rfm", today)[1] == today:
+        return
+    everybody = store.stored(db, "days > 0")
+    if not everybody.num_rows:
+        return
+    drawn = borders(moments(everybody), numbers(everybody, "orders"), numbers(everybody, "sum"))
+    store.keep_model(db, "rfm", today, asdict(drawn), everybody.num_rows)
+    yield store.put(db, _some(rfm, everybody, Models(drawn)))
+    learnt = store.model(db, "purchasing", today)[1]
+    if learnt is None or today - learnt >= REFIT:
+        _learn(db, today)
+    by = models(db, today)
+    if by.purchasing:
+        stale = store.stored(db, "days > 0 and (as_of <= :day or alive is null)", day=today - STALE)
+        yield store.put(db, _some(worth, stale, by, today))
+
+
+def _learn(db: Database, today: date) -> None:
+    """Habits of purchase and, where amounts do not grow with it, of spending; nothing where too few bought twice."""
+    alike = store.buyers(db, today)
+    cells = clv.Cells(*(numbers(alike, name) for name in ("frequency", "recency", "age", "count")))
+    repeaters = int(cells.count[cells.frequency > 0].sum())
+    if repeaters < ENOUGH:
+        return
+    store.keep_model(db, "purchasing", today, asdict(clv.fit_purchasing(cells)), int(cells.count.sum()))
+    spent = store.amounts(db)
+    often, average = numbers(spent, "frequency"), numbers(spent, "average")
+    apart = len(often) >= ENOUGH and abs(clv.amounts_grow_with_purchases(often, average)) < clv.TOO_CORRELATED
+    store.keep_model(db, "spending", today, asdict(clv.fit_spending(often, average)) if apart else {}, len(often))

@@ -1,0 +1,58 @@
+"""Who opened what of whom: a line for every look at clear text, kept with the store."""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import Engine, text
+
+from dagster_project.store.people.keyring import keys
+from mappings.privacy.seal import SIV, WrongKey
+
+KINDS = ("phone", "email", "account", "evidence")
+
+_LOGGED = text("""
+insert into privacy.access_log (actor, purpose, object, person, fields, rows)
+values (:actor, :purpose, :object, :person, :fields, :rows)
+""")
+
+
+def logged(
+    engine: Engine,
+    *,
+    actor: str,
+    purpose: str,
+    object: str,
+    fields: Collection[str],
+    rows: int,
+    person: str | None = None,
+) -> None:
+    """Written before anything is shown. `person`: an id; it is kept as a pseudonym."""
+    pseudonym = None if person is None else keys().subject("person", person)
+    values = {"actor": actor, "purpose": purpose, "object": object, "person": pseudonym, "fields": list(fields)}
+    with engine.begin() as db:
+        db.execute(_LOGGED, {**values, "rows": rows})
+
+
+def opened(rows: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], set[str]]:
+    """The rows in clear text, whatever table they come from, and the names of columns that were sealed."""
+    found: set[str] = set()
+    clear = []
+    for row in rows:
+        shown = {name: _opened(value) for name, value in row.items()}
+        found |= {name for name, value in row.items() if shown[name] != value}
+        clear.append(shown)
+    return clear, found
+
+
+def _opened(value: Any) -> Any:
+    """A seal says under which key it lies, not what it is: each kind is tried."""
+    if isinstance(value, str) and value.startswith(SIV):
+        for kind in KINDS:
+            try:
+                return keys().open(value, kind)
+            except WrongKey:
+                continue
+        return value
+    if isinstance(value, dict):
+        return {name: _opened(part) for name, part in value.items()}
+    return [_opened(part) for part in value] if isinstance(value, list) else value

@@ -1,0 +1,247 @@
+"""Golden records: what records say of persons, weighed by survivorship, kept one row a person."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import pyarrow as pa
+from sqlalchemy import Connection, text
+
+from dagster_project.store.people import identity
+from dagster_project.store.people.keyring import keys
+from dagster_project.store.people.persons import PEOPLE
+from dagster_project.store.people.sealing import opened, sealed
+from dagster_project.store.people.source_records import LATEST, NAMELESS, UNDESCRIBED, clear, stage
+from dagster_project.store.tables import TABLES
+from dagster_project.store.transfer import read, upsert
+from mappings.identity.contacts import PLACEHOLDER_PHONES, RUNS, email_key
+from mappings.identity.increment import RECORDS
+from mappings.identity.normalise import DIGEST
+from mappings.identity.survivorship import GOLDEN, PINS, VALUES, Authority, golden
+from mappings.relations import unordered
+
+PAGE = 100_000
+"""Persons in memory at a time."""
+PLAIN = ("first_name", "last_name", "middle_name", "birth_date", "gender", "language", "city", "address")
+FIELDS = ("name", "phone", "email", "loyalty_id", "tag", *PLAIN)
+MANY = {"name": "names", "phone": "phones", "email": "emails", "loyalty_id": "loyalty_ids", "tag": "tags"}
+"""Field → the column that keeps all its values, the primary one first."""
+FULLEST = ("name", "first_name", "last_name", "middle_name", "address")
+
+SAID = pa.schema(
+    {"person_id": pa.string(), "record": pa.int64(), "connection": pa.string(), "name": pa.string()}
+    | dict.fromkeys(PLAIN, pa.string())
+    | dict.fromkeys(("phones", "emails", "loyalty_ids", "tags", "masked"), pa.list_(pa.string()))
+    | dict.fromkeys(("at", "seen"), pa.timestamp("us", "UTC"))
+)
+"""What a record says. `at`: when it said so; `seen`: since when the buyer is known there."""
+
+
+def authorities(order: Mapping[str, tuple[str, ...]]) -> dict[str, Authority]:
+    """`order`: field → connections, the most trusted first; `customer` stands for fields that are not named."""
+    return {
+        field: Authority(order.get(field) or order.get("customer", ()), field in MANY, field in FULLEST)
+        for field in FIELDS
+    }
+
+
+def refresh(db: Connection, people: pa.Table | None, order: Mapping[str, Authority], *, now: datetime) -> None:
+    """Makes the golden records of these persons (PEOPLE; None: of all) say what is best now; those of nobody go."""
+    concerned = read(db, "select person_id from identity.person where status = 'active'") if people is None else people
+    for start in range(0, concerned.num_rows, PAGE):
+        page = concerned.slice(start, PAGE).cast(PEOPLE)
+        _write(db, best(db, page, order), now)
+        stage(db, "people", page)
+        db.execute(text(_DROP.format(some="using people p where p.person_id = g.person_id and")))
+    if people is None:
+        db.execute(text(_DROP.format(some="where")))
+
+
+_DROP = """
+delete from identity.golden g {some}
+not exists (select from identity.person a where a.person_id = g.person_id and a.status = 'active')
+"""
+
+
+def best(db: Connection, people: pa.Table, order: Mapping[str, Authority]) -> pa.Table:
+    """Rows of identity.golden of these persons."""
+    told = said(db, people)
+    chosen = golden(_values(db, told), order, _pins(db, people))
+    return _rows(told, chosen)
+
+
+def primary(db: Connection, person: str, field: str, order: Mapping[str, Authority]) -> str | None:
+    """The value that wins by the rules alone, pins left aside."""
+    values = _values(db, said(db, pa.table([[person]], schema=PEOPLE)))
+    told = golden(values, order).to_pylist()
+    return next((row["value"] for row in told if row["field"] == field and row["place"] == 1), None)
+
+
+# ── what records say ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+_RECORDS = "people join identity.membership m using (person_id) join identity.source_record r using (record)"
+_PLAIN = ", ".join(f"c.{field}::text as {field}" for field in PLAIN)
+_DESCRIBED = f"""
+select m.person_id, r.record, r.connection, c.name, {_PLAIN},
+       c.phones, c.emails, c.loyalty_ids, c.tags, c.masked,
+       coalesce(c.updated_at, c.created_at, cast(c.source ->> 'observed_at' as timestamptz)) as at,
+       coalesce(c.created_at, r.first_seen) as seen
+from {_RECORDS} join canonical.customer c on c.connection = r.connection and c.external_id = r.external_id
+where r.kind = 'customer' and c.deleted_at is null
+"""
+_BARE = f"""
+select m.person_id, r.record, r.connection, l.contact_name as name,
+       array_remove(array[l.contact_phone], null) as phones, array_remove(array[l.contact_email], null) as emails,
+       array_remove(array[l.loyalty_id], null) as loyalty_ids, l.placed_at as at,
+       coalesce(l.placed_at, r.first_seen) as seen
+from {_RECORDS} left join {LATEST.format("r")} l on true
+where r.kind = 'customer' and {UNDESCRIBED.format("r")}
+"""
+_MOMENT = {"order": "o.placed_at", "contact_event": "o.at", "loyalty_entry": "o.at"}
+_MET = """
+select person_id, record, connection, name, array_remove(array[phone], null) as phones,
+       array_remove(array[email], null) as emails, array_remove(array[card], null) as loyalty_ids, at, at as seen
+from (
+  select distinct on (m.record) m.person_id, m.record, o.connection, {moment}, {contacts}
+  from people join identity.membership m using (person_id) join identity.mention n using (record)
+  join canonical."{entity}" o on o.connection = n.connection and o.external_id = n.external_id
+  where n.entity = '{entity}' order by m.record, {moment} desc) met(person_id, record, connection, at, name, phone,
+  email, card)
+"""
+
+
+def said(db: Connection, people: pa.Table) -> pa.Table:
+    """SAID by all records of these persons, in clear text."""
+    stage(db, "people", people)
+    queries = [_DESCRIBED, _BARE] + [
+        _MET.format(entity=entity, contacts=contacts, moment=_MOMENT[entity]) for entity, contacts in NAMELESS.items()
+    ]
+    return pa.concat_tables(_as_said(clear(db, one)) for one in queries)
+
+
+def _as_said(rows: pa.Table) -> pa.Table:
+    rows = opened("canonical.customer", rows)
+    missing = {name: pa.nulls(rows.num_rows, SAID.field(name).type) for name in SAID.names}
+    return pa.table({name: rows[name] if name in rows.column_names else missing[name] for name in SAID.names}).cast(
+        SAID
+    )
+
+
+_WHOLE = "coalesce(nullif(trim(name), ''), nullif(concat_ws(' ', last_name, first_name, middle_name), ''))"
+_UNPIVOTED = " union all ".join(
+    f"select person_id, '{field}', {field}, record, connection, null::boolean, null::varchar, \"at\" from said"
+    for field in PLAIN
+)
+_VALUES = f"""
+with called as (select *, {DIGEST.format("phone")} as digest from (select *, unnest(phones) as phone from said)),
+written as (
+  select *, {DIGEST.format("box")} as digest
+  from (select *, {email_key("email")} as box from (select *, lower(trim(unnest(emails))) as email from said))),
+keyed as (select i.record, i.kind, i.value, coalesce(s.status, 'ok') as status
+          from identifiers i left join stats s using (kind, value))
+select person_id, 'name' as field, {_WHOLE} as value, record, connection, null::boolean as verified,
+       null::varchar as status, "at" from said
+union all {_UNPIVOTED}
+union all select person_id, 'tag', unnest(tags), record, connection, null, null, "at" from said
+union all select person_id, 'loyalty_id', unnest(loyalty_ids), record, connection, null, null, "at" from said
+union all
+select c.person_id, 'phone', c.phone, c.record, c.connection, null,
+       case when list_contains(coalesce(c.masked, []), 'phone') then 'proxy'
+            when c.phone in (select unnest($fixed)) or right(c.phone, 7) in (select unnest($runs)) then 'placeholder'
+            when k.status is null then 'shared' else k.status end, c."at"
+from called c left join keyed k on k.record = c.record and k.kind = 'phone' and k.value = c.digest
+union all
+select w.person_id, 'email', w.email, w.record, w.connection, null,
+       case when list_contains(coalesce(w.masked, []), 'email') then 'proxy'
+            when k.status is null then 'placeholder' else k.status end, w."at"
+from written w left join keyed k on k.record = w.record and k.kind = 'email' and k.value = w.digest
+"""
+
+
+def _values(db: Connection, said: pa.Table) -> pa.Table:
+    """VALUES. A landline is no key, being nobody's own: it counts as shared."""
+    held = identity.identifiers_of(db, unordered("select distinct record from said", said=said).cast(RECORDS))
+    contacts = unordered("select * from k where kind in ('phone', 'email')", k=held).cast(held.schema)
+    return unordered(
+        _VALUES,
+        {"fixed": sorted(PLACEHOLDER_PHONES), "runs": sorted(RUNS)},
+        said=said,
+        identifiers=contacts,
+        stats=identity.stats_of(db, contacts),
+    ).cast(VALUES)
+
+
+# A pin of one who was merged holds for the survivor, and comes back with him when the merge is undone.
+_PINS = """
+with recursive whose (person_id, pinned) as (
+  select person_id, person_id from people
+  union
+  select w.person_id, p.person_id from whose w join identity.person p on p.merged_into = w.pinned
+)
+select distinct on (w.person_id, p.field) w.person_id, p.field, p.value, p.instead_of
+from whose w join identity.pin p on p.person_id = w.pinned
+order by w.person_id, p.field, w.pinned = w.person_id desc, p.at desc
+"""
+
+
+def _pins(db: Connection, people: pa.Table) -> pa.Table:
+    stage(db, "people", people)
+    return _clear_pins(read(db, _PINS))
+
+
+CONTACTS = ("phone", "email")
+"""Fields that are sealed at rest, pins of them too."""
+
+
+def _clear_pins(rows: pa.Table) -> pa.Table:
+    """Pins are few: one by one."""
+    told = rows.to_pylist()
+    for pin in told:
+        if pin["field"] in CONTACTS:
+            pin.update({name: pin[name] and keys().open(pin[name], pin["field"]) for name in ("value", "instead_of")})
+    return pa.Table.from_pylist(told, schema=PINS)
+
+
+# ── one row a person ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+_FIRSTS = ", ".join(
+    f"max(value) filter (field = '{field}' and place = 1) as {field}" for field in FIELDS if field != "tag"
+)
+_LISTS = ", ".join(
+    f"coalesce(list(value order by place) filter (field = '{field}'), []) as {column}" for field, column in MANY.items()
+)
+_ROWS = f"""
+with wide as (
+  select person_id, {_FIRSTS}, {_LISTS},
+         to_json(map_from_entries(list({{'k': field, 'v': json_object(
+           'connection', connection, 'record', record::varchar, 'at', "at", 'rule', rule)}} order by field)
+           filter (place = 1 and field <> 'tag'))) as provenance
+  from chosen group by person_id),
+counted as (select person_id, count(*) as records, min(seen) as first_seen, max("at") as last_seen from said group by 1)
+select c.person_id, w.* exclude (person_id, provenance, birth_date, {", ".join(MANY.values())}),
+       w.birth_date::date as birth_date, coalesce(w.provenance, '{{}}')::varchar as provenance,
+       {", ".join(f"coalesce(w.{column}, []) as {column}" for column in MANY.values())},
+       c.records, c.first_seen, c.last_seen
+from counted c left join wide w using (person_id)
+"""
+
+
+def _rows(said: pa.Table, chosen: pa.Table) -> pa.Table:
+    return unordered(_ROWS, said=said, chosen=chosen.cast(GOLDEN))
+
+
+_NEWER = """
+update identity.golden g set version = g.version + 1, updated_at = :now
+from renewed r where r.person_id = g.person_id
+"""
+
+
+def _write(db: Connection, rows: pa.Table, now: datetime) -> None:
+    stage(db, "people", rows.select(["person_id"]).cast(PEOPLE))
+    there = read(db, "select person_id from people join identity.golden using (person_id)")
+    changed = upsert(db, TABLES["identity.golden"], sealed("identity.golden", rows), ["person_id"])
+    stage(
+        db,
+        "renewed",
+        unordered("select person_id from c semi join t using (person_id)", c=changed, t=there).cast(PEOPLE),
+    )
+    db.execute(text(_NEWER), {"now": now})

@@ -1,0 +1,172 @@
+"""Persons: which record is whom, what became of them, who lives with whom."""
+
+import os
+from datetime import datetime
+
+import pyarrow as pa
+from sqlalchemy import Connection, text
+
+from dagster_project.store.people.source_records import stage
+from dagster_project.store.tables import TABLES
+from dagster_project.store.transfer import copy_in, read
+from mappings.identity.ids import MEMBERSHIP, PERSONS, Fresh, Identities, uuid7s
+from mappings.relations import unordered
+
+PEOPLE = pa.schema({"person_id": pa.string()})
+MOVED = pa.schema({"record": pa.int64(), "was": pa.string(), "person_id": pa.string()})
+"""Records that went from one person to another; null: from nobody, to nobody."""
+
+
+def fresh(now: datetime) -> Fresh:
+    return lambda count: uuid7s(count, int(now.timestamp() * 1000), os.urandom(16 * count))
+
+
+# ── as they were ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def held(db: Connection, records: pa.Table | None = None) -> pa.Table:
+    """MEMBERSHIP of all records of the persons that have any of these; None: of everybody."""
+    if records is None:
+        return read(db, "select record, person_id from identity.membership").cast(MEMBERSHIP)
+    stage(db, "asked", records)
+    mine = "select distinct person_id from asked join identity.membership using (record)"
+    found = read(db, f"select m.record, m.person_id from ({mine}) p join identity.membership m using (person_id)")
+    return found.cast(MEMBERSHIP)
+
+
+def created(db: Connection, held: pa.Table) -> pa.Table:
+    """PERSONS of this membership."""
+    stage(db, "people", _people(held))
+    found = read(db, "select p.person_id, p.created_at from people join identity.person p using (person_id)")
+    return found.cast(PERSONS)
+
+
+# What a person was when it ended stands in the event that ended it. Whoever went into one that went on into another
+# comes back too.
+_FORMER = """
+with recursive ended as (
+  select p.person_id from people h join identity.person p on p.merged_into = h.person_id
+  union
+  select p.person_id from ended e join identity.person p on p.merged_into = e.person_id
+), last_words as (
+  select distinct on (v.person_id) v.person_id, v.seq from ended join identity.person_event v using (person_id)
+  where v.kind = 'merged' order by v.person_id, v.seq desc
+)
+select unnest(v.records) as record, v.person_id from last_words join identity.person_event v using (person_id, seq)
+"""
+
+
+def former(db: Connection, held: pa.Table) -> pa.Table:
+    """MEMBERSHIP, at their end, of persons that were merged into those of `held` and have not come back since."""
+    stage(db, "people", _people(held))
+    return read(db, _FORMER).cast(MEMBERSHIP)
+
+
+def _people(membership: pa.Table) -> pa.Table:
+    return unordered("select distinct person_id from m where person_id is not null", m=membership).cast(PEOPLE)
+
+
+# ── as they are ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+_GONE = """
+delete from identity.membership m using was w
+where m.record = w.record and not exists (select from becomes b where b.record = w.record)
+"""
+_BELONG = """
+insert into identity.membership as m (record, person_id, since)
+select record, person_id, :now from becomes order by record
+on conflict (record) do update set person_id = excluded.person_id, since = excluded.since
+where m.person_id <> excluded.person_id
+"""
+_PERSONS = """
+insert into identity.person as p (person_id, status, created_at, records)
+select person_id, 'active', :now, count(*) from becomes group by person_id order by person_id
+on conflict (person_id) do update set status = 'active', merged_into = null, records = excluded.records
+where (p.status, p.records) is distinct from ('active', excluded.records)
+"""
+_ENDED = """
+update identity.person p set status = e.kind, merged_into = e.other_id, records = 0
+from happened e where e.person_id = p.person_id and e.kind in ('merged', 'retired')
+"""
+
+
+def settle(db: Connection, named: Identities, held: pa.Table, *, cause: str | None, now: datetime) -> pa.Table:
+    """Makes the tables say who is who now; gives the MOVED."""
+    stage(db, "was", held)
+    stage(db, "becomes", named.membership)
+    stage(db, "happened", named.events.select(["person_id", "kind", "other_id"]))
+    for statement in (_GONE, _BELONG, _PERSONS, _ENDED):
+        db.execute(text(statement), {"now": now})
+    copy_in(db, TABLES["identity.person_event"], _dated(named.events, cause, now))
+    return unordered(
+        """
+        select record, h.person_id as was, n.person_id from h full join n using (record)
+        where h.person_id is distinct from n.person_id
+        """,
+        h=held,
+        n=named.membership,
+    ).cast(MOVED)
+
+
+def _dated(events: pa.Table, cause: str | None, now: datetime) -> pa.Table:
+    count = events.num_rows
+    told = events.append_column("cause", pa.repeat(pa.scalar(cause, pa.string()), count))
+    return told.append_column("at", pa.repeat(pa.scalar(now, pa.timestamp("us", "UTC")), count))
+
+
+# ── who lives with whom ───────────────────────────────────────────────────────────────────────────────────────────────
+
+# From persons along the values they share with others, as far as it leads; a value of everybody leads nowhere.
+_NEIGHBOURS = """
+with recursive near (person_id) as (
+  select person_id from people
+  union
+  select o.person_id from near n cross join lateral (
+    select distinct x.person_id
+    from identity.membership m
+    join identity.identifier i on i.record = m.record and i.kind in ('phone', 'email', 'address')
+    join identity.identifier_stat s on s.kind = i.kind and s.value = i.value
+      and s.status in ('ok', 'shared') and s.records > 1
+    join identity.identifier j on j.kind = i.kind and j.value = i.value
+    join identity.membership x on x.record = j.record
+    where m.person_id = n.person_id) o
+) select person_id from near
+"""
+_MATES = """
+select person_id from people
+union select o.person_id from people p join identity.household h using (person_id)
+  join identity.household o using (household_id)
+"""
+
+
+def neighbours(db: Connection, people: pa.Table) -> pa.Table:
+    """PEOPLE who share something with these, or with whom they share a household, and so on."""
+    stage(db, "people", people)
+    stage(db, "people", read(db, _MATES).cast(PEOPLE))
+    return read(db, _NEIGHBOURS).cast(PEOPLE)
+
+
+def membership_of(db: Connection, people: pa.Table) -> pa.Table:
+    stage(db, "people", people)
+    found = read(db, "select m.record, m.person_id from people join identity.membership m using (person_id)")
+    return found.cast(MEMBERSHIP)
+
+
+def households(db: Connection, people: pa.Table | None = None) -> pa.Table:
+    """person_id, household_id, since: of some or of all."""
+    if people is None:
+        return read(db, "select person_id, household_id, since from identity.household")
+    stage(db, "people", people)
+    return read(
+        db, "select h.person_id, h.household_id, h.since from people join identity.household h using (person_id)"
+    )
+
+
+def replace_households(db: Connection, people: pa.Table | None, rows: pa.Table) -> None:
+    """Makes the households of `people` (None: of all) these rows: person_id, household_id, since."""
+    if people is None:
+        db.execute(text("truncate identity.household"))
+    else:
+        stage(db, "people", people)
+        db.execute(text("delete from identity.household h using people p where h.person_id = p.person_id"))
+    copy_in(db, TABLES["identity.household"], rows)
