@@ -6,7 +6,6 @@ from typing import Any
 from connectors.bitrix24.simulator.door import Method, Refusal, Rows, listed
 from connectors.bitrix24.simulator.lists import page_of, selected
 from connectors.bitrix24.simulator.portal import GOODS, KINDS, LINK, OFFERS, OWN_FIELDS, SEMANTICS, Portal, Row
-from mappings.tables import convert
 
 PLAIN_FIELDS = {
     "CONTACT": {
@@ -68,14 +67,8 @@ def find_by_contact(portal: Portal, params: Row) -> Any:
     kind, values = params.get("type"), listed(params.get("values"))
     if kind not in ("PHONE", "EMAIL") or len(values) > 20:
         raise Refusal(400, "", "Invalid parameters")
-    same = convert.phone if kind == "PHONE" else convert.email
-    wanted = {same(value) for value in values} - {None}
     kinds = [params["entity_type"]] if params.get("entity_type") else KINDS[:3]
-    found = {
-        one: [int(key) for key, row in portal.crm[one].items()
-              if wanted & {same(element["VALUE"]) for element in row.get(kind) or ()}]
-        for one in kinds
-    }  # fmt: skip
+    found = {one: portal.bearing(one, kind, values) for one in kinds}
     return {one: ids for one, ids in found.items() if 0 < len(ids) < 20} or []
 
 

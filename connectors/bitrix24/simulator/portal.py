@@ -1,12 +1,15 @@
 """The portal's own data, as its API shows it: older methods in upper case and text, newer ones in camel case."""
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
 from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
+
+from mappings.tables import convert
 
 Row = dict[str, Any]
 
@@ -18,11 +21,16 @@ STAGES = ("NEW", "PREPARATION", "PREPAYMENT_INVOICE", "EXECUTING", "FINAL_INVOIC
 SEMANTICS = {"WON": "S", "LOSE": "F", "APOLOGY": "F"}
 OWN_FIELDS = {"UF_CRM_SEGMENTS": True, "UF_CRM_CITY": False}
 """Field of the merchant's own → whether it holds several values."""
+SAME: dict[str, Callable[[Any], str | None]] = {"PHONE": convert.phone, "EMAIL": convert.email}
+"""Which values of a multi-field are one contact, however they are written."""
 
 
 @dataclass
 class Portal:
-    """`crm`: kind → id → row, kinds as in events. `catalogue`: list → rows. `queue`: offline events."""
+    """`crm`: kind → id → row, kinds as in events. `catalogue`: list → rows. `queue`: offline events.
+
+    `bearers`: (kind, PHONE or EMAIL, normalised value) → ids of the cards that bear it, or once did.
+    """
 
     clock: Callable[[], datetime]
     crm: dict[str, dict[int, Row]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
@@ -31,6 +39,7 @@ class Portal:
         default_factory=lambda: {"products": [], "prices": [], "stores": [], "storeProducts": [], "orders": []}
     )
     queue: dict[tuple[str, int], Row] = field(default_factory=dict)
+    bearers: dict[tuple[str, str, str | None], set[int]] = field(default_factory=lambda: defaultdict(set))
     required: tuple[str, ...] = ()
     numbers: dict[str, "count[int]"] = field(default_factory=dict)
 
@@ -48,7 +57,7 @@ class Portal:
         self.crm[kind][key] = row
         for name in ("PHONE", "EMAIL"):
             for element in fields.get(name) or ():
-                self.multi(row, name, element)
+                self.multi(kind, row, name, element)
         self.happened(kind, "ADD", key)
         return key
 
@@ -59,7 +68,7 @@ class Portal:
         for name, value in fields.items():
             if name in ("PHONE", "EMAIL"):
                 for element in value:
-                    self.multi(row, name, element)
+                    self.multi(kind, row, name, element)
             else:
                 row[name] = value
         if repr(row) != before:
@@ -70,19 +79,29 @@ class Portal:
         del self.crm[kind][key]
         self.happened(kind, "DELETE", key)
 
-    def multi(self, row: Row, name: str, element: Row) -> None:
+    def multi(self, kind: str, row: Row, name: str, element: Row) -> None:
         """With an ID an element is edited or, emptied, deleted; without one it is added, however often it comes."""
         there: list[Row] = row.setdefault(name, [])
         key = str(element.get("ID") or "")
         found = next((one for one in there if one["ID"] == key), None)
         if found is None and not key and element.get("VALUE"):
-            kind = element.get("VALUE_TYPE") or "WORK"
-            there.append({"ID": str(self.next("FM")), "VALUE_TYPE": kind, "VALUE": element["VALUE"], "TYPE_ID": name})
+            use = element.get("VALUE_TYPE") or "WORK"
+            there.append({"ID": str(self.next("FM")), "VALUE_TYPE": use, "VALUE": element["VALUE"], "TYPE_ID": name})
         elif found is not None and (element.get("DELETE") == "Y" or not element.get("VALUE")):
             there.remove(found)
         elif found is not None:
             found.update({part: element[part] for part in ("VALUE", "VALUE_TYPE") if element.get(part)})
         row["HAS_PHONE" if name == "PHONE" else "HAS_EMAIL"] = "Y" if there else "N"
+        self.bearers[kind, name, SAME[name](element.get("VALUE"))].add(int(row["ID"]))
+
+    def bearing(self, kind: str, name: str, values: Iterable[Any]) -> list[int]:
+        """Ids of the cards of a kind that bear one of the values now, by rising id."""
+        wanted = {SAME[name](value) for value in values} - {None}
+        cards = self.crm[kind]
+        once = {key for value in wanted for key in self.bearers[kind, name, value] if key in cards}
+        return sorted(
+            key for key in once if wanted & {SAME[name](element["VALUE"]) for element in cards[key].get(name) or ()}
+        )
 
     def happened(self, kind: str, what: str, key: int) -> None:
         """The queue keeps the last state of each object only."""

@@ -149,7 +149,7 @@ def test_a_portal_that_ignores_dates_in_filters_is_found_out(empty, settings, mo
 
     empty.add("CONTACT", {"NAME": "Әлия"})
     check(settings(empty))
-    monkeypatch.setattr(lists, "fits", lambda row, where: True)
+    monkeypatch.setattr(lists, "_condition", lambda name, wanted: lambda row: True)
     with pytest.raises(ConfigError, match="set `dates: space`"):
         check(settings(empty))
 
