@@ -2,7 +2,7 @@
 
 import typer
 
-from dagster_project.commands import connectors, hub, person, plans, privacy, quarantine, sandbox, segment
+from dagster_project.commands import connectors, hub, order, person, plans, privacy, quarantine, sandbox, segment
 
 app = typer.Typer(
     name="keruen",
@@ -26,6 +26,7 @@ for command in (
     hub.schema,
 ):
     app.command()(command)
+app.add_typer(order.app, name="order", help="What only a person may ask of an order: cancel it or a part, goods came.")
 person.app.add_typer(privacy.person)
 app.add_typer(person.app, name="person", help="Who is who: look, merge, split, take back, pin, review, forget.")
 app.add_typer(quarantine.app, name="quarantine", help="Records set aside: look, replay after a fix, drop.")

@@ -64,6 +64,7 @@ CONNECTOR = ConnectorSpec(
         Sink("stock.push", deliver=push_stock, read_back=shown_stock, hint="Presence goes with the count."),
         Sink(
             "order.status", deliver=move_order, read_back=shown_status, same=reached, batch=1, needs_listing=False,
+            asks=frozenset({"cancelled"}),
             hint="Accepts, completes and cancels orders.",
         ),
     ),

@@ -20,7 +20,8 @@ class Change:
     """One difference to write.
 
     `external_id`: the channel's id of the listing or order. `value`: the absolute value it should show (stock: a
-    number, or a mapping point → number; price: Decimal text; order.status: `{"status", "reason"?}`; order.push: a
+    number, or a mapping point → number; price: Decimal text; order.status: `{"status"}` and, of what the sink `asks`,
+    `reason`, `comment`, `arrived`, and `keep` (line → what stays of it: `quantity`, `weight_g`); order.push: a
     canonical order as JSON; segment.push: `{"audience", "member": true|false}`; customer.push: a person's names,
     phones, emails, birth_date, city).
     `key`: idempotency key. `about`: facts of the subject a channel wants beside the value (name, brand, currency …; for

@@ -152,6 +152,7 @@ class Sink:
     `same(value, observed)`: whether what is shown is what was wanted, where plain equality is too strict.
     `by_point`: stock values are mappings point → quantity. `needs_listing`: only subjects listed on the channel belong.
     `belongs(config, sku, about)`: why a SKU cannot be on the channel (the rule that excludes it), None where it can.
+    `asks`: what a person may ask of an order there (`cancelled`, `returned`, `arrived`, `keep`); no more is ever sent.
     `reaches`: the channel of consent (email, sms, ads …) by which what is written here comes to a person; None where it
     only changes a record about them.
     `hint`: for a merchant, what the channel does with it.
@@ -168,6 +169,7 @@ class Sink:
     needs_listing: bool = True
     belongs: Callable[[Any, str, Mapping[str, Any]], str | None] = lambda config, sku, about: None
     login: Callable[[Any], tuple[str, str] | None] = lambda config: None
+    asks: frozenset[str] = frozenset()
     reaches: str | None = None
     hint: str = ""
 

@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
@@ -28,12 +29,12 @@ DESIRED = pa.schema(
 ORDER_KEYS = {"connections": "connection", "ids": "external_id"}
 NEVER_MIND = ("cancelled", "returning", "returned")
 
+_SALE = "o.kind = 'sale' and o.copy_of is null and o.deleted_at is null and {these}"
 # Orders that were over before they were ever ours to move have no row in the ledger.
-_CONCERNED = """
-o.kind = 'sale' and o.copy_of is null and o.deleted_at is null and {these}
-and (o.status not in ('completed','cancelled','returned')
-     or exists (select from ledger.item i where i.connection = :queue and i.capability = :capability
-                and i.subject = o.connection || ':' || o.external_id))
+_OURS = """
+(o.status not in ('completed','cancelled','returned')
+ or exists (select from ledger.item i where i.connection = :queue and i.capability = :capability
+            and i.subject = o.connection || ':' || o.external_id))
 """
 
 
@@ -61,8 +62,10 @@ def _asked(
 
 # The lines of a system that counts its own stock are promised by its own books.
 _STANDING = f"""
-select o.external_id, o.status, lines.number, lines.promised, lines.short, copy.status as copied
+select o.external_id, o.status, lines.number, lines.promised, lines.short, copy.status as copied, r.asked,
+       r.asked_by || case when r.why <> '' then ': ' || r.why else '' end as asked_by
 from canonical."order" o
+left join hub.order_request r using (connection, external_id)
 cross join lateral (
   select count(*) as number,
          count(*) filter (where r.state in ('active', 'consumed') or own_books) as promised,
@@ -80,7 +83,7 @@ left join lateral (
   where b.connection = :keeper and b.entity = 'order' and b.our_id = o.connection || ':' || o.external_id
   order by c.placed_at limit 1
 ) copy on true
-where o.connection = any(:origins) and {_CONCERNED}
+where o.connection = any(:origins) and {_SALE} and (r.asked is not null or {_OURS})
 """
 
 
@@ -95,17 +98,20 @@ def statuses(hub: Hub, connection: Connection, queue: Queue, slice: Slice) -> Fa
     for order in orders:
         subject = f"{connection.name}:{order.external_id}"
         wish = _wish(order, told.get(subject), keeper)
-        shown[subject] = as_json({"status": wish.shown})
+        shown[subject] = as_json(wish.seen)
         desired.append(
-            {"subject": subject, "value": None if wish.hold else as_json({"status": wish.status}), "hold": wish.hold,
+            {"subject": subject, "value": None if wish.hold else as_json(wish.value), "hold": wish.hold,
              "external_id": order.external_id, "because": wish.because}
         )  # fmt: skip
     return Faced(_table(desired), items, slice.restless(queue), _values(shown))
 
 
 def _wish(order: Row[Any], told: str | None, keeper: str | None) -> Wish:
-    said = told and json.loads(told)["status"]
-    return wished(Standing(order.status, said, order.number, order.promised, order.short or (), order.copied, keeper))
+    heard = json.loads(told) if told else {}
+    standing = Standing(
+        order.status, heard.get("status"), order.number, order.promised, order.short or (), order.copied, keeper
+    )
+    return wished(replace(standing, asked=order.asked or {}, by=order.asked_by or "", heard=heard))
 
 
 # ── copies elsewhere ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -117,7 +123,7 @@ left join lateral (
   where b.connection = :queue and b.entity = 'order' and b.our_id = o.connection || ':' || o.external_id
   order by b.since limit 1
 ) copy on true
-where o.connection = any(:origins) and {_CONCERNED}
+where o.connection = any(:origins) and {_SALE} and {_OURS}
 """
 _LINES = text("""
 select l.*, v.external_id as bound_to

@@ -409,6 +409,16 @@ cursor = table(
     doc="Position of each resource, written with the rows it stands for. fresh_at: last run that ended normally.",
 )
 
+hint = table(
+    "hint",
+    "hub",
+    key("connection"),
+    key("resource"),
+    key("key"),
+    Column("heard_at", MOMENT, nullable=False),
+    doc="Records of which a vendor's call said that something happened to them, until they are read again.",
+)
+
 dirty = table(
     "dirty",
     "hub",
@@ -434,6 +444,18 @@ binding = table(
     Column("confidence", Numeric(4, 3)),
     Index("binding_ours", "connection", "entity", "our_id"),
     doc="External id to canonical id. entity: variant (to sku), location, order (copy to connection:id of its origin).",
+)
+
+order_request = table(
+    "order_request",
+    "hub",
+    key("connection"),
+    key("external_id"),
+    Column("asked", JSONB, nullable=False),
+    Column("asked_by", Text, nullable=False),
+    Column("why", Text),
+    Column("at", MOMENT, nullable=False),
+    doc="What a person asked of an order at its origin: an end, lines to keep, that a pre-order's goods arrived.",
 )
 
 sku_claim = table(

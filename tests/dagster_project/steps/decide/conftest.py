@@ -40,7 +40,7 @@ SPECS = {
         sinks=(
             Sink("stock.push", deliver=takes, needs_listing=False),
             Sink("price.push", deliver=takes, needs_listing=False),
-            Sink("order.status", deliver=takes, needs_listing=False),
+            Sink("order.status", deliver=takes, needs_listing=False, asks=frozenset({"cancelled", "keep", "returned"})),
         ),
         channel="marketplace",
     ),
