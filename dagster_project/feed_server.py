@@ -1,4 +1,6 @@
-"""The feed server: `/feeds/<connection>.xml` for channels that fetch a price list. Bind it to 127.0.0.1.
+"""The feed server: `/feeds/<connection>.xml` for channels that fetch a price list, and the hooks of vendors who call.
+
+Bind it to 127.0.0.1.
 
 Every request is logged in hub.feed_fetch. A version fetched whole is what confirms its rows, so an answer counts as
 complete only if its last byte was handed over while the client was still there.
@@ -28,6 +30,7 @@ from connectors.sdk.errors import ConfigError
 from connectors.sdk.spec import Sink
 from dagster_project import clock
 from dagster_project.connections import Connection, Hub
+from dagster_project.hooks import hook_route
 from dagster_project.store import feed_files
 from dagster_project.store.feed import log_fetch
 from dagster_project.store.feed_files import FeedFile
@@ -60,7 +63,8 @@ def feed_app(
             await note(answer.status_code, file and file.version)
         return answer
 
-    return Starlette(routes=[Route("/feeds/{connection}.xml", feed, methods=["GET", "HEAD"])])
+    feeds = Route("/feeds/{connection}.xml", feed, methods=["GET", "HEAD"])
+    return Starlette(routes=[feeds, hook_route(engine, hub, now)])
 
 
 def _snapshot(connection: Connection | None) -> Sink | None:

@@ -6,6 +6,7 @@ Anything else is private.
 
 from connectors.sdk.auth import ApiKey, Basic, Bearer, Rotating
 from connectors.sdk.breaker import Breaker
+from connectors.sdk.calls import Call, Heard
 from connectors.sdk.config import ConnectionConfig, HubPath, known_zone, zone_validator
 from connectors.sdk.deliver import Accepted, Change, Deferred, Outcome, Rejected, Step, Unknown, in_turn, outcomes
 from connectors.sdk.errors import (
@@ -34,9 +35,9 @@ from connectors.sdk.spec import (
 )  # fmt: skip
 
 __all__ = [
-    "CAPABILITIES", "SDK_VERSION", "Accepted", "ApiKey", "Basic", "Bearer", "Breaker", "Change", "ConfigError",
-    "ConnectionConfig", "ConnectorSpec", "ContractError", "Deferred", "FileDrop", "Http", "HubBug", "HubError",
-    "HubPath", "Offer", "Outcome", "Page", "Record", "Rejected", "RejectedError", "Reply", "Resource", "Rotating",
-    "Since", "Sink", "Snapshot", "Step", "TransientError", "UnansweredError", "Unknown", "in_turn", "known_zone",
-    "outcomes", "redacted", "sample", "standard_retry_after", "zone_validator",
+    "CAPABILITIES", "SDK_VERSION", "Accepted", "ApiKey", "Basic", "Bearer", "Breaker", "Call", "Change", "ConfigError",
+    "ConnectionConfig", "ConnectorSpec", "ContractError", "Deferred", "FileDrop", "Heard", "Http", "HubBug",
+    "HubError", "HubPath", "Offer", "Outcome", "Page", "Record", "Rejected", "RejectedError", "Reply", "Resource",
+    "Rotating", "Since", "Sink", "Snapshot", "Step", "TransientError", "UnansweredError", "Unknown", "in_turn",
+    "known_zone", "outcomes", "redacted", "sample", "standard_retry_after", "zone_validator",
 ]  # fmt: skip

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, Literal
 
+from connectors.sdk.calls import Hear
 from connectors.sdk.config import ConnectionConfig
 from connectors.sdk.deliver import Change, Outcome
 from mappings.canonical.money import exact
@@ -23,7 +24,8 @@ class Since:
 
     `value`: the stored cursor less the lag, in the vendor's own notation, None on the first run. `full`: read it all
     (nightly). `open_keys`: raw keys whose orders are not final, for vendors without an updated-since filter. `now`: the
-    clock, passed in. `backfill`: how far back a first run goes.
+    clock, passed in. `backfill`: how far back a first run goes. `hinted`: keys of records that a call of the vendor
+    named since the last run: whatever their time says, they are to be read too.
     """
 
     value: str | None = None
@@ -31,6 +33,7 @@ class Since:
     open_keys: tuple[str, ...] = ()
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     backfill: timedelta = timedelta(days=90)
+    hinted: tuple[str, ...] = ()
 
     @property
     def first(self) -> bool:
@@ -196,7 +199,10 @@ class FileDrop:
 
 @dataclass(frozen=True)
 class ConnectorSpec:
-    """A connector. `order_authority`: statuses an ERP copy may move. `config` is the class of its settings."""
+    """A connector. `order_authority`: statuses an ERP copy may move. `config` is the class of its settings.
+
+    `hear`: reads the calls that the vendor makes to us, where it makes any (`connectors.sdk.calls`).
+    """
 
     name: str
     title: str
@@ -206,6 +212,7 @@ class ConnectorSpec:
     files: FileDrop | None = None
     channel: str | None = None
     check: Callable[[Any], None] | None = None
+    hear: Hear | None = None
     sdk: int = SDK_VERSION
 
     def resource(self, name: str) -> Resource:

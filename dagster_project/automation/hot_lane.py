@@ -18,11 +18,11 @@ from dagster_project.store.database import engine
 
 
 def hot_sensors(hub: Hub) -> list[SensorDefinition]:
-    """One per connection that has a hot resource."""
+    """One per connection that has a hot resource, or whose vendor calls."""
     return [
         hot_sensor(hub, connection)
         for connection in hub.connections.values()
-        if connection.spec and any(resource.hot for resource in connection.spec.resources)
+        if connection.spec and (connection.spec.hear or any(resource.hot for resource in connection.spec.resources))
     ]
 
 

@@ -20,6 +20,7 @@ from dagster_project.steps.deliver import deliver
 from dagster_project.steps.dirt import ENTITIES
 from dagster_project.steps.land import Landed, land
 from dagster_project.steps.people.due import WHO, people_due
+from dagster_project.store import hints
 from dagster_project.store.dirty import waiting
 
 SECONDS = 20.0
@@ -65,15 +66,17 @@ _LAST_RUNS = text("select resource, last_run_at from hub.cursor where connection
 
 
 def _due(engine: Engine, connection: Connection, now: datetime) -> list[Resource]:
-    """Hot resources whose pace, as connections.yaml sets it, allows another poll."""
+    """Hot resources whose pace, as connections.yaml sets it, allows another poll; and those that a call hinted at."""
     assert connection.spec is not None
     with engine.connect() as db:
         last = {name: at for name, at in db.execute(_LAST_RUNS, {"connection": connection.name}) if at}
+        hinted = hints.waiting(db, connection.name)
     paces = connection.entry.hot
     return [
         one
         for one in connection.spec.resources
-        if one.hot and (one.name not in last or last[one.name] + paces.get(one.name, timedelta(0)) <= now)
+        if (one.hot or one.name in hinted)
+        and (one.name not in last or last[one.name] + paces.get(one.name, timedelta(0)) <= now)
     ]
 
 

@@ -4,7 +4,7 @@ The cursor moves in the transaction that moves the rows, so a run that died at a
 the same records, and those that had arrived are found unchanged.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -17,11 +17,11 @@ from connectors.sdk import extract
 from connectors.sdk.errors import ContractError, HubError
 from connectors.sdk.redact import redacted
 from connectors.sdk.runtime import Attempt, Runtime, current, using
-from connectors.sdk.spec import Resource, Since
+from connectors.sdk.spec import Record, Resource, Since
 from dagster_project import collector
 from dagster_project.connections import Connection
 from dagster_project.home import home
-from dagster_project.store import limits, raw, tables
+from dagster_project.store import hints, limits, raw, tables
 from dagster_project.store.database import dlt_url
 from dagster_project.store.locks import alone
 from dagster_project.store.raw import Raw
@@ -57,6 +57,24 @@ def land(engine: Engine, connection: Connection, resource: Resource, *, now: dat
         return _append(engine, connection, resource, asked, stage)
 
 
+def bring(
+    engine: Engine, connection: Connection, resource: Resource, records: Sequence[Record], *, now: datetime
+) -> Landed:
+    """Appends records that a call brought, as if the resource had read them.
+
+    That the others are absent deletes nothing; the cursor and what is known of the source's freshness stay.
+    """
+    brought = replace(resource, extract=lambda config, since: iter([records]), complete=False, cursor=None)
+    with alone(engine, f"land:{connection.name}.{resource.name}", patience=_patience()):
+        stage = _extract(connection, brought, Since(now=now))
+        if stage.load_id is None:
+            return Landed()
+        with engine.begin() as db:
+            place = Raw(connection.name, resource.name)
+            changed = raw.append(db, place, stage.load_id, complete=False, now=now).changed
+    return Landed(stage.rows, changed, stage.rows - changed)
+
+
 def _patience() -> float:
     deadline = current().deadline
     return PATIENCE if deadline is None else min(PATIENCE, deadline - monotonic())
@@ -78,7 +96,8 @@ def _since(engine: Engine, connection: Connection, resource: Resource, now: date
         statement = text("select value from hub.cursor where connection = :connection and resource = :resource")
         stored = db.execute(statement, names).scalar()
         open_keys = tuple(db.execute(_OPEN_KEYS, names).scalars()) if resource.open_orders else ()
-    return extract.since(resource, stored, Since(full=full, open_keys=open_keys, now=now))
+        hinted = hints.hinted(db, connection.name, resource.name)
+    return extract.since(resource, stored, Since(full=full, open_keys=open_keys, now=now, hinted=hinted))
 
 
 # ── reading ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -153,6 +172,7 @@ def _append(engine: Engine, connection: Connection, resource: Resource, asked: S
         patience = connection.guards.fresh
         silent_since = asked.now - patience if patience else None
         db.execute(_ADVANCE, {**values, "now": asked.now, "full_at": full_at, "silent_since": silent_since})
+        hints.read(db, connection.name, resource.name, asked.hinted, began=asked.now)
     return Landed(stage.rows, appended.changed, stage.rows - appended.changed, appended.deleted)
 
 
