@@ -73,10 +73,12 @@ CONNECTOR = ConnectorSpec(
         Sink(
             "customer.push", deliver=push_customers, read_back=shown_customers, batch=AT_ONCE, needs_listing=False,
             hint="Makes contacts and mends their names, phones and e-mails; what managers added stays.",
+            by_hand="In CRM > Contacts open it and choose Delete; empty the recycle bin too.",
         ),
         Sink(
             "segment.push", deliver=push_segments, read_back=shown_segments, batch=AT_ONCE, needs_listing=False,
             hint="Lists a contact's segments in a field that managers and campaigns can filter by.",
+            by_hand="In CRM > Contacts open it and choose Delete; empty the recycle bin too.",
         ),
         Sink(
             "order.push", deliver=push_orders, read_back=shown_orders, batch=ORDERS_AT_ONCE, needs_listing=False,

@@ -10,7 +10,7 @@ CONNECTOR = ConnectorSpec(
     config=MetaAudiencesConfig,
     sinks=(
         Sink(
-            "segment.push", deliver=push_segment, batch=ROWS, needs_listing=False, reaches="ads",
+            "segment.push", deliver=push_segment, batch=ROWS, needs_listing=False, reaches="ads", forgets=True,
             hint="Puts hashes of contacts into a custom audience and takes them out. Nothing can be read back.",
         ),
     ),

@@ -159,6 +159,8 @@ class Sink:
     `reaches`: the channel of consent (email, sms, ads …) by which what is written here comes to a person; None where it
     only changes a record about them.
     `hint`: for a merchant, what the channel does with it.
+    `forgets`: of people. A change with `"forget": true` in its value deletes all that was written of a person who was
+    erased here, found by the receipt alone; without it a person of the shop must do that, as `by_hand` says.
     """
 
     capability: str | tuple[str, ...]
@@ -175,6 +177,8 @@ class Sink:
     asks: frozenset[str] = frozenset()
     reaches: str | None = None
     hint: str = ""
+    forgets: bool = False
+    by_hand: str = ""
 
     @property
     def capabilities(self) -> tuple[str, ...]:

@@ -50,11 +50,12 @@ CONNECTOR = ConnectorSpec(
     sinks=(
         Sink(
             "segment.push", deliver=push_segment, read_back=shown_segment, batch=ROWS, needs_listing=False,
-            reaches="email", hint="Puts people into the segment's list and takes them out; sends no letter itself.",
+            reaches="email", forgets=True,
+            hint="Puts people into the segment's list and takes them out; sends no letter itself.",
         ),
         Sink(
             "customer.push", deliver=push_customers, read_back=shown_customers, batch=ROWS, needs_listing=False,
-            hint="Writes names and own fields of contacts.",
+            forgets=True, hint="Writes names and own fields of contacts.",
         ),
     ),
     check=check,

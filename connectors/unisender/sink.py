@@ -1,7 +1,8 @@
 """What is written to UniSender: people, and their membership of segments (contract email-platforms, 1).
 
 Nobody who left comes back by us: no list is ever overwritten, no status but that of a new address is sent, and a
-person who leaves a segment is excluded from its list, neither unsubscribed nor deleted.
+person who leaves a segment is excluded from its list, neither unsubscribed nor deleted. Only who was erased here is
+deleted there.
 """
 
 from collections import defaultdict
@@ -57,13 +58,44 @@ def _logged(config: UniSenderConfig, rows: Sequence[tuple[Change, Sequence[str]]
 def push_customers(config: UniSenderConfig, changes: Sequence[Change]) -> Iterator[Outcome]:
     """Names and the like of people, new or known. A cell that we do not know is not sent: it must not empty a field."""
     alike: dict[tuple[str, ...], list[tuple[Change, Sequence[str]]]] = defaultdict(list)
-    for change in changes:
+    for change in (one for one in changes if not forgets(one)):
         cells = person_cells(config, change.value)
         if "email" in cells or "phone" in cells:
             alike[tuple(cells)].append((change, tuple(cells.values())))
         else:
             yield Rejected(change, "no_address", "the person has neither e-mail nor phone")
-    yield from in_turn(imported(config, columns, rows) for columns, rows in alike.items())
+    gone = _forgotten(config, [one for one in changes if forgets(one)])
+    yield from in_turn([*gone, *(imported(config, columns, rows) for columns, rows in alike.items())])
+
+
+def forgets(change: Change) -> bool:
+    return bool(change.value.get("forget"))
+
+
+def _forgotten(config: UniSenderConfig, changes: Sequence[Change]) -> Iterator[Step]:
+    """Contacts are deleted by an import too. Nothing is known of them but the receipt, so all addresses are looked
+    through; who is not among them is deleted already."""
+    if not changes:
+        return
+    there = {
+        pseudonym(config, row[column]): (column, row[column])
+        for row in exported(config, ["email", "phone"])
+        for column in ("phone", "email")
+        if row.get(column)
+    }
+    found = [(change, there.get(change.external_id)) for change in changes]
+    gone = [change for change, address in found if address is None]
+    yield Step(gone, lambda: [Accepted(change) for change in gone])
+    for column in ("email", "phone"):
+        rows = [(change, (at[1], "1")) for change, at in found if at and at[0] == column]
+        if rows:
+            yield Step([change for change, _ in rows], partial(_deleted, config, column, rows))
+
+
+def _deleted(config: UniSenderConfig, column: str, rows: Sequence[tuple[Change, Sequence[str]]]) -> Iterator[Outcome]:
+    """Without a receipt: that would be the address again."""
+    for outcome in imported(config, [column, "delete"], rows).send():
+        yield Accepted(outcome.change) if isinstance(outcome, Accepted) else outcome
 
 
 def person_cells(config: UniSenderConfig, person: Mapping[str, Any]) -> dict[str, str]:
@@ -116,15 +148,16 @@ def push_segment(config: UniSenderConfig, changes: Sequence[Change]) -> Iterator
     if not changes:
         return
     joins = [change for change in changes if change.value["member"] and email_of(change)]
-    leaves = [change for change in changes if not change.value["member"]]
+    leaves = [change for change in changes if not change.value["member"] and not forgets(change)]
+    gone = _forgotten(config, [change for change in changes if forgets(change)])
     for change in changes:
         if change.value["member"] and not email_of(change):
             yield Rejected(change, "no_address", "the person has no e-mail")
     if config.membership == "field":
-        yield from in_turn(_marks(config, joins, leaves))
+        yield from in_turn([*gone, *_marks(config, joins, leaves)])
     else:
         places = Places(config)
-        yield from in_turn([*_leaves(config, leaves, places), *_joins(config, joins, places)])
+        yield from in_turn([*gone, *_leaves(config, leaves, places), *_joins(config, joins, places)])
 
 
 def email_of(change: Change) -> str | None:

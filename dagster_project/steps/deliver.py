@@ -27,6 +27,7 @@ from dagster_project.store.ledger import Queue
 from dagster_project.store.limits import lent
 from dagster_project.store.outbox import Claim, Row, Sent, Told
 
+from dagster_project.store.people import erasure
 Clock = Callable[[], datetime]
 CHUNK = 1000
 """Rows claimed together: enough that the store costs little per row, few enough to read back after a crash."""
@@ -137,6 +138,9 @@ class _Delivery:
         self._take_pace()
 
     def _claims(self, store: Executor, limit: int | None) -> Iterator[Claim]:
+        if self.queue.capability in PEOPLE:
+            with self.engine.begin() as db:
+                erasure.settle(db, now=self.now())
         """Chunks to send. The store claims the next one and records the last while the requests of this one go out."""
         left = limit
         while claim := (self.ahead or store.submit(self._claim, left)).result():

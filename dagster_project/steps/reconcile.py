@@ -18,6 +18,7 @@ from connectors.sdk.spec import Sink
 from dagster_project.connections import Connection, Hub
 from dagster_project.steps.changes import agree, back_off, value_of
 from dagster_project.steps.people.leaving import impersonal, looked_up
+from dagster_project.steps.people.withdraw import FORGET
 from dagster_project.store import drift, outbox
 from dagster_project.store.ledger import Queue
 from dagster_project.store.limits import lent
@@ -146,7 +147,7 @@ def _verdict(
     if failed:
         wait = at + back_off(row.tries)
         return Told(row.subject, "unknown", f"not read back yet: {failed}", not_before=wait, at=at)
-    if shown is None and queue.capability in RESENDABLE:
+    if shown is None and (queue.capability in RESENDABLE or row.becomes == FORGET):
         return Told(row.subject, "deferred", "no answer came; an absolute value is sent again", at=at)
     if shown is None:
         why = "no answer came and the channel cannot be read: look there, then approve or reject this row"

@@ -351,7 +351,7 @@ def waiting(engine: Engine, queue: Queue) -> int:
 _REACHING = text("""
 select exists (select from ledger.outbox
                where connection = :connection and capability = :capability and state = 'ready' and not_before <= :now
-                 and coalesce(becomes ->> 'member', 'true') = 'true')
+                 and coalesce(becomes ->> 'member', 'true') = 'true' and becomes ->> 'forget' is null)
 """)
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import pyarrow as pa
 
 from dagster_project.connections import Connection, Hub
+from dagster_project.steps.people.memberships import ERASED
+from dagster_project.steps.people.withdraw import FORGET
 from dagster_project.steps.slices import Slice
 from dagster_project.store.ledger import Queue
 from dagster_project.store.people.addressees import Written, written
@@ -27,7 +29,10 @@ UNKNOWN_THERE = "not known there, and push.create does not say to make people"
 
 
 def buyers(hub: Hub, connection: Connection, queue: Queue, slice: Slice, now: datetime) -> Faced:
-    """Subjects are persons. Whom the system says already what we know counts as told: an echo moves nothing."""
+    """Subjects are persons. Whom the system says already what we know counts as told: an echo moves nothing. Who was
+    erased is to be forgotten there too, at once, where the sink can do that."""
+    assert connection.spec is not None
+    forgets = connection.spec.sink(queue.capability).forgets
     with slice.engine.connect() as db:
         people = written(db, queue, slice.subjects, everybody=connection.entry.push.create)
     facts = not_owned(hub, connection)
@@ -36,7 +41,8 @@ def buyers(hub: Hub, connection: Connection, queue: Queue, slice: Slice, now: da
         wanted = of_golden(one.golden, facts)
         rule = _rule(connection, one, wanted)
         value = told(wanted)
-        rows.append({"subject": one.person_id, "value": value, "excluded": rule, "because": "known from elsewhere"})
+        row = {"subject": one.person_id, "value": value, "excluded": rule, "because": "known from elsewhere"}
+        rows.append({**row, "withdrawal": FORGET if one.erased and forgets else None, "at_once": one.erased})
         if one.acknowledged is None and one.there and _says(one.there, wanted):
             shown[one.person_id] = value
     return Faced(_table(rows), slice.confirmed(queue), slice.restless(queue), _observed(shown))
@@ -65,6 +71,8 @@ def told(sealed: Facts) -> str:
 
 
 def _rule(connection: Connection, one: Written, wanted: Facts) -> str | None:
+    if one.erased:
+        return ERASED
     if one.survivor:
         return MERGED.format(one.survivor)
     if not wanted:
@@ -82,8 +90,8 @@ def _says(there: Mapping[str, Any], wanted: Facts) -> bool:
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    schema = pa.schema([(name, pa.string()) for name in COLUMNS])
-    return pa.table({name: [row.get(name) for row in rows] for name in COLUMNS}, schema=schema)
+    schema = pa.schema([*((name, pa.string()) for name in COLUMNS), ("at_once", pa.bool_())])
+    return pa.table({name: [row.get(name) for row in rows] for name in schema.names}, schema=schema)
 
 
 def _observed(shown: Mapping[str, str]) -> pa.Table:

@@ -1,6 +1,6 @@
 """Forgetting in files: the archive, inboxes, feeds, logs, dlt's folders and whatever else lies in the home."""
 
-import json
+import shutil
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -8,12 +8,11 @@ from pathlib import Path
 
 from dagster_project.connections import Hub
 from dagster_project.home import home
+from dagster_project.steps.people import erase_books, erase_texts
 from mappings.privacy.forget import Traces
 
 APART = frozenset({"postgres", "master.key", "secrets.env"})
 """The server's own files, which the search of its tables covers, and secrets."""
-ENCODINGS = ("utf-8", "cp1251", "utf-16")
-LARGEST = 512 * 2**20
 
 
 @dataclass
@@ -25,37 +24,50 @@ class Rewritten:
 
 
 def rewrite(hub: Hub, traces: Traces) -> Rewritten:
-    """Takes the traces out of text, keeping its lines; a book of tables is rewritten by whoever made it."""
+    """Takes the traces out of texts and workbooks of any size, which keep their lines and their cells."""
     done = Rewritten()
     for path in _files(hub):
-        known = _read(path)
-        if known is None or not _found(path, known, traces):
+        if not _found(path, traces):
             continue
-        encoding, words = known
-        if encoding is None:
-            done.owed.append(f"{_name(path)} holds the person in a form that cannot be rewritten: delete it by hand")
-            continue
-        path.write_bytes(_without(path, words, traces).encode(encoding))
-        done.rewritten.append(_name(path))
+        if _without(path, traces):
+            done.rewritten.append(name_of(path))
+        else:
+            done.owed.append(f"{name_of(path)} holds the person in a form that cannot be rewritten: delete it by hand")
     return done
 
 
 def hits(hub: Hub, traces: Traces) -> dict[str, int]:
     """File → 1, of those where any trace is found."""
-    return {_name(path): 1 for path in _files(hub) if (known := _read(path)) and _found(path, known, traces)}
+    return {name_of(path): 1 for path in _files(hub) if _found(path, traces)}
 
 
-def _found(path: Path, known: tuple[str | None, str], traces: Traces) -> bool:
-    return traces.in_text(known[1])
+def _found(path: Path, traces: Traces) -> bool:
+    if zipfile.is_zipfile(path):
+        return erase_books.holds(path, traces)
+    return any(traces.in_text(piece) for piece in erase_texts.pieces(path, erase_texts.encoding_of(path) or "latin-1"))
 
 
-def _without(path: Path, words: str, traces: Traces) -> str:
-    if path.suffix == ".json":
-        try:
-            return json.dumps(traces.out_of_value(json.loads(words)), ensure_ascii=False, indent=2)
-        except ValueError:
-            pass
-    return traces.out_of(words)
+def _without(path: Path, traces: Traces) -> bool:
+    """The file is replaced in one step, once the new one is whole. False where its form is not known: then it is as it
+    was."""
+    draft = path.with_name(f".{path.name}.erasing")
+    try:
+        draft.touch(mode=0o600)
+        written = _written(path, draft, traces)
+        if written:
+            shutil.copymode(path, draft)
+            draft.replace(path)
+        return written
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _written(path: Path, draft: Path, traces: Traces) -> bool:
+    if zipfile.is_zipfile(path):
+        return erase_books.write_without(path, draft, traces)
+    if encoding := erase_texts.encoding_of(path):
+        erase_texts.write_without(path, draft, encoding, traces)
+    return encoding is not None
 
 
 def _files(hub: Hub) -> Iterator[Path]:
@@ -80,21 +92,5 @@ def _folders(hub: Hub) -> Iterator[Path]:
                 yield folder
 
 
-def _read(path: Path) -> tuple[str | None, str] | None:
-    """Encoding and text; of a zipped book None and the text of its parts; None of what cannot be read."""
-    if path.stat().st_size > LARGEST:
-        return None
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as book:
-            return None, "\n".join(book.read(name).decode("utf-8", "ignore") for name in book.namelist())
-    raw = path.read_bytes()
-    for encoding in ENCODINGS:
-        try:
-            return encoding, raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return None, raw.decode("latin-1")
-
-
-def _name(path: Path) -> str:
+def name_of(path: Path) -> str:
     return str(path.relative_to(home())) if path.is_relative_to(home()) else path.name

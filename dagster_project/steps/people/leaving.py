@@ -20,6 +20,7 @@ from dagster_project.steps.changes import agree, as_change
 from dagster_project.steps.people.activation import activated
 from dagster_project.steps.people.buyers import not_owned, of_golden, told
 from dagster_project.steps.people.memberships import NOT_ACTIVE, unreachable
+from dagster_project.steps.people.withdraw import FORGET
 from dagster_project.store.ledger import Queue
 from dagster_project.store.outbox import Row, Told
 from dagster_project.store.people import addressees
@@ -56,12 +57,16 @@ def leaving(
 
 
 def _described(db: Database, hub: Hub, connection: Connection, queue: Queue, rows: Sequence[Row]) -> list[Change]:
-    """Changes with the golden record as their value; none of a person of whom something else is known by now."""
+    """Changes with the golden record as their value; none of a person of whom something else is known by now. Who was
+    erased is named by the receipt alone."""
     facts, changes = not_owned(hub, connection), []
     known = addressees.known(db, connection.name, [row.subject for row in rows])
     for row in rows:
         golden = known.get(row.subject, {})
-        if row.becomes and json.loads(row.becomes) == json.loads(told(of_golden(golden, facts))):
+        if row.becomes == FORGET:
+            receipt = row.external_id if row.external_id != row.subject else ""
+            changes.append(replace(as_change(queue, row), external_id=receipt, was=None))
+        elif row.becomes and json.loads(row.becomes) == json.loads(told(of_golden(golden, facts))):
             there = row.external_id if row.external_id != row.subject else golden["external_id"] or ""
             value = of_golden(addressees.clear(golden), facts)
             changes.append(replace(as_change(queue, row), external_id=there, value=value, was=None))
@@ -69,12 +74,13 @@ def _described(db: Database, hub: Hub, connection: Connection, queue: Queue, row
 
 
 def looked_up(engine: Engine, hub: Hub, connection: Connection, queue: Queue, rows: Sequence[Row]) -> list[Change]:
-    """The rows as changes that are only looked up there: that reaches nobody, so nobody is asked."""
+    """The rows as changes that are only looked up there: that reaches nobody, so nobody is asked. Whoever is to be
+    forgotten is not looked up: being told so twice does no harm."""
     if queue.capability not in PEOPLE:
         return [as_change(queue, row) for row in rows]
     with engine.connect() as db:
         if queue.capability == "customer.push":
-            return _described(db, hub, connection, queue, rows)
+            return _described(db, hub, connection, queue, [row for row in rows if row.becomes != FORGET])
         return addressed(db, connection, queue, rows, {})
 
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection as Database
 
+from connectors.sdk.spec import Sink
 from dagster_project.connections import Connection, Hub
 from dagster_project.steps.people.activation import Activation, activated
 from dagster_project.steps.slices import Slice
@@ -21,23 +22,27 @@ from mappings.sync.values import as_json
 LEFT = "left the segment"
 NOT_ACTIVE = "the segment is not activated here"
 HOLD_OUT = "hold-out: kept aside for comparison"
+ERASED = "erased on demand"
+"""The rule that keeps away for good; nothing delays a removal by it."""
 
 
 def memberships(hub: Hub, connection: Connection, queue: Queue, slice: Slice, now: datetime) -> Faced:
-    """Subjects are `segment/person_id`. Who left, refused or was merged away is withdrawn from the audience.
+    """Subjects are `segment/person_id`. Who left, refused, was merged away or erased is withdrawn from the audience.
 
     Beside what `Faced` asks for: `at_once`, a removal that no guard and no approval delays, as the person may not be
     reached any more; `emptied`, a removal by which a whole audience would go.
     """
     assert connection.spec is not None
-    channel = connection.spec.sink(queue.capability).reaches
+    sink = connection.spec.sink(queue.capability)
+    channel = sink.reaches
     with slice.engine.connect() as db:
         active = activated(db, hub, connection)
         if slice.subjects is not None:
             slice = Slice(slice.engine, hub, widened(db, slice.subjects))
         people = concerned(db, queue, list(active), slice.subjects)
         reached = _reached(db, people, list(active.values()), channel, now)
-    return Faced(_desired(people, active, channel, reached), slice.confirmed(queue), slice.restless(queue))
+    desired = _desired(people, active, sink, reached)
+    return Faced(desired, slice.confirmed(queue), slice.restless(queue))
 
 
 def unreachable(channel: str | None, purpose: str) -> str:
@@ -61,21 +66,22 @@ def _reached(
     return found
 
 
-def _desired(people: pa.Table, active: dict[str, Activation], channel: str | None, reached: Any) -> pa.Table:
-    refused = _refusals(people, active, channel, pc.invert(reached))
+def _desired(people: pa.Table, active: dict[str, Activation], sink: Sink, reached: Any) -> pa.Table:
+    refused = _refusals(people, active, sink.reaches, pc.invert(reached))
     rules = _rules(people, active, refused)
     told = people["told"]
+    withdrawal = pc.if_else(pc.and_(people["erased"], sink.forgets), _forget(told), _without(told))
     return pa.table(
         {
             "subject": people["subject"],
             "value": _values(people, active),
             "excluded": rules,
             "hold": pa.nulls(people.num_rows, pa.string()),
-            "withdrawal": pc.if_else(_merged(people, rules), None, _without(told)),
+            "withdrawal": pc.if_else(_merged(people, rules), None, withdrawal),
             "external_id": pa.nulls(people.num_rows, pa.string()),
             "because": pc.binary_join_element_wise("in the segment since", people["since"], " "),
             "about": pa.nulls(people.num_rows, pa.string()),
-            "at_once": pc.is_valid(refused),
+            "at_once": pc.or_(pc.is_valid(refused), people["erased"]),
             "emptied": _emptied(people, told),
         }
     )
@@ -93,7 +99,8 @@ def _rules(people: pa.Table, active: dict[str, Activation], refused: Any) -> Any
     rules = pc.coalesce(refused, rules)
     rules = pc.if_else(people["hold_out"], HOLD_OUT, rules)
     rules = pc.if_else(people["member"], rules, LEFT)
-    return pc.if_else(pc.is_in(people["segment"], pa.array(active, pa.string())), rules, NOT_ACTIVE)
+    rules = pc.if_else(pc.is_in(people["segment"], pa.array(active, pa.string())), rules, NOT_ACTIVE)
+    return pc.if_else(people["erased"], ERASED, rules)
 
 
 def _merged(people: pa.Table, rules: Any) -> Any:
@@ -110,6 +117,13 @@ def _values(people: pa.Table, active: dict[str, Activation]) -> Any:
 def _without(told: Any) -> Any:
     """What was told, with the membership taken back; null where nothing was."""
     return pc.replace_substring(told, '"member": true', '"member": false', max_replacements=1)
+
+
+def _forget(told: Any) -> Any:
+    """What was told, as the word that everything of the person is to go, though the membership may be over."""
+    open_ = pc.if_else(pc.match_substring(told, '"forget"'), None, told)
+    forget = pc.replace_substring_regex(open_, '"member": (true|false)', '"forget": true, "member": false')
+    return pc.coalesce(forget, told)
 
 
 def _emptied(people: pa.Table, told: Any) -> Any:

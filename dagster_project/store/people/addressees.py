@@ -58,7 +58,7 @@ class Written:
     """A person whom a connection may be told of, contacts sealed.
 
     `survivor`: who the person was merged into. `there`: what the connection itself says, None where it knows nobody.
-    `acknowledged`: JSON text of what it confirmed.
+    `acknowledged`: JSON text of what it confirmed. `erased`: the person was, on demand.
     """
 
     person_id: str
@@ -66,11 +66,13 @@ class Written:
     survivor: str | None
     there: Mapping[str, Any] | None
     acknowledged: str | None
+    erased: bool
 
 
 _WRITTEN = """
 with asked as ({asked})
-select a.person_id, to_jsonb(g) as golden, p.merged_into, to_jsonb(there) as there, i.acknowledged::text
+select a.person_id, to_jsonb(g) as golden, p.merged_into, to_jsonb(there) as there, i.acknowledged::text,
+       coalesce(p.status = 'erased', false) as erased
 from asked a left join identity.golden g using (person_id) left join identity.person p using (person_id)
 left join ledger.item i
   on i.connection = :connection and i.capability = :capability and i.subject = a.person_id
@@ -98,4 +100,7 @@ def written(db: Connection, queue: Queue, subjects: Sequence[str] | None, *, eve
     asked = (_ANYBODY if everybody else _THERE) if subjects is None else _NAMED
     values = {**queue._asdict(), "subjects": list(subjects or ()), "everybody": everybody}
     rows = db.execute(text(_WRITTEN.format(asked=asked)), values)
-    return [Written(row.person_id, row.golden or {}, row.merged_into, row.there, row.acknowledged) for row in rows]
+    return [
+        Written(row.person_id, row.golden or {}, row.merged_into, row.there, row.acknowledged, row.erased)
+        for row in rows
+    ]

@@ -56,8 +56,8 @@ with recursive asked as materialized ({asked}), up(person_id, survivor) as (
 )
 select k.subject, k.segment, k.person_id, k.survivor, k.retired, m.person_id is not null as member,
        coalesce(m.hold_out, false) as hold_out, to_char(m.since at time zone 'UTC', 'YYYY-MM-DD') as since,
-       i.acknowledged::text as told, p.peopled
-from known k join peopled p using (segment)
+       i.acknowledged::text as told, p.peopled, coalesce(whoever.status = 'erased', false) as erased
+from known k join peopled p using (segment) left join identity.person whoever using (person_id)
 left join segment.membership m
   on m.segment = k.segment and m.person_id = k.survivor and m.segment = any(:segments)
 left join ledger.item i
@@ -69,7 +69,8 @@ order by k.subject
 
 def concerned(db: Connection, queue: Queue, segments: Sequence[str], subjects: Sequence[str] | None) -> pa.Table:
     """subject, segment, person_id, survivor (who the person is now), retired (was merged), member (the survivor is),
-    hold_out, since, told (JSON text of what the channel confirmed), peopled (the segment has any member).
+    hold_out, since, told (JSON text of what the channel confirmed), peopled (the segment has any member), erased (the
+    person was, on demand).
 
     Of `subjects` (None: all), for these active `segments` of a connection.
     """

@@ -276,6 +276,24 @@ erasure_request = table(
     doc="Demands to be forgotten, with their term and the proof of what was searched.",
 )
 
+erasure_duty = table(
+    "erasure_duty",
+    "privacy",
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("request", BigInteger, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("connection", Text),
+    Column("capability", Text),
+    Column("subject", Text),
+    Column("confirms", JSONB),
+    Column("confirmed_at", MOMENT),
+    Column("confirmed_by", Text),
+    Column("why", Text),
+    Index("erasure_duty_open", "request", postgresql_where=text("confirmed_at is null")),
+    doc="What an erasure still waits for. confirms: what the channel must have acknowledged of the subject, null where "
+    "a person has to do it. confirmed_by: the connection, or the person who did it.",
+)
+
 access_log = table(
     "access_log",
     "privacy",

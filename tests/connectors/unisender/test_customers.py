@@ -2,6 +2,7 @@
 
 from connectors.sdk import Accepted, Change, Rejected
 from connectors.unisender import CONNECTOR
+from connectors.unisender.records import pseudonym
 from tests.connectors.unisender.conftest import sent
 
 
@@ -50,3 +51,11 @@ def test_a_field_that_is_not_there_is_named_in_the_refusal(settings):
     [made] = sent(settings(fields={"city": "Город"}), person("aigerim@example.kz", city="Алматы"))
     assert (type(made), made.code) == (Rejected, "invalid_arg")
     assert "Город" in made.message
+
+
+def test_who_was_erased_is_deleted_and_the_others_are_still_written(account, settings):
+    config = settings()
+    forget = Change("customer.push", "p-1", pseudonym(config, "aigerim@example.kz"), {"forget": True})
+    other = Change("customer.push", "p-2", "", {"first_name": "Данияр", "emails": ["daniyar@example.kz"]})
+    assert [type(one).__name__ for one in sent(config, forget, other)] == ["Accepted", "Accepted"]
+    assert set(account.contacts) == {"daniyar@example.kz"}

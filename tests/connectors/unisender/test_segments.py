@@ -2,7 +2,7 @@
 
 import pytest
 
-from connectors.sdk import Accepted, ConfigError, ContractError, Deferred, Rejected, Unknown
+from connectors.sdk import Accepted, Change, ConfigError, ContractError, Deferred, Rejected, Unknown
 from connectors.unisender import CONNECTOR
 from connectors.unisender.config import UniSenderConfig
 from connectors.unisender.records import pseudonym
@@ -163,3 +163,13 @@ def test_a_wrong_key_names_the_page_that_mends_it(settings):
     with pytest.raises(ConfigError, match="Интеграция и API") as caught:
         CONNECTOR.check(settings(api_key="expired-key"))
     assert "expired-key" not in str(caught.value)
+
+
+def test_who_was_erased_is_deleted_by_the_receipt_whichever_lists_they_are_in(account, settings):
+    config = settings()
+    [added] = sent(config, joins("aigerim@example.kz"))
+    value = {"audience": "VIP", "member": False, "forget": True}
+    forget = Change("segment.push", "VIP/person", added.receipt, value)
+    assert sent(config, forget) == [Accepted(forget)]
+    assert set(account.contacts) == {"daniyar@example.kz"}
+    assert sent(config, forget) == [Accepted(forget)], "a repeat finds nobody, which is what was wanted"

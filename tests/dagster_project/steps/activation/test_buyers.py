@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 
 import pytest
-from tests.dagster_project.steps.people.activation.conftest import ALIYA, BORIS, Mailer, email
 
 from connectors.sdk import Accepted, Unknown
 from dagster_project.store.people.keyring import keys
+from tests.dagster_project.steps.activation.conftest import ALIYA, BORIS, Mailer, email
 
 
 @dataclass

@@ -5,7 +5,6 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
-from tests.dagster_project.steps.people.activation.conftest import ALIYA, BORIS, DANA, Circle, Mailer, email
 
 from connectors.sdk import Deferred, Rejected, Unknown
 from connectors.sdk.errors import UnansweredError
@@ -13,6 +12,7 @@ from dagster_project.steps.approve import approve
 from dagster_project.steps.canonical import replay
 from dagster_project.steps.status import violations
 from dagster_project.store.tables import TABLES
+from tests.dagster_project.steps.activation.conftest import ALIYA, BORIS, DANA, Circle, Mailer, email
 
 PEOPLE = (ALIYA, BORIS, DANA)
 SEGMENTS = ("sofas", "chairs")

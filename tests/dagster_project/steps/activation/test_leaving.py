@@ -1,7 +1,6 @@
 """Whatever was planned, approved or undone: who may not be reached when something leaves is not written to."""
 
 import pytest
-from tests.dagster_project.steps.people.activation.conftest import ALIYA, BORIS, email
 
 from connectors.sdk import Deferred, Rejected, Unknown
 from connectors.sdk.errors import TransientError
@@ -10,6 +9,7 @@ from dagster_project.steps.approve import approve
 from dagster_project.steps.canonical import replay
 from mappings.canonical import ConsentEvent
 from mappings.tables import FieldMap
+from tests.dagster_project.steps.activation.conftest import ALIYA, BORIS, email
 
 REFUSED = ("excluded", "consent: may not be reached by email for marketing")
 

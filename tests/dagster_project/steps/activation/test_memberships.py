@@ -1,11 +1,11 @@
 """Segments reach a channel's audiences through the plan, the guards and the ledger that prices go through."""
 
 import pytest
-from tests.dagster_project.steps.people.activation.conftest import ALIYA, BORIS, DANA, email
 
 from connectors.sdk import Accepted, ConfigError
 from dagster_project.steps.approve import approve
 from dagster_project.steps.rules import decide_due
+from tests.dagster_project.steps.activation.conftest import ALIYA, BORIS, DANA, email
 
 REFUSED = ("excluded", "consent: may not be reached by email for marketing")
 

@@ -1,0 +1,59 @@
+"""Forgetting in texts of any size: they are read and written piece by piece."""
+
+import codecs
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from mappings.privacy.forget import Traces
+
+PIECE = 4 * 2**20
+"""Characters read at once."""
+AS_JSON = 64 * 2**20
+"""A JSON file up to so many bytes is rewritten as a value, so that a number that goes leaves a null; a larger one as
+text."""
+BOUNDS = ("\n", '"', ">", ";", "\t")
+"""Where a piece may end, the best first: no trace runs across any of them."""
+
+
+def encoding_of(path: Path) -> str | None:
+    """None of what is no text."""
+    with path.open("rb") as file:
+        marked = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    for encoding in ("utf-16",) if marked else ("utf-8", "cp1251"):
+        try:
+            for _ in pieces(path, encoding):
+                pass
+        except UnicodeError:
+            continue
+        return encoding
+    return None
+
+
+def pieces(path: Path, encoding: str) -> Iterator[str]:
+    """The text in parts that no trace runs across: each ends with a line, or within one longer than a part at a sign
+    that stands in no trace."""
+    rest = ""
+    with path.open(encoding=encoding, newline="") as file:
+        while block := file.read(PIECE):
+            rest += block
+            cut = next((at + 1 for sign in BOUNDS if (at := rest.rfind(sign)) >= 0), 0)
+            if cut:
+                yield rest[:cut]
+            rest = rest[cut:]
+    if rest:
+        yield rest
+
+
+def write_without(path: Path, draft: Path, encoding: str, traces: Traces) -> None:
+    if path.suffix == ".json" and path.stat().st_size <= AS_JSON:
+        try:
+            value = json.loads(path.read_text(encoding))
+        except ValueError:
+            pass
+        else:
+            draft.write_text(json.dumps(traces.out_of_value(value), ensure_ascii=False, indent=2), encoding)
+            return
+    with draft.open("w", encoding=encoding, newline="") as clean:
+        for piece in pieces(path, encoding):
+            clean.write(traces.out_of(piece))
