@@ -11,6 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from mappings.identity.rules import RuleVersion
+from mappings.identity.scoring import first_names
 from mappings.relations import unordered
 
 OVERRIDES = pa.schema({"a": pa.int64(), "b": pa.int64(), "verdict": pa.string()})
@@ -21,6 +22,14 @@ CLUSTERS = pa.schema({"record": pa.int64(), "cluster": pa.int64()})
 """`cluster`: the smallest record number in it, so that a partition has one spelling."""
 
 ASIDE = pa.schema({"a": pa.int64(), "b": pa.int64(), "reason": pa.string()})
+
+FIRST = "first name"
+PLENTY = frozenset({"phone"})
+"""What people have several of without anybody wondering; of every other trait two values speak for two people."""
+
+Alike = frozenset[tuple[int, int]]
+_NAME = "(hash({}) >> 1)::bigint"
+"""A number for a name, good as long as this process lives."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +62,10 @@ def cluster(
     together = components(records, links["a"].to_numpy(), links["b"].to_numpy())
     whole = pa.table({"record": records, "cluster": together})
     traits = _traits(whole, features, identifiers, stats, rules)
-    doubtful = _doubtful(whole, traits, overrides, rules)
+    doubtful = _doubtful(whole, links, traits, overrides, rules)
     if not doubtful.num_rows:
         return Clustering(whole.cast(CLUSTERS), ASIDE.empty_table())
-    walked, aside = _walk(doubtful, links, traits, overrides, rules)
+    walked, aside = _walk(doubtful, links, traits, overrides, rules, _alike(doubtful, features, rules))
     settled = unordered(
         "select * from whole where cluster not in (select cluster from doubtful)", whole=whole, doubtful=doubtful
     )
@@ -80,16 +89,23 @@ def _links(edges: pa.Table, overrides: pa.Table, rules: RuleVersion) -> pa.Table
 def _traits(
     whole: pa.Table, features: pa.Table, identifiers: pa.Table, stats: pa.Table, rules: RuleVersion
 ) -> pa.Table:
-    """record, cluster, kind, value: what a person may have only so many of. Values that say nothing of anyone do not
-    count."""
+    """record, cluster, kind, value: what a person may have only so many of, or what two people rarely have in common.
+
+    Values that say nothing of anyone do not count. Accounts tell people apart within one shop only.
+    """
     return unordered(
-        """
-        with bounded as (
-          select record, 'birth' as kind, epoch(birth)::bigint as value from features where birth is not null
+        f"""
+        with known as (
+          select * from identifiers
+          where (kind, value) not in (select (kind, value) from stats where status in ('common', 'blocked'))
+        ),
+        bounded as (
+          select record, 'birth date' as kind, epoch(birth)::bigint as value from features where birth is not null
+          union all select record, '{FIRST}', {_NAME.format("first")} from features where length(first) > 1
           union all select record, connection, 0 from features where connection in (select unnest($single))
-          union all select record, kind, value from identifiers
-            where kind in (select unnest($limited))
-              and (kind, value) not in (select (kind, value) from stats where status in ('common', 'blocked'))
+          union all select record, kind, value from known where kind in (select unnest($limited))
+          union all select record, 'account in ' || connection, value from known join features using (record)
+            where kind = 'account'
         )
         select w.record, w.cluster, b.kind, b.value from bounded b join whole w using (record)
         where w.cluster in (select cluster from whole group by cluster having count(*) > 1)
@@ -102,16 +118,18 @@ def _traits(
     )
 
 
-def _doubtful(whole: pa.Table, traits: pa.Table, overrides: pa.Table, rules: RuleVersion) -> pa.Table:
+def _doubtful(whole: pa.Table, links: pa.Table, traits: pa.Table, overrides: pa.Table, rules: RuleVersion) -> pa.Table:
     """record, cluster of the components in which a veto is possible."""
     limits = pa.table(
         {"kind": pa.array(rules.limits, pa.string()), "most": pa.array(rules.limits.values(), pa.int64())}
     )
     return unordered(
         f"""
-        with risky as (
+        with weak as (select distinct cluster from links join whole on record = a where weight < {rules.conflict}),
+        risky as (
           select cluster from whole group by cluster having count(*) > {rules.crowd}
-          union select cluster from traits where kind = 'birth' group by cluster having count(distinct value) > 1
+          union select cluster from traits semi join weak using (cluster) where kind not in (select unnest($plenty))
+            group by cluster, kind having count(distinct value) > 1
           union select cluster from traits where kind in (select unnest($single)) group by cluster, kind having
             count(*) > 1
           union select cluster from traits join limits using (kind) group by cluster, kind having count(distinct
@@ -121,12 +139,29 @@ def _doubtful(whole: pa.Table, traits: pa.Table, overrides: pa.Table, rules: Rul
         )
         select * from whole where cluster in (select cluster from risky)
         """,
-        {"single": sorted(rules.single)},
+        {"single": sorted(rules.single), "plenty": sorted(PLENTY)},
         whole=whole,
+        links=links,
         traits=traits,
         overrides=overrides,
         limits=limits,
     )
+
+
+def _alike(doubtful: pa.Table, features: pa.Table, rules: RuleVersion) -> Alike:
+    """First names (FIRST traits) that may be one, of those that meet in a doubtful component."""
+    found = unordered(
+        f"""
+        with called as (select distinct cluster, first, established from doubtful join features using (record)
+                        where length(first) > 1)
+        select distinct {_NAME.format("a.first")} as one, {_NAME.format("b.first")} as other
+        from called a join called b using (cluster)
+        where a.first <> b.first and {first_names("a", "b", rules)} in ('close', 'partial')
+        """,
+        doubtful=doubtful,
+        features=features,
+    )
+    return frozenset(zip(found["one"].to_pylist(), found["other"].to_pylist(), strict=True))
 
 
 @dataclass
@@ -148,7 +183,7 @@ class _Group:
 
 
 def _walk(
-    doubtful: pa.Table, links: pa.Table, traits: pa.Table, overrides: pa.Table, rules: RuleVersion
+    doubtful: pa.Table, links: pa.Table, traits: pa.Table, overrides: pa.Table, rules: RuleVersion, alike: Alike
 ) -> tuple[pa.Table, pa.Table]:
     group = _groups(doubtful["record"].to_pylist(), traits, overrides, rules)
     mine = links.filter(pc.is_in(links["a"], value_set=doubtful["record"].combine_chunks()))
@@ -157,7 +192,7 @@ def _walk(
         left, right = group[a], group[b]
         if left is right:
             continue
-        if reason := _veto(left, right, weight, rules):
+        if reason := _veto(left, right, weight, rules, alike):
             aside.append((a, b, reason))
             continue
         if len(left.records) < len(right.records):
@@ -186,15 +221,14 @@ def _groups(records: Iterable[int], traits: pa.Table, overrides: pa.Table, rules
     return group
 
 
-def _veto(left: _Group, right: _Group, weight: float, rules: RuleVersion) -> str | None:
+def _veto(left: _Group, right: _Group, weight: float, rules: RuleVersion, alike: Alike) -> str | None:
     """Why the two may not become one, or None. A person's verdict stands above every rule but another verdict."""
     if not left.foes.isdisjoint(right.records):
         return "must_not_link"
     if weight == float("inf"):
         return None
-    dates, others = left.traits.get("birth"), right.traits.get("birth")
-    if dates and others and dates.isdisjoint(others) and weight < rules.conflict:
-        return "birth dates differ"
+    if weight < rules.conflict and (trait := _at_odds(left, right, alike)):
+        return f"{trait} differs"
     if len(left.records) + len(right.records) > rules.crowd and weight < rules.crowded:
         return "too many records"
     for connection in left.cards.keys() & right.cards.keys():
@@ -202,4 +236,17 @@ def _veto(left: _Group, right: _Group, weight: float, rules: RuleVersion) -> str
     for kind, most in rules.limits.items():
         if len(left.traits.get(kind, set()) | right.traits.get(kind, set())) > most:
             return f"more than {most} {kind}"
+    return None
+
+
+def _at_odds(left: _Group, right: _Group, alike: Alike) -> str | None:
+    """A trait that both have and that has nothing in common, or None.
+
+    A record without a name is one with its number's owner as long as nothing else is known; it must not make one
+    person of him and of somebody whom another key leads to.
+    """
+    for kind in sorted(left.traits.keys() & right.traits.keys() - PLENTY):
+        ones, others = left.traits[kind], right.traits[kind]
+        if ones.isdisjoint(others) and not (kind == FIRST and any((a, b) in alike for a in ones for b in others)):
+            return kind
     return None

@@ -39,6 +39,8 @@ def _frozen(**values: int) -> Mapping[str, int]:
 class RuleVersion:
     """The starting values of the design, section 2.3 and 2.4; relearn them yearly on reviewed pairs.
 
+    `conflict`: the least weight that joins those who differ in birth date, first name, card, e-mail or account of one
+    shop, whatever else their other records have in common.
     `caps`: a value on more records makes no pairs. `limits`: the most values of a kind in one person.
     `single`: connections in which a person has one card at most, such as a CRM.
     """

@@ -59,6 +59,38 @@ def test_a_number_that_changed_hands_joins_nobodys_past(base):
     assert base.person("crm", "1") == base.person("shop", "1") == old_owner
 
 
+def test_a_receipt_without_a_name_makes_no_one_person_of_two(new_base):
+    marat = says("crm", "1", first_name="Марат", last_name="Оспанов", phones=[PHONE])
+    irina = says("crm", "2", first_name="Ирина", last_name="Ким", loyalty_ids=["7700000002"])
+    receipt = says("till", "9", phones=[PHONE], loyalty_ids=["7700000002"])
+    for order in ((marat, irina, receipt), (receipt, marat, irina)):
+        base = new_base()
+        for record in order:
+            base.receives(record)
+        assert base.person("till", "9") == base.person("crm", "2") != base.person("crm", "1")
+        assert base.aside["reason"].to_pylist() == ["first name differs"]
+
+
+def test_a_phone_alone_does_not_join_holders_of_different_cards(base):
+    base.receives(
+        says("crm", "1", first_name="Марат", last_name="Оспанов", phones=[PHONE], loyalty_ids=["7700000001"]),
+        says("till", "1", phones=[PHONE], loyalty_ids=["7700000002"]),
+        says("till", "2", phones=[PHONE]),
+    )
+    assert base.person("till", "1") != base.person("crm", "1")
+    base.receives(says("till", "1", name="Марат Оспанов", phones=[PHONE], loyalty_ids=["7700000002"]))
+    assert base.person("till", "1") == base.person("crm", "1") == base.person("till", "2")
+
+
+def test_a_name_misspelt_is_no_other_name_to_a_receipt_without_one(base):
+    base.receives(
+        says("crm", "1", first_name="Ирина", last_name="Ким", phones=[PHONE]),
+        says("shop", "1", first_name="Ирнна", last_name="Ким", phones=[OTHER], emails=["irina@mail.example"]),
+        says("till", "9", phones=[PHONE], emails=["irina@mail.example"]),
+    )
+    assert base.person("till", "9") == base.person("crm", "1") == base.person("shop", "1")
+
+
 def test_a_wrong_merge_is_undone_and_both_get_their_ids_back(base):
     father, daughter = ("crm", "1"), ("crm", "2")
     base.receives(
