@@ -77,7 +77,7 @@ def _within(groups: pd.Series) -> Pairs:
 def _ours(records: pd.DataFrame) -> Pairs:
     customers = _customers(records)
     population = learn(customers, date(2026, 3, 1))
-    features, identifiers = normalise(customers, population)
+    features, identifiers = normalise(customers, population, bytes(32))
     clusters = resolve(features, identifiers, population, RuleVersion()).clustering.clusters.to_pandas()
     keys = numbered(customers).select(["record", "external_id"]).to_pandas().merge(clusters, on="record")
     return _within(keys.set_index("external_id")["cluster"])

@@ -37,6 +37,7 @@ NAMES = ("identity_quality", "identity_full", "identity_delta", "id_churn")
 SEED = 20_261
 SIZES = (50_000, 500_000)
 FULL, CHANGED = int(os.environ.get("KERUEN_BENCH_PEOPLE", "5000000")), 10_000
+SECRET = bytes(range(32))
 RULES = RuleVersion(single=frozenset({"crm"}))
 GOALS = {"medium": (0.965, 0.97), "hard": (0.92, 0.95), "five million": (0.96, 0.0)}
 
@@ -81,7 +82,7 @@ def full_run(crowd: People) -> Resolved:
     version."""
     population = learn(crowd.customers, date(2026, 3, 1))
     began = time.perf_counter()
-    features, identifiers = normalise(crowd.customers, population)
+    features, identifiers = normalise(crowd.customers, population, SECRET)
     resolution = resolve(features, identifiers, population, RULES)
     return Resolved(population, features, identifiers, resolution, time.perf_counter() - began)
 
@@ -153,7 +154,7 @@ def _delta(crowd: People, base: Resolved) -> Iterator[Row]:
     phones = pc.if_else(pa.array(np.arange(CHANGED) % 2 == 0), _new_phones(CHANGED), changed["phones"].combine_chunks())
     changed = changed.set_column(changed.schema.get_field_index("phones"), "phones", phones)
     began = time.perf_counter()
-    features, identifiers = normalise(changed, base.population)
+    features, identifiers = normalise(changed, base.population, SECRET)
     clean = time.perf_counter() - began
     decided, touched, churned = _decide(base, membership, persons, features, identifiers)
     seconds = clean + decided

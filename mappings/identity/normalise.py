@@ -14,6 +14,7 @@ from mappings.identity.contacts import (
     email_key,
     foreign_numbers,
 )
+from mappings.identity.digests import DIGEST, NUMBER, pads
 from mappings.identity.population import ESTABLISHED, Population
 from mappings.relations import unordered
 
@@ -53,10 +54,9 @@ FEATURES = pa.schema(
     }
 )
 IDENTIFIERS = pa.schema({"record": pa.int64(), "kind": pa.string(), "value": pa.int64()})
-"""`value` is a 63-bit digest: keys are compared here, never shown."""
+"""`value` is a 63-bit digest under the key of digests, but for references: these are numbers of records."""
 
-DIGEST = "(md5_number_lower({}) & 9223372036854775807)::bigint"
-RECORD = DIGEST.format("connection || chr(31) || external_id")
+RECORD = NUMBER.format("connection || chr(31) || external_id")
 """A record's number follows from its key, so that no order of arrival can move a tie between two links."""
 
 WORDS = r"regexp_extract_all(lower({}), '[\p{{L}}''’`ʼ]+')"
@@ -67,10 +67,13 @@ def numbered(customers: pa.Table) -> pa.Table:
     return unordered(f"select {RECORD} as record, * from customers", customers=customers)
 
 
-def normalise(customers: pa.Table, population: Population) -> tuple[pa.Table, pa.Table]:
-    """Features and identifiers of CUSTOMERS rows. A value that cannot be a key gives no identifier."""
+def normalise(customers: pa.Table, population: Population, secret: bytes) -> tuple[pa.Table, pa.Table]:
+    """Features and identifiers of CUSTOMERS rows. A value that cannot be a key gives no identifier.
+
+    `secret`: the key of digests, the same for all records that are compared.
+    """
     features = read_features(customers, population)
-    return features, _identifiers(customers, features)
+    return features, _identifiers(customers, features, secret)
 
 
 def read_features(customers: pa.Table, population: Population) -> pa.Table:
@@ -198,7 +201,7 @@ def _days(customers: pa.Table, population: Population) -> pa.Table:
     )
 
 
-def _identifiers(customers: pa.Table, features: pa.Table) -> pa.Table:
+def _identifiers(customers: pa.Table, features: pa.Table, secret: bytes) -> pa.Table:
     phones = unordered(
         f"""
         select phone, regexp_full_match(phone, '{MOBILE}') as mobile from (
@@ -213,7 +216,7 @@ def _identifiers(customers: pa.Table, features: pa.Table) -> pa.Table:
     ].to_pylist()
     return unordered(
         _IDENTIFIERS,
-        {"boxes": sorted(PLACEHOLDER_BOXES)},
+        {"boxes": sorted(PLACEHOLDER_BOXES), **pads(secret)},
         customers=customers,
         features=features,
         phones=phones,
@@ -233,7 +236,8 @@ written as (
 ),
 known as (select c.record, c.house, c.address, f.first, f.last, f.birth, f.city from c join features f using (record)
           where length(f.first) > 1 and length(f.last) > 1)
-select distinct record, kind, {DIGEST.format("value")} as value from (
+select distinct record, kind,
+       case when kind = 'reference' then {NUMBER.format("value")} else {DIGEST.format("value")} end as value from (
   select record, 'phone' as kind, phone as value from called where phone in (select phone from usable)
   union all select record, 'email', address from written
     where address is not null and split_part(address, '@', 1) not in (select unnest($boxes))

@@ -31,6 +31,7 @@ class Keys:
     """What follows from a master key of at least 32 bytes."""
 
     statements: bytes = field(repr=False)
+    digests: bytes = field(repr=False)
     contacts: AESSIV = field(repr=False)
     persons: AESGCM = field(repr=False)
 
@@ -40,6 +41,7 @@ class Keys:
             raise ValueError(f"a master key has at least {MASTER_BYTES} bytes")
         return cls(
             _derived(master, b"keruen statement", 32),
+            _derived(master, b"keruen digest", 32),
             AESSIV(_derived(master, b"keruen contact", 64)),
             AESGCM(_derived(master, b"keruen person", 32)),
         )

@@ -16,6 +16,8 @@ from dagster_project.store import dirty
 from dagster_project.store.locks import in_turn
 from dagster_project.store.people import identity, lineage, suppression
 from dagster_project.store.people.keyring import keys
+from dagster_project.store.people.sealing import LOYALTY
+from mappings.identity.digests import pads
 from mappings.privacy.forget import Traces, full_names
 from mappings.privacy.seal import SIV
 from mappings.privacy.terms import PROFILES
@@ -127,7 +129,7 @@ def _whose(db: Connection, person: str) -> Whose:
     secret = keys()
     texts = (
         _texts(db, told)
-        | {one for row in told for one in row["loyalty_ids"]}
+        | {text for row in told for one in row["loyalty_ids"] for text in (one, secret.open(one, LOYALTY))}
         | {one for one in mine if one.startswith(SIV)}
     )
     traces = Traces(
@@ -155,7 +157,8 @@ def _suppress(db: Connection, whose: Whose, now: datetime) -> None:
     subjects = [row[0] for row in db.execute(text(
         f"select {suppression.SUBJECT.format('identifier')} from erasing_contact"))]  # fmt: skip
     records = [row[0] for row in db.execute(text(
-        f"select {lineage.RECORD_HASH.format('connection', 'external_id')} from erasing_record"))]  # fmt: skip
+        f"select {lineage.RECORD_HASH.format('connection', 'external_id')} from erasing_record"),
+        pads(keys().digests))]  # fmt: skip
     suppression.suppress(db, subjects, (*suppression.CHANNELS, suppression.LOADS), suppression.ERASED, now)
     suppression.suppress(db, records, (suppression.LOADS,), suppression.ERASED, now)
 

@@ -5,9 +5,10 @@ them by keys. The sum of increments is the same as a full run.
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 from sqlalchemy import Connection, Engine, text
@@ -16,16 +17,18 @@ from dagster_project.connections import Hub
 from dagster_project.store.dirty import mark, take
 from dagster_project.store.locks import in_turn
 from dagster_project.store.people import golden, identity, persons, source_records
+from dagster_project.store.people.keyring import keys
 from dagster_project.store.people.source_records import Told
 from mappings.identity import increment
 from mappings.identity.blocking import pairs, statistics
 from mappings.identity.clusters import OVERRIDES, cluster
+from mappings.identity.digests import NUMBER
 from mappings.identity.households import households as grouped
 from mappings.identity.households import shared_values
 from mappings.identity.ids import MEMBERSHIP, PERSONS, identify
 from mappings.identity.increment import RECORDS
 from mappings.identity.learning import learn
-from mappings.identity.normalise import DIGEST, normalise
+from mappings.identity.normalise import CUSTOMERS, normalise
 from mappings.identity.population import Population
 from mappings.identity.resolution import resolve
 from mappings.identity.rules import RuleVersion
@@ -33,6 +36,7 @@ from mappings.identity.scoring import edges
 from mappings.identity.survivorship import Authority
 from mappings.relations import unordered
 
+T = TypeVar("T")
 SHARE = 0.25
 """From this share of the base on, looking at all of it costs less than at what changed."""
 GROWN = 2
@@ -114,7 +118,7 @@ def _everybody(run: Run) -> int:
     told = source_records.told(db)
     population = learn(told.customers, run.now.date())
     identity.keep_population(db, run.manner.version, population)
-    features, identifiers = normalise(told.customers, population)
+    features, identifiers = normalise(told.customers, population, keys().digests)
     had = source_records.known(db, _union(told.concerned, _stored(db)))
     source_records.remember(db, told.changed(had), run.now)
     identity.replace_all(db, {"feature": features, "identifier": identifiers})
@@ -164,17 +168,34 @@ NOTHING = Touched(RECORDS.empty_table(), persons.MOVED.empty_table(), RECORDS.em
 def _rescore(run: Run, population: Population, changed: Told) -> tuple[pa.Table, pa.Table]:
     """Keys, statistics and edges of what changed; gives the seeds of a new clustering, and who else held the keys."""
     db, rules = run.db, run.manner.rules
-    features, identifiers = normalise(changed.customers, population)
+    features, identifiers = normalise(changed.customers, population, keys().digests)
     before = identity.replace_records(db, changed.concerned, features, identifiers)
-    keys = increment.affected_keys(changed.concerned, before, identifiers)
-    holders, theirs = identity.holders(db, keys, rules)
+    affected = increment.affected_keys(changed.concerned, before, identifiers)
+    holders, theirs = identity.holders(db, affected, rules)
     counted = statistics(holders, theirs, rules)
-    flipped = increment.flipped(identity.replace_stats(db, keys, counted), counted)
+    flipped = increment.flipped(identity.replace_stats(db, affected, counted), counted)
     scored = increment.to_score(changed.concerned, flipped, holders)
     mates, theirs, stats = identity.mates(db, scored)
     found = edges(pairs(mates, stats, scored), theirs, population, rules)
     old = identity.replace_edges(db, scored, found)
     return increment.seeds(scored, old, OVERRIDES.empty_table()), holders.select(["record"]).cast(RECORDS)
+
+
+_OTHERS = "select record from touched where record not in (select record from gone)"
+
+
+def without(run: Run, records: pa.Table, erase: Callable[[], T]) -> T:
+    """Runs `erase`, which takes these records out of the store, and settles who is who among those they had to do with:
+    a number they shared may be one person's again, a link they stood in the way of may hold."""
+    population = identity.population(run.db, run.manner.version)
+    if population is None:  # everybody is looked at anew before long
+        return erase()
+    seeds, beside = _rescore(run, population, Told(CUSTOMERS.empty_table(), records))
+    done = erase()
+    rest = unordered(_OTHERS, touched=_union(seeds, beside), gone=records).cast(RECORDS)
+    if rest.num_rows:
+        finish(run, recluster(run, rest, rest))
+    return done
 
 
 def recluster(run: Run, seeds: pa.Table, beside: pa.Table = RECORDS.empty_table()) -> Touched:
@@ -226,8 +247,8 @@ def _people(held: pa.Table, more: pa.Table) -> pa.Table:
 # ── households ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 _NUMBERED = f"""
-select person_id, household, {DIGEST.format("person_id")} as record,
-       min({DIGEST.format("person_id")}) over (partition by household) as cluster from grouped
+select person_id, household, {NUMBER.format("person_id")} as record,
+       min({NUMBER.format("person_id")}) over (partition by household) as cluster from grouped
 """
 
 
@@ -243,7 +264,7 @@ def _households(run: Run, people: pa.Table | None) -> None:
     shared = shared_values(membership, identifiers, identity.stats_of(db, identifiers))
     clusters = unordered(_NUMBERED, grouped=grouped(shared, run.manner.rules))
     before = persons.households(db, near)
-    record = DIGEST.format("person_id")
+    record = NUMBER.format("person_id")
     held = unordered(f"select {record} as record, household_id as person_id from b", b=before).cast(MEMBERSHIP)
     since = unordered("select household_id as person_id, min(since) as created_at from b group by 1", b=before).cast(
         PERSONS

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 from dagster_project.store.people.keyring import keys
 from mappings.privacy.seal import SIV, WrongKey
 
-KINDS = ("phone", "email", "account", "evidence")
+KINDS = ("phone", "email", "loyalty", "account", "evidence")
 
 _LOGGED = text("""
 insert into privacy.access_log (actor, purpose, object, person, fields, rows)

@@ -9,13 +9,13 @@ from sqlalchemy import Connection, text
 from dagster_project.store.people import identity
 from dagster_project.store.people.keyring import keys
 from dagster_project.store.people.persons import PEOPLE
-from dagster_project.store.people.sealing import opened, sealed
+from dagster_project.store.people.sealing import EMAIL, LOYALTY, PHONE, opened, sealed
 from dagster_project.store.people.source_records import LATEST, NAMELESS, UNDESCRIBED, clear, stage
 from dagster_project.store.tables import TABLES
 from dagster_project.store.transfer import read, upsert
 from mappings.identity.contacts import PLACEHOLDER_PHONES, RUNS, email_key
+from mappings.identity.digests import DIGEST, pads
 from mappings.identity.increment import RECORDS
-from mappings.identity.normalise import DIGEST
 from mappings.identity.survivorship import GOLDEN, PINS, VALUES, Authority, golden
 from mappings.relations import unordered
 
@@ -163,7 +163,7 @@ def _values(db: Connection, said: pa.Table) -> pa.Table:
     contacts = unordered("select * from k where kind in ('phone', 'email')", k=held).cast(held.schema)
     return unordered(
         _VALUES,
-        {"fixed": sorted(PLACEHOLDER_PHONES), "runs": sorted(RUNS)},
+        {"fixed": sorted(PLACEHOLDER_PHONES), "runs": sorted(RUNS), **pads(keys().digests)},
         said=said,
         identifiers=contacts,
         stats=identity.stats_of(db, contacts),
@@ -188,16 +188,16 @@ def _pins(db: Connection, people: pa.Table) -> pa.Table:
     return _clear_pins(read(db, _PINS))
 
 
-CONTACTS = ("phone", "email")
-"""Fields that are sealed at rest, pins of them too."""
+CONTACTS = {"phone": PHONE, "email": EMAIL, "loyalty_id": LOYALTY}
+"""Fields that are sealed at rest, pins of them too → as what."""
 
 
 def _clear_pins(rows: pa.Table) -> pa.Table:
     """Pins are few: one by one."""
     told = rows.to_pylist()
     for pin in told:
-        if pin["field"] in CONTACTS:
-            pin.update({name: pin[name] and keys().open(pin[name], pin["field"]) for name in ("value", "instead_of")})
+        if kind := CONTACTS.get(pin["field"]):
+            pin.update({name: pin[name] and keys().open(pin[name], kind) for name in ("value", "instead_of")})
     return pa.Table.from_pylist(told, schema=PINS)
 
 

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection, text
 
-from dagster_project.store.people.suppression import SUBJECT
 from dagster_project.store.tables import TABLES
 
 _MINE = "t.person_id in (select person_id from erasing_person)"
@@ -75,8 +74,12 @@ def erase(db: Connection, anonymous: str) -> dict[str, int]:
     return {name: db.execute(text(statement), {"anonymous": anonymous}).rowcount for name, statement in LINEAGE.items()}
 
 
-RECORD_HASH = SUBJECT.format("{0} || chr(31) || {1}")
-"""SQL of the hash under which an erased record is known: connection and external id."""
+RECORD_HASH = (
+    "encode(sha256(cast(:outer as bytea) || sha256(cast(:inner as bytea) || "
+    "convert_to({0} || chr(31) || {1}, 'UTF8'))), 'hex')"
+)
+"""SQL of the keyed hash under which an erased record is known: connection and external id. The statement takes the
+parameters of `mappings.identity.digests.pads`."""
 
 
 def tables(db: Connection) -> list[str]:

@@ -4,6 +4,7 @@ A reader that meets a clear value, written before there was a seal, takes it as 
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
@@ -11,17 +12,20 @@ import pyarrow.compute as pc
 
 from dagster_project.store.people.keyring import keys
 
-PHONE, EMAIL = "phone", "email"
+PHONE, EMAIL, LOYALTY, ACCOUNT = "phone", "email", "loyalty", "account"
 KIND_OF_IDENTIFIER = ""
 """Sealed as what the row's own `identifier_kind` says, as an account where it says nothing."""
 
 SEALED: Mapping[str, Mapping[str, str]] = {
-    "canonical.customer": {"phones": PHONE, "emails": EMAIL},
-    "canonical.order": {"contact_phone": PHONE, "contact_email": EMAIL},
+    "canonical.customer": {"phones": PHONE, "emails": EMAIL, "loyalty_ids": LOYALTY, "account_id": ACCOUNT},
+    "canonical.order": {"contact_phone": PHONE, "contact_email": EMAIL, "loyalty_id": LOYALTY},
+    "canonical.loyalty_entry": {"loyalty_id": LOYALTY},
     "canonical.contact_event": {"identifier": KIND_OF_IDENTIFIER},
     "canonical.consent_event": {"identifier": KIND_OF_IDENTIFIER},
     "privacy.consent_state": {"identifier": KIND_OF_IDENTIFIER},
-    "identity.golden": {"phone": PHONE, "phones": PHONE, "email": EMAIL, "emails": EMAIL},
+    "identity.golden": {
+        "phone": PHONE, "phones": PHONE, "email": EMAIL, "emails": EMAIL, "loyalty_id": LOYALTY, "loyalty_ids": LOYALTY,
+    },
 }  # fmt: skip
 """Table → its sealed columns (of one value or a list of values) and what they are."""
 
@@ -60,17 +64,18 @@ def _turned(table: str, rows: pa.Table, cipher: Cipher) -> pa.Table:
 
 
 def _own_kinds(rows: pa.Table) -> list[str]:
-    return pc.fill_null(rows["identifier_kind"].cast(pa.string()), "account").to_pylist()
+    return pc.fill_null(rows["identifier_kind"].cast(pa.string()), ACCOUNT).to_pylist()
 
 
 def _column(column: pa.Array, kinds: Iterable[str], cipher: Cipher) -> pa.Array:
-    """Of a list column every value. Null stays null."""
+    """Of a list column every value. Null stays null. What stands in many rows is turned once."""
+    turned = lru_cache(maxsize=None)(cipher)
     if isinstance(column, pa.ListArray | pa.LargeListArray):
         kind = next(iter(kinds), "")
-        values = pa.array([value and cipher(value, kind) for value in column.flatten().to_pylist()], pa.string())
+        values = pa.array([value and turned(value, kind) for value in column.flatten().to_pylist()], pa.string())
         return type(column).from_arrays(_offsets(column), values, mask=column.is_null() if column.null_count else None)
     pairs = zip(column.to_pylist(), kinds, strict=True)
-    return pa.array([value and cipher(value, kind) for value, kind in pairs], pa.string())
+    return pa.array([value and turned(value, kind) for value, kind in pairs], pa.string())
 
 
 def _offsets(column: pa.ListArray) -> pa.Array:

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 import pyarrow as pa
 from sqlalchemy import Connection, text
 
+from dagster_project.store.people.keyring import keys
 from dagster_project.store.people.sealing import opened
 from dagster_project.store.tables import TABLES
 from dagster_project.store.transfer import copy_in, read
+from mappings.identity.digests import KEYED, pads
 from mappings.identity.increment import RECORDS
 from mappings.identity.normalise import CUSTOMERS, RECORD
 from mappings.relations import unordered
@@ -22,7 +24,7 @@ SUBJECTS = pa.schema({"connection": pa.string(), "external_id": pa.string()})
 """Of a customer its id; of what names none `<entity>:<id>`, entity being one of NAMELESS."""
 GUESTS = pa.schema({
     "entity": pa.string(), "connection": pa.string(), "external_id": pa.string(),
-    "name": pa.string(), "phone": pa.string(), "email": pa.string(), "card": pa.string(),
+    "name": pa.string(), "phone": pa.string(), "email": pa.string(), "loyalty_id": pa.string(),
 })  # fmt: skip
 
 NAMELESS = {
@@ -126,8 +128,9 @@ from (select connection, substr(external_id, {cut}) as external_id from subject 
 join canonical."{entity}" o using (connection, external_id)
 where o.customer is null and o.deleted_at is null
 """
+_ALL = ", ".join(CUSTOMERS.names)
 _NUMBERED = f"""
-select {RECORD} as record, kind, md5(({", ".join(CUSTOMERS.names)})::varchar) as hash, {", ".join(CUSTOMERS.names)}
+select {RECORD} as record, kind, {KEYED.format(f"({_ALL})::varchar")} as hash, {_ALL}
 from customers
 """
 
@@ -139,7 +142,7 @@ def told(db: Connection) -> Told:
         _as_customers(rows, kind)
         for rows, kind in ((clear(db, _DESCRIBED), "customer"), (clear(db, _BARE), "customer"), (_met(guests), "order"))
     )
-    numbered = unordered(_NUMBERED, customers=customers)
+    numbered = unordered(_NUMBERED, pads(keys().digests), customers=customers)
     left = _mention(db, guests)
     asked = read(
         db, "select connection, external_id from subject where external_id !~ :nameless", {"nameless": _PREFIX}
@@ -180,6 +183,10 @@ def _as_customers(rows: pa.Table, kind: str) -> pa.Table:
 # ── what names no customer ────────────────────────────────────────────────────────────────────────────────────────────
 
 
+_CONTACTS = KEYED.format("concat_ws(chr(31), {})".format(", ".join(f"coalesce({n}, '')" for n in GUESTS.names[3:])))
+_SAYS_ANYTHING = "coalesce(phone, email, loyalty_id, name) is not null"
+
+
 def _guests(db: Connection) -> pa.Table:
     """GUESTS of the subjects, with `guest`, the id of the record that equal contacts share."""
     found = [
@@ -187,11 +194,8 @@ def _guests(db: Connection) -> pa.Table:
         for entity, contacts in NAMELESS.items()
     ]
     return unordered(
-        """
-        select *, 'order:' || md5(concat_ws(chr(31), coalesce(name, ''), coalesce(phone, ''), coalesce(email, ''),
-          coalesce(card, ''))) as guest
-        from guests where coalesce(phone, email, card, name) is not null
-        """,
+        f"select *, 'order:' || left({_CONTACTS}, 32) as guest from guests where {_SAYS_ANYTHING}",
+        pads(keys().digests),
         guests=pa.concat_tables(table.cast(GUESTS) for table in found),
     )
 
@@ -200,7 +204,7 @@ def _met(guests: pa.Table) -> pa.Table:
     return unordered(
         """
         select distinct connection, guest as external_id, name, if(phone is null, [], [phone]) as phones,
-          if(email is null, [], [email]) as emails, if(card is null, [], [card]) as loyalty_ids
+          if(email is null, [], [email]) as emails, if(loyalty_id is null, [], [loyalty_id]) as loyalty_ids
         from guests
         """,
         guests=guests,

@@ -101,7 +101,7 @@ on conflict (person_id, field) do update
 
 def pin(db: Connection, person: str, field: str, value: str, instead_of: str | None, by: By) -> None:
     def kept(one: str | None) -> str | None:
-        return keys().seal(one, field) if one and field in CONTACTS else one
+        return keys().seal(one, CONTACTS[field]) if one and field in CONTACTS else one
 
     values = {"person": person, "field": field, "value": kept(value), "instead_of": kept(instead_of)}
     db.execute(_PIN, {**values, "who": by.who, "at": by.at})

@@ -20,6 +20,7 @@ from mappings.identity.rules import RuleVersion
 from mappings.identity.scoring import EDGES, edges
 from mappings.relations import unordered
 
+SECRET = bytes(range(32))
 SOME_DAY = datetime(2026, 3, 2, tzinfo=UTC)
 
 
@@ -41,7 +42,7 @@ class Base:
         self._ids, self._days = itertools.count(1), itertools.count(1)
 
     def receives(self, *rows: dict[str, Any]) -> None:
-        features, identifiers = normalise(customers(rows), self.population)
+        features, identifiers = normalise(customers(rows), self.population, SECRET)
         self._change(features.select(["record"]), features, identifiers)
 
     def loses(self, *keys: tuple[str, str]) -> None:

@@ -9,6 +9,7 @@ from mappings.identity.learning import learn
 from mappings.identity.normalise import CUSTOMERS, normalise
 from mappings.identity.population import Population
 
+SECRET = bytes(range(32))
 NOBODY_KNOWN = Population(date(2026, 3, 1), 1000)
 
 
@@ -18,12 +19,12 @@ def table(*rows):
 
 
 def keys(kind, **told):
-    _, identifiers = normalise(table(told), NOBODY_KNOWN)
+    _, identifiers = normalise(table(told), NOBODY_KNOWN, SECRET)
     return [row["value"] for row in identifiers.to_pylist() if row["kind"] == kind]
 
 
 def read(population=NOBODY_KNOWN, **told):
-    features, _ = normalise(table(told), population)
+    features, _ = normalise(table(told), population, SECRET)
     return features.to_pylist()[0]
 
 

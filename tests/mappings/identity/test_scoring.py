@@ -15,6 +15,7 @@ from mappings.identity.population import Population
 from mappings.identity.rules import RuleVersion
 from mappings.identity.scoring import EVIDENCE, edges, reasons
 
+SECRET = bytes(32)
 PHONE = ["+77000000001"]
 RULES = RuleVersion()
 
@@ -27,7 +28,7 @@ def table(*rows):
 def compared(one, other, population=None):
     """The edge between two records, or None where they weigh too little to be looked at."""
     known = population or Population(date(2026, 3, 1), 1000)
-    features, identifiers = normalise(table(one, other), known)
+    features, identifiers = normalise(table(one, other), known, SECRET)
     keys = keys_of(identifiers, features)
     found = edges(pairs(keys, statistics(keys, features, RULES)), features, known, RULES).to_pylist()
     return found[0] if found else None
