@@ -55,6 +55,7 @@ def rows() -> Iterator[Row]:
         began = time.perf_counter()
         segments_due(engine, hub, now=NOW, full=True)
         first = time.perf_counter() - began
+        _vacuum(engine)
         _busy_hour(engine)
         began = time.perf_counter()
         moved = segments_due(engine, hub, now=NOW.replace(hour=7))
@@ -92,6 +93,11 @@ def _populate(engine: Engine) -> None:
         buyers = np.repeat(np.arange(PEOPLE), often)
         _sell(db, dice, people, buyers, "o", dice.integers(1, 730 * 86_400, len(buyers)))
         mark(db, "person", people.to_pylist())
+    _vacuum(engine)
+
+
+def _vacuum(engine: Engine) -> None:
+    """What the server does by itself in the minutes after a large load."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
         db.execute(text("vacuum analyze"))
 

@@ -21,6 +21,7 @@ from dagster_project.store import wire
 from dagster_project.store.wire import Rows
 
 BLOCK = 2**25  # bytes of text parsed at a time, so that a large result is not held twice
+FEW = 50_000  # rows that are looked up one by one in whatever table; PostgreSQL would read half of it for fewer
 _numbers = itertools.count()
 
 
@@ -64,8 +65,10 @@ def upsert(
     shape = "create temporary table {} on commit drop as select {} from {} with no data"
     cursor.execute(sql.SQL(shape).format(stage, columns, target))
     _copy(connection, stage, frame)
-    cursor.execute(sql.SQL("analyze {}").format(stage))
-    merge = _merge(target, stage, frame.column_names, keys, compare)
+    few = frame.num_rows <= FEW
+    if not few:
+        cursor.execute(sql.SQL("analyze {} ({})").format(stage, _names(keys)))
+    merge = _merge(target, stage, frame.column_names, keys, compare, one_by_one=few)
     changed = _fetch(cursor.connection, merge.as_string(cursor))
     cursor.execute(sql.SQL("drop table {}").format(stage))
     return changed
@@ -77,12 +80,15 @@ def _merge(
     columns: Sequence[str],
     keys: Sequence[str],
     compare: Sequence[str] | None,
+    *,
+    one_by_one: bool,
 ) -> sql.Composed:
     """The test for a difference stands twice: before, to spare unchanged rows; at the conflict, for rows that
     another transaction has changed in between."""
     values = [name for name in columns if name not in keys]
     compared = values if compare is None else compare
     same = "and row({mine}) is not distinct from row({given})" if compared else ""
+    same += " offset 0" if one_by_one else ""  # a subselect with an offset is asked for each row, by the key
     update = "do update set {set} where row({mine}) is distinct from row({excluded})" if compared else "do nothing"
     return sql.SQL(
         "insert into {target} as mine ({columns}) select {columns} from "

@@ -35,10 +35,9 @@ from mappings.segments.language import (
 from mappings.segments.registry import FieldSpec, Registry, operators
 
 Dialect = Literal["postgres", "duckdb"]
-_JOINS = {
-    "g": "left join identity.golden g on g.person_id = b.person_id",
-    "v": "left join segment.person_value v on v.person_id = b.person_id",
-}
+_TABLES = {"b": "identity.person", "g": "identity.golden", "v": "segment.person_value"}
+AMONG = {table: f"among_{table.partition('.')[2]}" for table in _TABLES.values()}
+"""Tables of which some persons' rows are gathered before many segments ask for them → where they are then."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +57,12 @@ class Ripening:
 
 @dataclass(frozen=True)
 class Compiled:
-    """`query` gives `person_id` of all members, or with `among` of those whose ids the table `among` holds."""
+    """`query` gives `person_id` of all members, `among` of those whose rows of the tables `asks` were gathered."""
 
     segment: Segment
     query: str
     among: str
+    asks: frozenset[str]
     values: Mapping[str, Any]
     spans: Mapping[str, tuple[str, bool]]
     ripenings: tuple[Ripening, ...]
@@ -82,13 +82,13 @@ def compiled(segment: Segment, fields: Registry, zone: tzinfo, dialect: Dialect 
     """Raises ValueError that names the segment and says what to mend."""
     writer = _Writer(segment.segment, fields, zone, dialect)
     condition = writer.condition(segment.where)
-    body = _from(condition) + " where b.status = 'active'"
-    among = body.replace("identity.person b", "among_persons a join identity.person b on b.person_id = a.person_id", 1)
-    where = f" and ({_sql(condition, dialect)})"
+    asked = _asked(condition)
+    start, active = "select b.person_id", "where b.status = 'active' and"
     return Compiled(
         segment,
-        f"select b.person_id {body}{where}",
-        f"select b.person_id {among}{where}",
+        f"{start} {_from(asked)} {active} ({_sql(condition, dialect)})",
+        f"{start} {_from(asked, AMONG)} {active} ({_sql(_one_by_one(condition), dialect)})",
+        frozenset(_TABLES[alias] for alias in asked),
         writer.values,
         writer.spans,
         tuple(writer.ripenings),
@@ -96,10 +96,25 @@ def compiled(segment: Segment, fields: Registry, zone: tzinfo, dialect: Dialect 
     )
 
 
-def _from(condition: exp.Expr) -> str:
-    """Only the tables that are asked for."""
-    asked = {column.table for column in condition.find_all(exp.Column)}
-    return " ".join(["from identity.person b", *(join for alias, join in _JOINS.items() if alias in asked)])
+def _asked(condition: exp.Expr) -> tuple[str, ...]:
+    """Aliases of the tables that are asked for, the person's first."""
+    named = {column.table for column in condition.find_all(exp.Column)}
+    return tuple(alias for alias in _TABLES if alias in {"b", *named})
+
+
+def _from(asked: Sequence[str], places: Mapping[str, str] | None = None) -> str:
+    """`places`: where the tables are, if not under their names."""
+    first, *others = (f"{(places or {}).get(_TABLES[alias], _TABLES[alias])} {alias}" for alias in asked)
+    return " ".join([f"from {first}", *(f"left join {one} on {one[-1]}.person_id = b.person_id" for one in others)])
+
+
+def _one_by_one(condition: exp.Expr) -> exp.Expr:
+    """Subselects that are asked for each person: `offset 0` keeps PostgreSQL from reading whole tables for a few."""
+    found = condition.copy()
+    for exists in found.find_all(exp.Exists):
+        if not exists.find_ancestor(exp.Select):
+            exists.this.set("offset", exp.Offset(expression=exp.Literal.number(0)))
+    return found
 
 
 def _sql(condition: exp.Expr, dialect: Dialect) -> str:
@@ -208,7 +223,7 @@ class _Writer:
         ripe = f"select r.person_id from ({spec.rows}) r where r.at >= :since and r.at < :until"
         if not spec.rows:
             turn = _parsed("(:one) >= :since and (:one) < :until", one=one)
-            ripe = f"select b.person_id {_from(turn)} where {_sql(turn, self.dialect)}"
+            ripe = f"select b.person_id {_from(_asked(turn))} where {_sql(turn, self.dialect)}"
         self.ripenings.append(Ripening(span, ripe, day))
         older = test.op == "older_than"
         return (exp.LT if older else exp.GTE)(this=exp.paren(one), expression=self.edge(span, day))

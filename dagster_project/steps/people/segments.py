@@ -1,6 +1,7 @@
 """Who belongs to which segment, for the persons that changed and those whose day has come."""
 
-from dataclasses import dataclass
+from collections.abc import Container, Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,8 +15,8 @@ from dagster_project.connections import Hub
 from dagster_project.segment_files import segments
 from dagster_project.steps.people.value import refresh
 from dagster_project.store.dirty import mark, take
+from dagster_project.store.people import among
 from dagster_project.store.people import segments as store
-from dagster_project.store.people import values
 from mappings.segments.compile import Compiled
 from mappings.segments.language import polite
 
@@ -44,12 +45,11 @@ def segments_due(engine: Engine, hub: Hub, *, now: datetime, full: bool = False)
         agreed = taken.filter(pc.equal(taken["entity"], "consent"))["subject"]
         persons = taken.filter(pc.equal(taken["entity"], "person"))
         by_value = refresh(db, hub, persons["subject"], now=now)
-        values.stage(db, persons["subject"], pc.fill_null(persons["because"], CHANGED))
+        among.stage(db, persons["subject"], pc.fill_null(persons["because"], CHANGED))
         others = by_value.filter(pc.invert(pc.is_in(by_value, persons["subject"]))).to_pylist()
-        values.stage_more(db, "select unnest(cast(:others as text[])) as person_id", DAY_CAME, others=others)
-        local = now.astimezone(ZoneInfo(hub.entry.timezone))
+        among.stage_more(db, "select unnest(cast(:others as text[])) as person_id", DAY_CAME, others=others)
         live = store.live(db)
-        moves = evaluated(Look(db, now, local, full or values.staged(db) > MANY), segments(hub))
+        moves = evaluated(Look(db, now, now.astimezone(ZoneInfo(hub.entry.timezone)), full), segments(hub))
         _tell(db, moves, live, agreed)
     return sum(_moved(one).num_rows for one in moves.values())
 
@@ -57,34 +57,55 @@ def segments_due(engine: Engine, hub: Hub, *, now: datetime, full: bool = False)
 def evaluated(look: Look, all_segments: tuple[Compiled, ...]) -> dict[str, pa.Table]:
     """MOVES by segment; those whose file is gone are emptied."""
     known = store.definitions(look.db)
-    moves = {one.name: _settled(look, one, known.get(one.name)) for one in all_segments}
+    new = {one.name for one in all_segments if _is_new(look, one, known.get(one.name))}
+    if not look.whole:
+        for one in all_segments:
+            if one.name not in new and one.segment.refresh != "once":
+                _stage_ripe(look, one, known[one.name].evaluated_at)
+        look = replace(look, whole=among.staged(look.db) > MANY)
+    asks = frozenset(table for one in all_segments for table in one.asks)
+    if not look.whole:
+        among.gather(look.db, asks)
+    moves = {one.name: _settled(look, one, asks, new) for one in all_segments}
     for name in known.keys() - moves.keys():
         moves[name] = store.end(look.db, name, now=look.now)
     return moves
 
 
-def _settled(look: Look, one: Compiled, row: Any) -> pa.Table:
+def _is_new(look: Look, one: Compiled, row: Any) -> bool:
+    """Whether the segment's file, or what its words mean, is another than was last looked at; it is kept."""
     body = {"segment": one.segment.model_dump(mode="json", by_alias=True), "query": one.query}
-    is_new = row is None or row.body != body
-    if is_new:
-        store.keep(look.db, one.name, body, look.now)
-    if one.segment.refresh == "once" and not is_new:
-        return store.follow(look.db, one.name, hold_out=one.segment.hold_out, now=look.now)
-    if not (look.whole or is_new):
-        _stage_ripe(look, one, row.evaluated_at)
-    return _settle(look, one, whole=look.whole or is_new)
+    if row is not None and row.body == body:
+        return False
+    store.keep(look.db, one.name, body, look.now)
+    return True
 
 
 def _stage_ripe(look: Look, one: Compiled, then: datetime) -> None:
-    """Persons whom the time brought in or out since `then`, and those who moved in a segment that is referred to."""
+    """Persons whom the time brought in or out since `then`."""
     then = then.astimezone(look.local.tzinfo)
-    if one.segment.refresh != "daily" or then.date() != look.local.date():
-        for ripening in one.ripenings:
-            values.stage_more(look.db, ripening.query, DAY_CAME, **ripening.between(then, look.local))
-        store.looked(look.db, one.name, at=look.now)
-    for other in one.refers:
-        query = "select person_id from segment.change where segment = :other and at = :now"
-        values.stage_more(look.db, query, f"membership of {other} changed", other=other, now=look.now)
+    if one.segment.refresh == "daily" and then.date() == look.local.date():
+        return
+    for ripening in one.ripenings:
+        turn = ripening.between(then, look.local)
+        if turn["since"] < turn["until"]:
+            among.stage_more(look.db, ripening.query, DAY_CAME, **turn)
+    store.looked(look.db, one.name, at=look.now)
+
+
+def _settled(look: Look, one: Compiled, asks: Iterable[str], new: Container[str]) -> pa.Table:
+    if one.segment.refresh == "once" and one.name not in new:
+        return store.follow(look.db, one.name, hold_out=one.segment.hold_out, now=look.now)
+    whole = look.whole or one.name in new
+    if not whole and sum(_stage_moved(look, other) for other in one.refers if other in new):
+        among.gather(look.db, asks)
+    return _settle(look, one, whole=whole)
+
+
+def _stage_moved(look: Look, other: str) -> int:
+    """Those who moved in a segment that is referred to; how many of them were not looked at yet."""
+    query = "select person_id from segment.change where segment = :other and at = :now"
+    return among.stage_more(look.db, query, f"membership of {other} changed", other=other, now=look.now)
 
 
 def _settle(look: Look, one: Compiled, *, whole: bool) -> pa.Table:

@@ -13,10 +13,11 @@ import pyarrow.compute as pc
 from sqlalchemy import Connection as Database
 
 from dagster_project.connections import Hub
+from dagster_project.store.people import among
 from dagster_project.store.people import values as store
 from mappings.segments import clv
 from mappings.segments.rfm import Borders, borders
-from mappings.segments.score import Models, moments, numbers, rfm, scored, stages, worth
+from mappings.segments.score import Columns, Models, moments, numbers, rfm, scored, stages, worth
 from mappings.segments.value import person_values
 
 PAGE = 200_000
@@ -44,7 +45,7 @@ def _pages(persons: pa.ChunkedArray | pa.Array) -> Iterator[pa.ChunkedArray | pa
 
 
 def _added_up(db: Database, hub: Hub, persons: Any, by: Models, today: date) -> pa.ChunkedArray:
-    store.stage(db, persons)
+    among.stage(db, persons)
     values = person_values(store.orders(db, hub.entry.currency, hub.entry.timezone))
     store.forget(db, persons.filter(pc.invert(pc.is_in(persons, values["person_id"]))))
     return store.put(db, scored(values, by, today))
@@ -77,14 +78,22 @@ def daily(db: Database, today: date) -> Iterator[pa.ChunkedArray]:
         return
     drawn = borders(moments(everybody), numbers(everybody, "orders"), numbers(everybody, "sum"))
     store.keep_model(db, "rfm", today, asdict(drawn), everybody.num_rows)
-    yield store.put(db, _some(rfm, everybody, Models(drawn)))
     learnt = store.model(db, "purchasing", today)[1]
     if learnt is None or today - learnt >= REFIT:
         _learn(db, today)
     by = models(db, today)
-    if by.purchasing:
-        stale = store.stored(db, "days > 0 and (as_of <= :day or alive is null)", day=today - STALE)
-        yield store.put(db, _some(worth, stale, by, today))
+    stale = _stale(everybody, today) if by.purchasing else pc.is_null(everybody["person_id"])
+    yield store.put(db, _some(_anew, everybody.filter(stale), by, today))
+    yield store.put(db, _some(rfm, everybody.filter(pc.invert(stale)), by))
+
+
+def _stale(values: pa.Table, today: date) -> pa.ChunkedArray:
+    """Who was not scored for a month, or never."""
+    return pc.or_(pc.less_equal(values["as_of"], today - STALE), pc.is_null(values["alive"]))
+
+
+def _anew(values: pa.Table, by: Models, today: date) -> Columns:
+    return {**rfm(values, by), **worth(values, by, today)}
 
 
 def _learn(db: Database, today: date) -> None:

@@ -1,6 +1,6 @@
 """Who belongs where: memberships against what a segment's query gives, with each coming and going written down.
 
-All of it works on the persons staged in `among_persons` (store.values), with why they are looked at.
+All of it works on the persons staged in `among_persons` (store.people.among), with why they are looked at.
 """
 
 import json
@@ -11,7 +11,9 @@ from typing import Any
 import pyarrow as pa
 from sqlalchemy import Connection, text
 
+from dagster_project.store.people.among import MEMBERSHIPS
 from dagster_project.store.transfer import read
+from mappings.segments.compile import AMONG
 
 MOVES = pa.schema({"person_id": pa.string(), "change": pa.string()})
 """`change`: entered, left, or waits (would enter, but not at this hour)."""
@@ -20,20 +22,20 @@ MOVES = pa.schema({"person_id": pa.string(), "change": pa.string()})
 HELD_OUT = "('x' || substr(md5(:segment || '/' || {0}), 1, 8))::bit(32)::bigint < :hold_out * 4294967296"
 _TABLE = "create temp table if not exists moves (person_id text, change text, cause text) on commit drop"
 
-# {why} of a row n: because of what somebody is looked at
+# {why} of a row n: because of what somebody is looked at; {person}, {was}: of those who are looked at, or all
 _COMPARED = """
 insert into moves
 with belongs as materialized (
   {query}
-)
+), was as materialized (select person_id from {was} where segment = :segment)
 select n.person_id, case when :may_enter then 'entered' else 'waits' end, {why}
 from belongs n {looked_at}
-where not exists (select from segment.membership m where m.segment = :segment and m.person_id = n.person_id)
+where not exists (select from was where was.person_id = n.person_id)
 union all
 select n.person_id, 'left', coalesce('merged into ' || p.merged_into, {why})
-from segment.membership n {among} {looked_at}
-left join identity.person p on p.person_id = n.person_id and p.status = 'merged'
-where n.segment = :segment and not exists (select from belongs b where b.person_id = n.person_id)
+from was n {looked_at}
+left join {person} p on p.person_id = n.person_id and p.status = 'merged'
+where not exists (select from belongs b where b.person_id = n.person_id)
 """
 _LEAVE = text("""
 delete from segment.membership m using moves n
@@ -57,14 +59,15 @@ where segment = :segment and hold_out is distinct from ({HELD_OUT.format("m.pers
 def settle(
     db: Connection, segment: str, query: str, values: Mapping[str, Any], *, everybody: str | None = None
 ) -> pa.Table:
-    """MOVES by which the memberships say what `query` gives: of the staged persons, or of everybody, because of that.
+    """MOVES by which the memberships say what `query` gives: of the persons gathered, or of everybody, because of that.
 
     `values`: the query's own, and now, hold_out (a share), may_enter.
     """
-    parts = {"among": "", "looked_at": "", "why": "cast(:everybody as text)"}
-    if not everybody:
-        among = "join among_persons a on a.person_id = n.person_id"
-        parts = {"among": among, "looked_at": "left join among_persons y on y.person_id = n.person_id", "why": "y.why"}
+    looked_at = "left join among_persons y on y.person_id = n.person_id"
+    parts = {"was": MEMBERSHIPS, "person": AMONG["identity.person"], "looked_at": looked_at, "why": "y.why"}
+    if everybody:
+        why = "cast(:everybody as text)"
+        parts = {"was": "segment.membership", "person": "identity.person", "looked_at": "", "why": why}
     said = {**values, "segment": segment, "everybody": everybody}
     moves = _written(db, _COMPARED.format(query=query, **parts), said)
     if everybody:

@@ -1,7 +1,7 @@
 """What people bought, on its way from orders into sums and scores, and the dated models behind the scores."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -9,33 +9,10 @@ import pyarrow as pa
 from sqlalchemy import Connection, text
 
 from dagster_project.store.tables import TABLES
-from dagster_project.store.transfer import copy_in, read, upsert
+from dagster_project.store.transfer import read, upsert
 from mappings.segments.value import ORDERS
 
 VALUE = TABLES["segment.person_value"]
-AMONG = "among_persons"
-
-
-def stage(
-    db: Connection, persons: pa.ChunkedArray | pa.Array | Sequence[str], why: Sequence[str] | None = None
-) -> None:
-    """Makes `among_persons` (person_id, why) hold these, until the transaction ends or others are staged."""
-    db.execute(text(f"create temp table if not exists {AMONG} (person_id text primary key, why text) on commit drop"))
-    db.execute(text(f"truncate {AMONG}"))
-    columns = {"person_id": persons} if why is None else {"person_id": persons, "why": why}
-    listed = {name: one if hasattr(one, "type") else pa.array(one, pa.string()) for name, one in columns.items()}
-    copy_in(db, AMONG, pa.table(listed))
-    db.execute(text(f"analyze {AMONG}"))
-
-
-def stage_more(db: Connection, query: str, why: str, **values: Any) -> None:
-    """Adds the persons that a query of `person_id` gives, but for those who are staged already."""
-    added = f"insert into {AMONG} select distinct person_id, :why from ({query}) more on conflict do nothing"
-    db.execute(text(added), {"why": why, **values})
-
-
-def staged(db: Connection) -> int:
-    return int(db.execute(text(f"select count(*) from {AMONG}")).scalar_one())
 
 
 # ── orders ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -44,9 +21,12 @@ def staged(db: Connection) -> int:
 # no return tells, came back whole.
 _SIGNED = """
 with mine as (
-  select o.connection, o.external_id, o.kind, o.channel, o.placed_at, o.status, o.total, o.returns, o.person_id
-  from among_persons a join canonical."order" o using (person_id)
-  where o.status <> 'cancelled' and o.deleted_at is null and o.copy_of is null and o.currency = :currency
+  select o.* from among_persons a cross join lateral (
+    select connection, external_id, kind, channel, placed_at, status, total, returns, person_id
+    from canonical."order" o where o.person_id = a.person_id and status <> 'cancelled' and deleted_at is null
+      and copy_of is null and currency = :currency
+    offset 0  -- by index, as in store.people.among
+  ) o
 ), back as (
   select r.person_id as brought_by, s.person_id, 'return' as kind, r.channel, r.placed_at, r.total,
          s.connection, s.external_id
