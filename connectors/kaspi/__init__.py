@@ -6,7 +6,7 @@ from connectors.kaspi.config import KaspiConfig
 from connectors.kaspi.feed import belongs, login, render
 from connectors.kaspi.mapping import to_customer, to_order
 from connectors.kaspi.records import orders_in
-from connectors.kaspi.sink import move_orders, progress, reached
+from connectors.kaspi.sink import ASKS, move_orders, progress, reached
 from connectors.kaspi.source import check, orders
 from connectors.sdk import ConnectorSpec, Resource, Sink
 
@@ -41,7 +41,8 @@ STATUS = Sink(
     same=reached,
     batch=1,
     needs_listing=False,
-    hint="Accepts, assembles (Kaspi Delivery) and cancels orders; completing one needs the buyer's code and a person.",
+    asks=ASKS,
+    hint="Accepts and assembles (Kaspi Delivery); cancels, in part too, when asked; completing needs the buyer's code.",
 )
 
 CONNECTOR = ConnectorSpec(

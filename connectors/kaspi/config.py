@@ -1,7 +1,7 @@
 """Settings of one seller's account on Kaspi Магазин."""
 
 import re
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field as Setting
 from pydantic import HttpUrl, SecretStr, field_validator, model_validator
@@ -35,6 +35,18 @@ class KaspiConfig(ConnectionConfig):
     )
     spaces: int = Setting(
         1, ge=1, description="Parcels of an order handed to Kaspi Delivery, where nobody counts them."
+    )
+    preorders: Literal["asked", "packing"] = Setting(
+        "asked", description="When Kaspi learns that pre-ordered goods came: asked for, or also when they are packed."
+    )
+    arrived_before: str = Setting(
+        "(?i)already", description="Words (regular expression) of a refusal: arrival was told before. Kaspi names none."
+    )
+    partial_cancel: Literal["auto", "bulk"] = Setting(
+        "auto", description="auto: one line by pieces goes by its own call. bulk: all go by orderPartialCancel."
+    )
+    partial_cancel_by: Literal["id", "code"] = Setting(
+        "id", description="How orderPartialCancel names the order; the guide says orderId and shows none."
     )
     user_agent: str = Setting("Keruen/0.1 (order hub)", description="How requests introduce themselves to Kaspi.")
     per_second: float = Setting(4.0, gt=0, description="Requests a second; Kaspi states no limit, 5 is told.")

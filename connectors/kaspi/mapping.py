@@ -31,6 +31,9 @@ made re-read one by one. RETURN_ACCEPTED_BY_MERCHANT is told by one old client o
 that gives no goods back yet.
 """
 
+TAKEN = ("ACCEPTED_BY_MERCHANT", "ARRIVED")
+"""Accepted; the second, of a pre-order whose goods have come, is a status we write and may read back."""
+
 ACCEPTED = {"NEW": "confirmed", "SIGN_REQUIRED": "placed", "PICKUP": "ready", "DELIVERY": "shipped"}
 
 MODES = {
@@ -50,7 +53,7 @@ def status(order: Payload, config: Any = None) -> str:
     stage: str | None = SETTLED.get(said)
     if said == "APPROVED_BY_BANK" and state in OPEN_STATES:
         stage = "placed"
-    elif said == "ACCEPTED_BY_MERCHANT":
+    elif said in TAKEN:
         stage = _handed_on(order) if state == "KASPI_DELIVERY" else ACCEPTED.get(state)
     if stage is None:
         raise Unusable(f"status {said!r} in state {state!r} has no known meaning", rule="unknown_status")
@@ -63,7 +66,13 @@ def _handed_on(order: Payload) -> str:
         return "shipped"
     if is_assembled(order):
         return "ready"
-    return "confirmed" if at(order, "attributes.preOrder") else "assembling"
+    return "assembling" if has_arrived(order) else "confirmed"
+
+
+def has_arrived(order: Payload) -> bool:
+    """Whether there are goods to pack, as far as Kaspi tells: of a pre-order only that, or what comes after it."""
+    after = is_assembled(order) or bool(at(order, "attributes.kaspiDelivery.courierTransmissionDate"))
+    return after or at(order, "attributes.status") == "ARRIVED" or not at(order, "attributes.preOrder")
 
 
 def is_assembled(order: Payload) -> bool:
@@ -146,9 +155,16 @@ def delivery(order: Payload, config: Any = None) -> dict[str, Any]:
         "seller_pays": _text(at(order, "attributes.deliveryCostForSeller")),
         "preorder": at(order, "attributes.preOrder") or None,
         "goods_travel_back": at(order, "attributes.status") == "CANCELLING" or None,
+        "goods_are_back": _came_back(order) or None,
         "cancel_reason": at(order, "attributes.cancellationReason"),
     }
     return {name: value for name, value in facts.items() if value is not None}
+
+
+def _came_back(order: Payload) -> bool:
+    """What a courier had and is CANCELLED, no longer CANCELLING: somebody confirmed that it is here again."""
+    left = at(order, "attributes.kaspiDelivery.courierTransmissionDate")
+    return bool(left) and at(order, "attributes.status") == "CANCELLED"
 
 
 def payment(order: Payload, config: Any = None) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """Kaspi on loopback, as its contract tells it: silence instead of refusals, windows of 14 days, lists short of lines.
 
-Its orders are in `sandbox_orders`, who buys them in `sandbox_market`, the shop front that fetches the price list in
-`sandbox_front`. Left out: partial cancelling, IMEI and the import of product cards, which the connector does not use.
+Its orders are in `sandbox_orders`, lines taken out of them in `sandbox_lines`, who buys them in `sandbox_market`, the
+shop front that fetches the price list in `sandbox_front`. Left out: IMEI and the import of product cards, which the
+connector does not use.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from starlette.routing import Route
 from connectors.kaspi.cities import CITIES, city_id
 from connectors.kaspi.config import SWALLOWED
 from connectors.kaspi.records import from_id, to_id
+from connectors.kaspi.sandbox_lines import fewer_of_many, fewer_of_one
 from connectors.kaspi.sandbox_market import LOGIN, MERCHANT, PASSWORD, POINTS, Kaspi, life, open_shop
 from connectors.kaspi.sandbox_orders import (
     Line,
@@ -91,7 +93,7 @@ def _routes(kaspi: Kaspi) -> list[Route]:
             if SWALLOWED.match(request.headers.get("user-agent", "")):
                 await asyncio.sleep(kaspi.hang)
                 return Response(status_code=504)
-            if "application/vnd.api+json" not in request.headers.get("accept", ""):
+            if request.method != "PUT" and "application/vnd.api+json" not in request.headers.get("accept", ""):
                 return _no_page()
             if request.headers.get("x-auth-token") != TOKEN:
                 return _error(401, "Token is not valid")
@@ -106,6 +108,8 @@ def _routes(kaspi: Kaspi) -> list[Route]:
         Route("/orders/{id}", guarded(_sale(lambda k, sale: _shown(k, sale)))),
         Route("/orders/{id}/entries", guarded(_sale(lambda k, sale: _entries(k, sale)))),
         Route("/orders/{id}/user", guarded(_sale(lambda k, sale: customer_resource(sale.buyer)))),
+        Route("/orderEntryCancelOperation", guarded(_written(fewer_of_one)), methods=["POST"]),
+        Route("/orderPartialCancel/{id}", guarded(_written(fewer_of_many)), methods=["PUT"]),
         Route("/orderentries/{id}", guarded(_entry)),
         Route("/orderentries/{id}/product", guarded(_product)),
         Route("/masterproducts/{id}/merchantProduct", guarded(_merchant_product)),
@@ -181,6 +185,20 @@ async def _write(kaspi: Kaspi, request: Request) -> Any:
     return echo(sale, wanted)
 
 
+def _written(answer: Callable[[Kaspi, Mapping[str, str], Any], Record]) -> Answer:
+    """A write that is no order: its body, and what the path names."""
+
+    async def write(kaspi: Kaspi, request: Request) -> Any:
+        try:
+            return answer(kaspi, request.path_params, await request.json())
+        except Refused as error:
+            return _error(400, str(error))
+        except (ValueError, KeyError, TypeError, IndexError):
+            return _error(400, "Request is not valid")
+
+    return write
+
+
 def _sale(answer: Callable[[Kaspi, Sale], Any]) -> Answer:
     """What hangs on one order; 404 in HTML where there is none."""
 
@@ -203,6 +221,7 @@ def _shown(kaspi: Kaspi, sale: Sale) -> Record:
 
 
 def _entries(kaspi: Kaspi, sale: Sale) -> list[Record]:
+    sale.lines_read()
     return entry_resources(sale, kaspi.merchant, offers=not kaspi.old_entries)
 
 

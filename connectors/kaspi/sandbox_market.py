@@ -99,9 +99,21 @@ class Kaspi:
         return self.front.fetch(url, login)
 
     def changes(self, capability: str) -> list[Change]:
-        """What the conformance kit may write here: acceptances of orders just sold."""
-        new = [self.sell().code for _ in range(6)] if capability == "order.status" else []
-        return [Change(capability, f"kaspi:{code}", code, {"status": "confirmed"}, key=code) for code in new]
+        """What the conformance kit may write here: an acceptance, and all that a person may ask of an order."""
+        if capability != "order.status":
+            return []
+        taken = {"state": "KASPI_DELIVERY", "status": "ACCEPTED_BY_MERCHANT", "by_kaspi": True}
+        two = [(self._any_sku(), 2), (self._any_sku(), 1)]
+        fewer = {"status": "confirmed", "reason": "out_of_stock"}
+        wanted = [
+            (self.sell(), {"status": "confirmed"}),
+            (self.sell(), {"status": "cancelled", "reason": "buyer"}),
+            (self.sell(two), {**fewer, "keep": {"0": {"quantity": 1}}}),
+            (self.sell(two, **taken), {**fewer, "keep": {"0": {"quantity": 1}, "1": {"quantity": 0}}}),
+            (self.sell(**taken, pre_order=True), {"status": "confirmed", "arrived": True}),
+            (self.sell(**{**taken, "status": "CANCELLING"}), {"status": "returned"}),
+        ]
+        return [Change(capability, f"kaspi:{one.code}", one.code, value, key=one.code) for one, value in wanted]
 
     def created_between(self, start: int, end: int) -> list[Sale]:
         """Newest first, so that a new order shifts the pages."""

@@ -9,6 +9,7 @@ from connectors.kaspi.records import to_id
 from connectors.sdk import Record
 
 CANCEL_REASONS = {"BUYER_CANCELLATION_BY_MERCHANT", "BUYER_NOT_REACHABLE", "MERCHANT_OUT_OF_STOCK"}
+LINE_REASONS = {"BUYER_CANCELLATION_BY_MERCHANT", "MERCHANT_OUT_OF_STOCK", "PRODUCT_UNDERWEIGHT"}
 ROOT = "https://kaspi.kz/shop/api"
 DAY = 86_400_000
 
@@ -27,15 +28,30 @@ class Buyer(NamedTuple):
 
 
 class Line(NamedTuple):
+    """`price`: of one. `grams`: of weighed goods, whose line is worth less when they weigh less."""
+
     sku: str
     name: str
     quantity: int
     price: int
+    grams: float = 0
+
+    def left(self, quantity: int | None, grams: float | None) -> "Line":
+        """What stays of it. Raises Refused where that is more than there was."""
+        pieces = self.quantity if quantity is None else quantity
+        weight = grams if grams and self.grams else self.grams
+        if not 0 <= pieces <= self.quantity or not 0 <= weight <= self.grams:
+            raise Refused("remainedQuantity is not valid")
+        price = self.price if weight == self.grams else round(self.price * weight / self.grams)
+        return self._replace(quantity=pieces, grams=weight, price=price)
 
 
 @dataclass
 class Sale:
-    """One order. `created` in epoch milliseconds; `waybill_in`: reads until a waybill asked for is there."""
+    """One order. `created` in epoch milliseconds; `waybill_in`: reads until a waybill asked for is there.
+
+    `shrinks_in`: reads of its lines until those taken out are gone. `tells_arrival`: whether it shows as ARRIVED.
+    """
 
     code: str
     created: int
@@ -49,6 +65,9 @@ class Sale:
     months: int | None = None
     pre_order: bool = False
     arrived: bool = False
+    tells_arrival: bool = True
+    shrinks_in: int = 0
+    shrinking: dict[int, Line] = field(default_factory=dict)
     assembled: bool = False
     waybill_in: int | None = None
     handed_over: int | None = None
@@ -62,6 +81,11 @@ class Sale:
     @property
     def total(self) -> int:
         return sum(line.quantity * line.price for line in self.lines)
+
+    @property
+    def entries(self) -> list[tuple[int, Line]]:
+        """Lines by their numbers, which they keep when others are taken out."""
+        return [(number, line) for number, line in enumerate(self.lines) if line.quantity]
 
     def move(self, wanted: Mapping[str, Any], headers: Mapping[str, str]) -> None:
         """A seller's status write. Raises Refused where the order is not where the write may start."""
@@ -99,8 +123,10 @@ class Sale:
 
     def _arrive(self, wanted: Mapping[str, Any]) -> None:
         self._must_be("ACCEPTED_BY_MERCHANT")
-        if not self.pre_order or self.arrived:
-            raise Refused("Order is not a pre-order that is awaited.")
+        if not self.pre_order:
+            raise Refused("Order is not a pre-order.")
+        if self.arrived:
+            raise Refused("Order already has arrived.")
         self.arrived = True
 
     def _cancel(self, wanted: Mapping[str, Any]) -> None:
@@ -112,6 +138,21 @@ class Sale:
         if len(str(wanted.get("cancellationComment") or "")) > 1000:
             raise Refused("cancellationComment is longer than 1000")
         self.end("CANCELLED", wanted["cancellationReason"])
+
+    def shrink(self, left: Mapping[int, Line]) -> bool:
+        """Lines as they shall be, by number; whether they are so already. Raises Refused where it is too late."""
+        self._must_be("APPROVED_BY_BANK", "ACCEPTED_BY_MERCHANT")
+        if self.assembled:
+            raise Refused("Order is assembled, so its entries can't be cancelled.")
+        self.shrinking.update(left)
+        return self.lines_read(0)
+
+    def lines_read(self, reads: int = 1) -> bool:
+        """Time goes by with each read; whether nothing is being taken out any more."""
+        self.shrinks_in = max(0, self.shrinks_in - reads)
+        if not self.shrinks_in:
+            self.lines = tuple(self.shrinking.pop(number, line) for number, line in enumerate(self.lines))
+        return not self.shrinking
 
     def _take_back(self, wanted: Mapping[str, Any]) -> None:
         self._must_be("CANCELLING", "KASPI_DELIVERY_RETURN_REQUESTED")
@@ -151,7 +192,7 @@ def order_resource(sale: Sale, merchant: str) -> Record:
         "relationships": {
             "entries": {
                 "links": _links(f"orders/{sale.id}", "entries"),
-                "data": [{"type": "orderentries", "id": entry_id(sale, number)} for number in range(len(sale.lines))],
+                "data": [{"type": "orderentries", "id": entry_id(sale, number)} for number, _ in sale.entries],
             },
             "user": {
                 "links": _links(f"orders/{sale.id}", "user"),
@@ -179,7 +220,7 @@ def _attributes(sale: Sale, merchant: str) -> Record:
         "signatureRequired": sale.months is not None,
         "paymentMode": "PAY_WITH_CREDIT" if sale.months else "PREPAID",
         "state": sale.state,
-        "status": sale.status,
+        "status": "ARRIVED" if _tells_arrival(sale) else sale.status,
         "pickupPointId": f"{merchant}_{sale.point}",
         "customer": {
             "id": to_id(sale.buyer.phone),
@@ -198,6 +239,11 @@ def _attributes(sale: Sale, merchant: str) -> Record:
     if sale.by_kaspi:
         told |= {"assembled": sale.assembled, "kaspiDelivery": _kaspi_delivery(sale)}
     return told
+
+
+def _tells_arrival(sale: Sale) -> bool:
+    waits = sale.status == "ACCEPTED_BY_MERCHANT" and not sale.assembled
+    return waits and sale.arrived and sale.tells_arrival
 
 
 def _address(city: str) -> Record:
@@ -235,8 +281,8 @@ def entry_resources(sale: Sale, merchant: str, *, offers: bool = True) -> list[R
                 "basePrice": money(line.price),
                 "totalPrice": money(line.price * line.quantity),
                 "deliveryCost": money(0),
-                "weight": 0.0,
-                "unitType": "PIECES",
+                "weight": float(line.grams),
+                "unitType": "MEASURABLE_PIECES" if line.grams else "PIECES",
                 "category": {"code": "Master - Goods", "title": "Товары"},
                 "isImeiRequired": False,
                 **({"offer": {"code": line.sku, "name": line.name}} if offers else {}),
@@ -249,7 +295,7 @@ def entry_resources(sale: Sale, merchant: str, *, offers: bool = True) -> list[R
             },
             "links": {"self": f"{ROOT}/v2/orderentries/{entry_id(sale, number)}"},
         }
-        for number, line in reversed(list(enumerate(sale.lines)))
+        for number, line in reversed(sale.entries)
     ]
 
 

@@ -82,10 +82,17 @@ def _patience() -> float:
 
 # ── where to read from ────────────────────────────────────────────────────────────────────────────────────────────────
 
+# Each half has an index of its own: a cancelled sale is over, but its goods may still be on their way back.
 _OPEN_KEYS = text("""
-select source ->> 'key' from canonical."order"
-where connection = :connection and status not in ('completed', 'cancelled', 'returned') and deleted_at is null
-  and source ->> 'resource' = :resource
+select key from (
+  select source ->> 'key' as key, placed_at from canonical."order"
+  where connection = :connection and status not in ('completed', 'cancelled', 'returned') and deleted_at is null
+    and source ->> 'resource' = :resource
+  union all
+  select source ->> 'key', placed_at from canonical."order"
+  where connection = :connection and status = 'cancelled' and delivery ->> 'goods_travel_back' = 'true'
+    and deleted_at is null and source ->> 'resource' = :resource
+) unfinished
 order by placed_at
 """)
 

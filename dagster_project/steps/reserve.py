@@ -84,6 +84,9 @@ def remember_sales(db: Database, scope: Scope) -> None:
 # ── lines and what they hold ──────────────────────────────────────────────────────────────────────────────────────────
 
 _OPEN = "o.status not in ('completed','cancelled','returned')"  # word for word the condition of the index order_open
+# A sale may be off while its goods are still on the road: they can be promised again when they are here.
+_TRAVELS = "o.status = 'cancelled' and o.delivery ->> 'goods_travel_back' = 'true'"
+_BACK = "o.status = 'cancelled' and o.delivery ->> 'goods_are_back' = 'true'"
 _ASKING = f"""
   select l.connection, l.external_id, l.line
   from canonical."order" o join canonical.order_line l using (connection, external_id)
@@ -95,7 +98,7 @@ _ALL_KEYS = f"""
   select r.connection, r.external_id, r.line
   from canonical.reservation r left join canonical."order" o using (connection, external_id)
   where r.state in ('active', 'short') or r.state = 'consumed' and (
-    o.connection is null or o.deleted_at is not null or o.copy_of is not null or o.status = 'returned')
+    o.connection is null or o.deleted_at is not null or o.copy_of is not null or o.status = 'returned' or {_BACK})
 """
 _SOME_KEYS = f"""
   {_ASKING} and l.sku = any(:skus)
@@ -112,7 +115,8 @@ with keys as ({keys})
 select keys.*, o.kind, o.placed_at, o.updated_at, o.payment,
        coalesce(l.location, o.location) as place, l.sku, coalesce(l.quantity, 0) as quantity,
        case when o.connection is null or o.deleted_at is not null then 'deleted'
-            when o.copy_of is not null then 'copy' else o.status end as status,
+            when o.copy_of is not null then 'copy'
+            when {travels} then 'returning' when {back} then 'returned' else o.status end as status,
        exists (select from canonical.stock_level c where c.sku = l.sku and c.connection = keys.connection) as own_books,
        r.sku as held_sku, r.location as held_location, r.quantity as held_quantity, r.state as held_state,
        r.placed_at as held_placed_at, r.changed_at as held_changed_at
@@ -126,7 +130,8 @@ where coalesce(o.kind, 'sale') = 'sale' or r.state is not null
 
 def lines(db: Database, hub: Hub, scope: Scope, now: datetime) -> list[tuple[Line, Reservation | None]]:
     """Every line that holds units or may ask for some, with what it has."""
-    query = text(_LINES.format(keys=_ALL_KEYS if scope.everything else _SOME_KEYS))
+    keys = _ALL_KEYS if scope.everything else _SOME_KEYS
+    query = text(_LINES.format(keys=keys, travels=_TRAVELS, back=_BACK))
     return [(_line(hub, row, now), _held(row)) for row in db.execute(query, scope.names)]
 
 

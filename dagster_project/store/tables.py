@@ -186,6 +186,11 @@ order = table(
         "status",
         postgresql_where=text("status not in ('completed','cancelled','returned')"),
     ),
+    Index(
+        "order_travels_back",
+        "connection",
+        postgresql_where=text("status = 'cancelled' and delivery ->> 'goods_travel_back' = 'true'"),
+    ),
     Index("order_partition", "connection", "location", "day"),
     Index("order_customer", "connection", "customer"),
     Index("order_person", "person_id", "placed_at", postgresql_where=text("person_id is not null")),
@@ -349,7 +354,7 @@ change = table(
     Column("at", MOMENT, nullable=False, server_default=func.now()),
     Column("batch", BigInteger),
     Index("change_subject", "subject", "connection"),
-    Index("change_plan", "plan"),
+    Index("change_plan", "plan", postgresql_using="brin"),  # the journal of a plan stands together
     doc="Append-only journal: planned, held, approved, dropped, superseded, observed, or an outcome. "
     "batch: what left together; its requests have the same number in ledger.attempt.",
 )

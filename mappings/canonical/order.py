@@ -53,6 +53,7 @@ class Order(Canonical):
     contact_phone: str | None = None
     contact_email: str | None = None
     delivery: dict[str, Any] = Field(default_factory=dict)
+    """Of what it says, two decide about units of a cancelled sale: `goods_travel_back`, and then `goods_are_back`."""
     payment: dict[str, Any] = Field(default_factory=dict)
     delivery_cost: Decimal = Decimal(0)
     discount: Decimal = Decimal(0)

@@ -17,7 +17,7 @@ from connectors.kaspi.config import KaspiConfig
 from connectors.kaspi.records import from_id, to_id
 from connectors.kaspi.sandbox_front import read_catalog
 from connectors.kaspi.source import Reading
-from connectors.sdk import Accepted, Change, Offer, Outcome, Rejected, Snapshot, outcomes
+from connectors.sdk import Accepted, Change, Deferred, Offer, Outcome, Rejected, Snapshot, outcomes
 from mappings.canonical import Customer, Order
 from mappings.tables import Mapped, unmapped
 
@@ -48,6 +48,23 @@ SENT: dict[str, tuple[str, str, dict[str, Any]]] = {
     "post_order_cancel.request.json": ("NEW", "APPROVED_BY_BANK", {"status": "cancelled", "reason": "buyer"}),
 }
 
+FEWER_SENT: dict[str, tuple[str, dict[str, dict[str, int]], dict[str, str]]] = {
+    "partial_cancel_single.request.json": (
+        "900000011", {"1": {"quantity": 1}}, {"reason": "buyer", "comment": "Отказ клиента"},
+    ),
+    "partial_cancel_bulk.request.json": (
+        "900000012", {line: {"quantity": 1, "weight_g": 1000} for line in "01"},
+        {"reason": "out_of_stock", "comment": "merchant out of stock"},
+    ),
+}  # fmt: skip
+"""The order, what shall stay of which line, and why."""
+
+FEWER_ANSWERS = {
+    "partial_cancel_single.response.json": "partial_cancel_single.request.json",
+    "partial_cancel_bulk.response.json": "partial_cancel_bulk.request.json",
+}
+"""What taking lines out is answered with: the work goes on behind the answer."""
+
 ANSWERS: dict[str, tuple[int, type[Outcome]]] = {
     "post_order_accept.response.json": (200, Accepted),
     "post_order_assemble.response.json": (200, Accepted),
@@ -74,10 +91,6 @@ NOT_USED = {
     "products_import_result.json": "product cards are made in the cabinet, not by Keruen",
     "products_import_schema.json": "product cards are made in the cabinet, not by Keruen; it bounds a SKU by 64",
     "imei_operation.request.json": "an IMEI is read off a box by a person, in the cabinet",
-    "partial_cancel_bulk.request.json": "an order is accepted or cancelled whole; a line is a person's decision",
-    "partial_cancel_bulk.response.json": "an order is accepted or cancelled whole; a line is a person's decision",
-    "partial_cancel_single.request.json": "an order is accepted or cancelled whole; a line is a person's decision",
-    "partial_cancel_single.response.json": "an order is accepted or cancelled whole; a line is a person's decision",
     "pointofservice.json": "points are a setting, since nothing lists them; their ids are decoded from the entries",
     "post_order_complete.request.json": "needs the buyer's code: a person completes an order",
 }
@@ -88,7 +101,17 @@ def load(name: str) -> Any:
 
 
 def test_every_example_is_in_exactly_one_table():
-    tables = [set(READ), PARTS, set(SENT), set(ANSWERS), PRICE_LISTS, TABLES, set(NOT_USED)]
+    tables = [
+        set(READ),
+        PARTS,
+        set(SENT),
+        set(ANSWERS),
+        set(FEWER_SENT),
+        set(FEWER_ANSWERS),
+        PRICE_LISTS,
+        TABLES,
+        set(NOT_USED),
+    ]
 
     assert sum(map(len, tables)) == len(set.union(*tables))
     assert {path.name for path in EXAMPLES.iterdir()} == set.union(*tables)
@@ -168,6 +191,33 @@ def test_what_is_sent_is_what_the_guide_shows(name):
     assert sent.headers["Content-Type"] == "application/vnd.api+json"
     assert sent.headers["X-Merchant-Uid"] == "30000000"
     assert sent.headers["X-Auth-Token"] == "not-a-real-token"
+
+
+def fewer(name: str, answer: Any) -> Outcome:
+    """The outcome of taking lines out as in the example, of an order whose lines go on being shown as they were."""
+    code, keep, why = FEWER_SENT[name]
+    entries = [{"id": to_id(f"{code}##{line}"), "attributes": {"entryNumber": line, "quantity": 2, "weight": 2000}}
+               for line in range(3)]  # fmt: skip
+    responses.get(f"{CONFIG.base_url}/orders/{to_id(code)}/entries", json={"data": entries})
+    responses.post(f"{CONFIG.base_url}/orderEntryCancelOperation", json=answer)
+    responses.put(f"https://kaspi.kz/shop/api/orderPartialCancel/{to_id(code)}", json=answer)
+    value = {"status": "confirmed", "keep": keep, **why}
+    return answered(code, "PICKUP", "ACCEPTED_BY_MERCHANT", value, lambda: None)
+
+
+@responses.activate
+@pytest.mark.parametrize("name", FEWER_SENT)
+def test_lines_are_taken_out_as_the_guide_shows(name):
+    assert isinstance(fewer(name, {"status": "SUCCESSFUL"}), Accepted)
+
+    (sent,) = [call.request for call in responses.calls if call.request.method != "GET"]
+    assert json.loads(sent.body) == load(name)
+
+
+@responses.activate
+@pytest.mark.parametrize("name", FEWER_ANSWERS)
+def test_lines_that_kaspi_is_still_taking_out_are_waited_for(name):
+    assert isinstance(fewer(FEWER_ANSWERS[name], load(name)), Deferred)
 
 
 @responses.activate

@@ -12,10 +12,12 @@ from sqlalchemy import Engine, text
 
 from connectors.kaspi import CONNECTOR
 from connectors.kaspi.sandbox import DEMO, PASSWORD, TOKEN, Kaspi
+from connectors.kaspi.sandbox_orders import Sale
 from connectors.sdk import ConnectionConfig, ConnectorSpec, Page, Resource, Since
 from connectors.sdk.testing.sandbox import served
 from dagster_project.connections import Hub, parse
 from dagster_project.feed_server import feed_app
+from dagster_project.steps.ask import ask
 from dagster_project.steps.sync import sync
 from mappings.canonical import Price, Product, StockLevel
 from mappings.tables import Constant, Field, FieldMap, convert
@@ -25,11 +27,12 @@ LOGIN = (DEMO.settings["feed_login"], PASSWORD)
 
 @dataclass
 class Till:
-    """The shop's own system: what lies where, and what it costs."""
+    """The shop's own system: what lies where, and what it costs. `counted_at`: when; None: whenever it is asked."""
 
     goods: dict[str, Decimal] = field(default_factory=dict)
     archived: set[str] = field(default_factory=set)
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
+    counted_at: datetime | None = None
 
     @property
     def connector(self) -> ConnectorSpec:
@@ -57,7 +60,7 @@ class Till:
 
     def _stock(self, config: Any, since: Since) -> Iterator[Page]:
         """What was counted where."""
-        at = since.now.isoformat()
+        at = (self.counted_at or since.now).isoformat()
         yield Page(
             [{"key": f"{sku}@{place}", "sku": sku, "place": place, "count": str(count), "at": at}
              for (sku, place), count in self.counts.items()]
@@ -83,6 +86,15 @@ class Day:
         feeds = feed_app(lambda: self.store, lambda: self.hub, now=lambda: self.moment)
         with served(SimpleNamespace(name="feeds", app=feeds)) as url:  # type: ignore[arg-type]
             assert self.kaspi.fetch_feed(f"{url}/feeds/kaspi_almaty.xml", LOGIN).taken
+
+    def hour_later(self) -> None:
+        """The hub at work, Kaspi's hourly visit, and what the hub makes of it."""
+        self.moment += timedelta(hours=1)
+        self.syncs()
+        self.kaspi_visits()
+
+    def is_asked(self, sale: Sale, what: dict[str, Any]) -> None:
+        ask(self.store, self.hub, f"kaspi_almaty:{sale.code}", what, who="Dina", now=self.moment)
 
     def shows(self, sku: str) -> dict[str, int]:
         return self.kaspi.front.offers[sku].stock
@@ -117,6 +129,19 @@ def day(
         },
     }  # fmt: skip
     return Day(store, parse(str(entry), {"kaspi": CONNECTOR, "till": till.connector}), kaspi, now, till)
+
+
+def shipped(day: Day, lines: list[tuple[str, int]], *, seen: bool = True) -> Sale:
+    """A sale by Kaspi Delivery that its courier has, and no count since; `seen`: the hub looked in between."""
+    day.till.counted_at = day.moment
+    day.syncs()
+    sale = day.kaspi.sell(lines, at=day.moment, point="PP1", by_kaspi=True, mode="DELIVERY_PICKUP")
+    day.hour_later()
+    sale.assembled = True
+    day.kaspi.courier_takes(sale.code)
+    if seen:
+        day.hour_later()
+    return sale
 
 
 def test_what_lies_in_the_shop_is_what_kaspi_shows_and_its_visit_confirms_it(day):
@@ -169,6 +194,55 @@ def test_a_sale_that_its_buyer_cancels_gives_the_unit_back_to_the_front(day):
     day.kaspi_visits()
 
     assert day.shows("TEA-1") == {"PP1": 1, "PP3": 0}
+
+
+def test_goods_of_a_cancelled_sale_are_on_sale_again_only_when_somebody_says_they_are_here(day):
+    sale = shipped(day, [("TEA-1", 1)])
+    day.kaspi.buyer_cancels(sale.code)
+    day.hour_later()
+    assert (sale.status, day.shows("TEA-1")) == ("CANCELLING", {"PP1": 0, "PP3": 0})
+
+    day.is_asked(sale, {"status": "returned"})
+    day.hour_later()
+    assert sale.status == "CANCELLED"
+    day.hour_later()
+    assert day.shows("TEA-1") == {"PP1": 1, "PP3": 0}
+
+
+def test_goods_that_left_unseen_and_were_cancelled_are_not_sold_while_they_travel(day):
+    sale = shipped(day, [("TEA-1", 1)], seen=False)
+    day.kaspi.buyer_cancels(sale.code)
+    day.hour_later()
+
+    assert (sale.status, day.shows("TEA-1")) == ("CANCELLING", {"PP1": 0, "PP3": 0})
+
+
+def test_a_return_is_on_sale_again_only_when_it_is_confirmed(day):
+    sale = shipped(day, [("TEA-1", 1)])
+    day.kaspi.buyer_returns(sale.code)
+    sale.state = "KASPI_DELIVERY"
+    day.hour_later()
+    assert day.shows("TEA-1") == {"PP1": 0, "PP3": 0}
+
+    day.is_asked(sale, {"status": "returned"})
+    day.hour_later()
+    day.hour_later()
+    assert (sale.status, day.shows("TEA-1")) == ("RETURNED", {"PP1": 1, "PP3": 0})
+
+
+def test_a_line_that_is_not_sold_after_all_gives_its_units_back(day):
+    day.syncs()
+    sale = day.kaspi.sell([("MUG-1", 3), ("TEA-1", 1)], at=day.moment, point="PP1")
+    day.hour_later()
+    assert day.shows("MUG-1") == {"PP1": 4, "PP3": 2}
+
+    day.is_asked(sale, {"keep": {"0": {"quantity": 1}, "1": {"quantity": 0}}, "reason": "buyer"})
+    day.hour_later()
+    day.hour_later()
+
+    assert [line.quantity for line in sale.lines] == [1, 0]
+    assert (day.shows("MUG-1"), day.shows("TEA-1")) == ({"PP1": 6, "PP3": 2}, {"PP1": 1, "PP3": 0})
+    assert day.states("order.status")[f"kaspi_almaty:{sale.code}"] == "in_sync"
 
 
 def test_what_the_shop_archives_stays_in_the_price_list_switched_off(day):
