@@ -146,9 +146,9 @@ def in_turn(steps: Iterable[Step]) -> Iterator[Outcome]:
 
 def _told(outcome: Outcome, secrets: Sequence[SecretStr]) -> Outcome:
     """The outcome in words that may be stored and shown."""
+    if isinstance(outcome, Accepted):  # nearly all of them
+        return outcome
     match outcome:
-        case Accepted():
-            return outcome
         case Rejected(message=words):
             return replace(outcome, message=sample(words, secrets))
         case Deferred(why=words) | Unknown(why=words):

@@ -44,6 +44,9 @@ DLT_SETTINGS = {
     "NORMALIZE__WORKERS": "1",
 }
 
+Enveloped = tuple[str, str | None, bytes, str, datetime]
+"""A row of `ENVELOPE`; the payload stays in the bytes in which Arrow and the store take it."""
+
 
 def _now() -> datetime:
     return datetime.now(UTC)
@@ -72,7 +75,7 @@ def pages(
     `landed_at` is when a page arrived and rises from page to page, so the later of two states of a key shows.
     `payload` is the record as it came; `payload_hash` is of its canonical form: the order of fields does not matter.
     """
-    rows: list[tuple[str, str | None, str, str, datetime]] = []
+    rows: list[Enveloped] = []
     last = datetime.min.replace(tzinfo=UTC)
     for page in resource.extract(config, since):
         last = max(clock(), last + timedelta(microseconds=1))
@@ -147,9 +150,7 @@ def _own(failed: BaseException) -> BaseException:
     return failed
 
 
-def _enveloped(
-    resource: Resource, page: Page | Sequence[Record], at: datetime
-) -> Iterator[tuple[str, str | None, str, str, datetime]]:
+def _enveloped(resource: Resource, page: Page | Sequence[Record], at: datetime) -> Iterator[Enveloped]:
     records, stated = (page.records, page.cursor) if isinstance(page, Page) else (page, None)
     for record in records:
         payload, hashed = envelope(record)
@@ -169,13 +170,13 @@ def _cursor_of(resource: Resource, record: Record) -> str | None:
         return None
 
 
-def _batch(rows: list[tuple[str, str | None, str, str, datetime]]) -> pa.RecordBatch:
+def _batch(rows: list[Enveloped]) -> pa.RecordBatch:
     columns = zip(*rows, strict=True)
     return pa.record_batch([pa.array(c, type=f.type) for c, f in zip(columns, ENVELOPE, strict=True)], schema=ENVELOPE)
 
 
-def envelope(record: Record) -> tuple[str, str]:
-    """A record's JSON text as it came, compact and without escapes of letters, and the hash of its canonical form.
+def envelope(record: Record) -> tuple[bytes, str]:
+    """A record's JSON in UTF-8 as it came, compact and without escapes of letters, and the hash of its canonical form.
 
     U+0000 and lone surrogates, which `jsonb` cannot hold, become U+FFFD.
     """
@@ -191,7 +192,7 @@ def envelope(record: Record) -> tuple[str, str]:
         record = _clean(record)
         payload = _dumps(record, sort=False)
         canonical = _dumps(record, sort=True)
-    return payload.decode(), blake2b(canonical, digest_size=16).hexdigest()
+    return payload, blake2b(canonical, digest_size=16).hexdigest()
 
 
 def _dumps(record: Any, sort: bool) -> bytes:

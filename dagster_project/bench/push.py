@@ -23,6 +23,8 @@ from dagster_project.store.ledger import Queue, freeze, planning
 
 NAMES = ("push", "push_nothing", "push_drt_cursor", "push_drt_ledger")
 ROWS, BATCH, TIMES = 100_000, 100, 3.0
+TURNS = 3
+"""Both in turn, the best of each counts: whatever else the machine does hits both."""
 QUEUE = Queue("channel", "stock.push")
 
 
@@ -48,9 +50,9 @@ def rows() -> Iterator[Row]:
             f"channel: {{connector: channel, settings: {{base_url: {url!r}}}, push: {{stock: auto}}}}",
             {"channel": SPEC},
         )
-        bare = _bare(url)
-        _change_all(engine)
-        ours, before = _ours(engine, hub), _received(url)
+        turns = [(_bare(url), _ours(engine, hub)) for _ in range(TURNS)]
+        bare, ours = (min(seconds) for seconds in zip(*turns, strict=True))
+        before = _received(url)
         nothing = _received(url)["requests"] - before["requests"] if _nothing(engine, hub) else -1
         yield _beside(
             "push", ours, Peer("bare requests loop", bare), f"≤ {TIMES:g} × a bare loop", ours <= TIMES * bare
@@ -91,6 +93,7 @@ _PLANNED = f"""(
 def _change_all(engine: Engine) -> None:
     """A plan of all rows, ready to go; that is not measured here."""
     with engine.begin() as db:
+        db.execute(text("truncate ledger.item, ledger.outbox, ledger.change"))
         planning(db, QUEUE)
         db.execute(_ITEMS, {**QUEUE._asdict(), "rows": ROWS})
         freeze(db, QUEUE, _PLANNED, now=datetime.now(UTC))
@@ -99,6 +102,7 @@ def _change_all(engine: Engine) -> None:
 
 
 def _ours(engine: Engine, hub: Hub) -> float:
+    _change_all(engine)
     started = time.perf_counter()
     done = deliver(engine, hub, hub["channel"], "stock.push", now=lambda: datetime.now(UTC))
     seconds = time.perf_counter() - started

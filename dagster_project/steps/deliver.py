@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import count
 from secrets import randbits
 
 from sqlalchemy import Engine
@@ -26,8 +27,8 @@ from dagster_project.store import outbox, rest
 from dagster_project.store.ledger import Queue
 from dagster_project.store.limits import lent
 from dagster_project.store.outbox import Claim, Row, Sent, Told
-
 from dagster_project.store.people import erasure
+
 Clock = Callable[[], datetime]
 CHUNK = 1000
 """Rows claimed together: enough that the store costs little per row, few enough to read back after a crash."""
@@ -115,6 +116,8 @@ class _Delivery:
     pace: Pace
     counts: Counter[str] = field(default_factory=Counter)
     worker: str = field(default_factory=outbox.new_worker)
+    numbers: Iterator[int] = field(default_factory=lambda: count(randbits(62)))
+    """Of batches: nobody else's begin there."""
     ahead: "Future[Claim | None] | None" = None
     recording: "Future[dict[str, int]] | None" = None
 
@@ -135,12 +138,12 @@ class _Delivery:
                 self._count_recorded()
         if self.counts["unknown"]:
             self._settle_unknown()
-        self._take_pace()
-
-    def _claims(self, store: Executor, limit: int | None) -> Iterator[Claim]:
         if self.queue.capability in PEOPLE:
             with self.engine.begin() as db:
                 erasure.settle(db, now=self.now())
+        self._take_pace()
+
+    def _claims(self, store: Executor, limit: int | None) -> Iterator[Claim]:
         """Chunks to send. The store claims the next one and records the last while the requests of this one go out."""
         left = limit
         while claim := (self.ahead or store.submit(self._claim, left)).result():
@@ -218,7 +221,7 @@ class _Delivery:
         """One batch: its outcomes go to `results`, its requests to `requests`, also when it is interrupted."""
         if not rows:
             return
-        number, by_subject = randbits(62), {row.subject: row for row in rows}
+        number, by_subject = next(self.numbers), {row.subject: row for row in rows}
         changes, kept_back = leaving(self.engine, self.hub, self.connection, self.queue, rows, now=self.now())
         results += kept_back
         if not changes:

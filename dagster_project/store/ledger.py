@@ -50,6 +50,12 @@ def delivering(db: Connection, queue: Queue) -> None:
     db.execute(text("select pg_advisory_xact_lock_shared(hashtext(:name))"), {"name": _lock(queue)})
 
 
+def claiming(db: Connection, queue: Queue) -> None:
+    """The right to claim until the transaction ends: one after another, beside those who record."""
+    delivering(db, queue)
+    db.execute(text("select pg_advisory_xact_lock(hashtext(:name))"), {"name": f"claim:{_lock(queue)}"})
+
+
 def _lock(queue: Queue) -> str:
     return f"ledger:{queue.connection}:{queue.capability}"
 

@@ -68,7 +68,7 @@ def test_of_two_states_in_one_run_the_later_page_is_later():
 @given(st.dictionaries(st.text(), JSON, max_size=5))
 def test_any_json_becomes_text_that_a_database_can_hold(record: dict[str, Any]):
     payload, hashed = envelope(record)
-    payload.encode()
+    payload.decode()
     assert "\0" not in json.dumps(json.loads(payload), ensure_ascii=False)
     assert len(hashed) == 32
 

@@ -1,5 +1,9 @@
 """One account, many processes: together they keep to what the vendor allows."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
 import pytest
 from sqlalchemy import Engine, text
 
@@ -10,6 +14,21 @@ from dagster_project.store.limits import StoreBucket, lent
 @pytest.fixture
 def bucket(store: Engine) -> StoreBucket:
     return StoreBucket(store)
+
+
+@contextmanager
+def asked(store: Engine) -> Iterator[list[str]]:
+    """What the bucket asks the driver meanwhile."""
+    questions: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        execute = psycopg.Connection.execute
+        patch.setattr(psycopg.Connection, "execute", lambda *a, **k: (questions.append(a[1]), execute(*a, **k))[1])
+        yield questions
+
+
+def store_tokens(store: Engine) -> float:
+    with store.connect() as db:
+        return float(db.execute(text("select tokens from hub.bucket")).scalar_one())
 
 
 def test_a_rested_account_may_send_a_burst_and_then_waits_by_the_rate(bucket):
@@ -50,6 +69,28 @@ def test_tokens_come_back_with_time_and_never_beyond_the_burst(bucket, store):
         db.execute(text("update hub.bucket set at = at - interval '1 hour'"))
     assert [bucket.take("shop", 1, 1, 3) for _ in range(3)] == [0, 0, 0]
     assert bucket.take("shop", 1, 1, 3) > 0.5
+
+
+def test_where_tokens_are_plenty_many_requests_cost_one_question(bucket, store):
+    with asked(store) as questions:
+        assert [bucket.take("shop", 1, 1000, 1000) for _ in range(50)] == [0] * 50
+    assert len(questions) <= 3
+
+
+def test_tokens_taken_ahead_are_taken_from_everybody(bucket, store):
+    for _ in range(3):
+        bucket.take("shop", 1, 100, 100)
+    left = store_tokens(store)
+    assert 100 - left >= 3
+    assert StoreBucket(store).take("shop", left, 100, 100) == pytest.approx(0, abs=0.1)
+    assert StoreBucket(store).take("shop", 100, 100, 100) > 0.5
+
+
+def test_a_pause_ends_what_was_taken_ahead(bucket):
+    for _ in range(3):
+        bucket.take("shop", 1, 1000, 1000)
+    bucket.pause("shop", 30)
+    assert bucket.take("shop", 1, 1000, 1000) > 29
 
 
 def test_a_test_that_brings_its_own_bucket_keeps_it(store):
