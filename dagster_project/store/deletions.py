@@ -21,7 +21,8 @@ SUBJECTS: Mapping[str, tuple[str, str]] = {
     "cart": ("customer", "t.connection || ':' || t.customer"),
     "loyalty_entry": ("customer", "t.connection || ':' || coalesce(t.customer, 'loyalty_entry:' || t.external_id)"),
 }
-"""Table → entity in hub.dirty and its subject; places are no subjects there."""
+"""Table → entity in hub.dirty and its subject; places are no subjects there. What is not here is never deleted: what
+somebody once said of consent stays said, wherever the contact went."""
 
 
 def prepare(db: Connection) -> None:
@@ -81,6 +82,8 @@ def delete(
     db: Connection, raw: Raw, entity: str, table: str, selected: str, values: Mapping[str, Any]
 ) -> tuple[int, int]:
     """Rows of canonical `table` deleted because their record is gone from `entity`, and subjects made dirty."""
+    if table not in SUBJECTS:
+        return 0, 0
     gone = _GONE.format(table=raw.table, selected=selected)
     values = {**values, "entity": entity}
     if not db.execute(text(f"select exists ({gone})"), values).scalar():

@@ -1,23 +1,28 @@
 """Forgetting a person: everywhere by a declared list, then a search of everything for what was to be forgotten."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
+import pyarrow as pa
 from pydantic_core import from_json, to_json
 from sqlalchemy import Connection, Engine, text
 
 from dagster_project.connections import Hub
 from dagster_project.steps.people import erase_files
+from dagster_project.steps.people.identify import Manner, Run, without
 from dagster_project.steps.people.verdicts import known
-from dagster_project.store import dirty
+from dagster_project.steps.people.withdraw import ERASED, withdraw
 from dagster_project.store.locks import in_turn
-from dagster_project.store.people import identity, lineage, suppression
+from dagster_project.store.people import erasure, identity, lineage, suppression
+from dagster_project.store.people.erasure import Duty
 from dagster_project.store.people.keyring import keys
 from dagster_project.store.people.sealing import LOYALTY
+from dagster_project.store.transfer import read
 from mappings.identity.digests import pads
+from mappings.identity.increment import RECORDS
 from mappings.privacy.forget import Traces, full_names
 from mappings.privacy.seal import SIV
 from mappings.privacy.terms import PROFILES
@@ -27,12 +32,10 @@ ANONYMOUS = "erased-"
 
 @dataclass(frozen=True)
 class Whose:
-    """`traces`: what to look for. `contacts`: sealed and nobody else's. `records`: `connection:external id`."""
+    """`traces`: what to look for. `records`: RECORDS of the person."""
 
-    person: str
     traces: Traces
-    contacts: tuple[str, ...]
-    records: tuple[str, ...]
+    records: pa.Table
 
 
 def erase(engine: Engine, hub: Hub, person: str, *, basis: str, now: datetime) -> dict[str, Any]:
@@ -44,24 +47,32 @@ def erase(engine: Engine, hub: Hub, person: str, *, basis: str, now: datetime) -
     """
     with engine.connect() as db:
         person = known(db, person)
-    request = _received(engine, hub, person, basis, now)
+    with engine.begin() as db:
+        due = PROFILES[hub.entry.privacy.profile].due(now)
+        request = erasure.received(db, person, basis, now=now, due=due)
     with engine.begin() as db:
         in_turn(db, identity.LOCK)
         whose = _whose(db, person)
-        owed = _withdraw(db, whose)
+        owed = withdraw(db, hub)
         _suppress(db, whose, now)
-        erased = lineage.erase(db, ANONYMOUS + uuid4().hex)
+        run = Run(db, Manner.of(hub), now, ERASED)
+        erased = without(run, whose.records, lambda: lineage.erase(db, ANONYMOUS + uuid4().hex))
         erased |= _raw(db, whose.traces)
-        dirty.mark(db, "customer", whose.records, "erased")
-    files = erase_files.rewrite(hub, whose.traces)
-    report: dict[str, Any] = {
-        "erased": {name: count for name, count in erased.items() if count},
-        "files": files.rewritten,
-        "owed": [*owed, *files.owed],
-        "proof": proof(engine, hub, whose.traces),
-    }
-    state = "done" if not report["owed"] and not any(report["proof"].values()) else "owed"
-    return _finished(engine, request, state, report)
+        # before the store forgets what to look for: where it fails, all of it can be done again
+        files = erase_files.rewrite(hub, whose.traces)
+    found = proof(engine, hub, whose.traces)
+    report = {"erased": {name: count for name, count in erased.items() if count}, "files": files.rewritten}
+    with engine.begin() as db:
+        duties = [*owed, *map(Duty, files.owed), *_left(found, files.owed)]
+        return erasure.reported(db, request, {**report, "proof": found}, duties)
+
+
+def _left(found: Mapping[str, Mapping[str, int]], known: Sequence[str]) -> list[Duty]:
+    """What the proof found is a duty for whoever runs the hub, where it is not one already."""
+    where = [name for part in found.values() for name in part if not any(said.startswith(name) for said in known)]
+    return [
+        Duty(f"{name} still holds something of the person: see what it is, and delete it by hand") for name in where
+    ]
 
 
 def proof(engine: Engine, hub: Hub, traces: Traces) -> dict[str, Mapping[str, int]]:
@@ -137,8 +148,7 @@ def _whose(db: Connection, person: str) -> Whose:
         frozenset(secret.open(one, "email") for one in emails - others),
         frozenset(texts),
     )
-    records = db.execute(text("select connection || ':' || external_id from erasing_record")).scalars()
-    return Whose(person, traces, tuple(mine), tuple(records))
+    return Whose(traces, read(db, "select record from erasing_record").cast(RECORDS))
 
 
 def _texts(db: Connection, known: list[Any]) -> set[str]:
@@ -163,20 +173,6 @@ def _suppress(db: Connection, whose: Whose, now: datetime) -> None:
     suppression.suppress(db, records, (suppression.LOADS,), suppression.ERASED, now)
 
 
-_TAKEN = text("""
-select i.connection, i.capability, i.subject from ledger.item i join erasing_person p
-  on i.subject = p.person_id or i.subject like '%/' || p.person_id
-where i.capability in ('segment.push', 'customer.push') and i.acknowledged is not null
-""")
-
-
-def _withdraw(db: Connection, whose: Whose) -> list[str]:
-    """Whatever a channel confirmed of the person is to be taken back there."""
-    taken = db.execute(_TAKEN).all()
-    dirty.mark(db, "member", sorted({one.subject for one in taken if "/" in one.subject}), "erased")
-    return [f"{one.connection}: {one.capability} of {one.subject} is to be withdrawn by the next sync" for one in taken]
-
-
 _RAW = "select id, payload::text as payload from {table} where payload::text ~* :pattern"
 
 
@@ -197,25 +193,3 @@ def _raw(db: Connection, traces: Traces) -> dict[str, int]:
             )
         done[table] = len(found)
     return done
-
-
-# ── the request ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _received(engine: Engine, hub: Hub, person: str, basis: str, now: datetime) -> int:
-    """The clock starts at receipt, whatever happens next. The subject is kept as a hash."""
-    with engine.begin() as db:
-        due = PROFILES[hub.entry.privacy.profile].due(now)
-        statement = """insert into privacy.erasure_request (subject, received_at, due_at, basis, state)
-values (:subject, :now, :due, :basis, 'received') returning id"""
-        values = {"subject": keys().subject("person", person), "now": now, "due": due, "basis": basis}
-        return int(db.execute(text(statement), values).scalar_one())
-
-
-def _finished(engine: Engine, request: int, state: str, report: dict[str, Any]) -> dict[str, Any]:
-    with engine.begin() as db:
-        statement = """update privacy.erasure_request set state = :state, report = cast(:report as jsonb)
-where id = :id returning due_at"""
-        values = {"id": request, "state": state, "report": to_json(report).decode()}
-        due = db.execute(text(statement), values).scalar_one()
-    return {"request": request, "state": state, "due_at": due, **report}

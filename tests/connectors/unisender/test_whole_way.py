@@ -133,3 +133,11 @@ def test_who_opens_a_letter_comes_into_the_readers_list_and_who_refuses_goes_out
     assert [one.email for one in shop.account.contacts.values() if readers in one.lists] == []
     assert shop.account.contacts["aigerim@example.kz"].lists == {"8"}
     assert violations(shop.store, shop.hub) == []
+
+
+def test_a_contact_that_is_gone_there_takes_no_consent_with_it(shop):
+    shop.syncs()
+    del shop.account.contacts["daniyar@example.kz"]
+    shop.syncs(hours=5)
+    assert shop.rows("select count(*) from canonical.customer where deleted_at is null") == [(1,)]
+    assert shop.states() == {("email", "granted"): 2}
