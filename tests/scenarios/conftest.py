@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -25,7 +24,10 @@ from dagster_project.connections import load
 from dagster_project.home import home
 from dagster_project.steps.deliver import Delivered, deliver
 from dagster_project.store.ledger import Frozen, Queue, freeze, planning
+from tests.dagster_project.steps.activation.conftest import Mailer
+from tests.scenarios.audience import NETWORKS, Audience
 from tests.scenarios.town import Town
+from tests.scenarios.vendor import OnPlatform, wait_until
 
 WORKER = Path(__file__).parent / "worker.py"
 
@@ -43,15 +45,8 @@ class Clock:
         self.now += timedelta(**span)
 
 
-def _wait_until(true: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < deadline, f"waited in vain: {what}"
-        time.sleep(0.005)
-
-
 @dataclass
-class Stall:
+class Stall(OnPlatform):
     """One shop on the platform: what is on display there, and what the hub knows of it."""
 
     name: str
@@ -109,11 +104,6 @@ class Stall:
         seen = [one for one in self.platform.sandbox.requests("POST", path) if one.status in (200, None)]
         return Counter(str(row["id"]) for one in seen for row in one.json)
 
-    def has_handled(self, requests: int) -> None:
-        """Returns when the platform has seen to that many requests: some left just before their sender died."""
-        journal = self.platform.sandbox.journal
-        _wait_until(lambda: len(journal) >= requests, f"the platform handles {requests} requests")
-
     def has_at_the_door(self, workers: int) -> None:
         """Returns when that many deliveries wait for whoever plans just now."""
         query = text("select count(*) from pg_locks where locktype = 'advisory' and not granted")
@@ -122,7 +112,7 @@ class Stall:
             with self.store.connect() as db:
                 return int(db.execute(query).scalar_one())
 
-        _wait_until(lambda: waiting() >= workers, f"{workers} deliveries wait")
+        wait_until(lambda: waiting() >= workers, f"{workers} deliveries wait")
 
     def _numbers(self, capability: str) -> dict[str, str]:
         if capability.startswith("order"):
@@ -153,7 +143,7 @@ class Worker:
 
     def starts(
         self,
-        stall: Stall,
+        stall: Stall | Audience,
         capability: str = "stock.push",
         *,
         batch: int | None = None,
@@ -171,7 +161,7 @@ class Worker:
         assert not told["failed"], "the worker failed: see its standard error"
         return told
 
-    def delivers(self, stall: Stall, capability: str = "stock.push", **options: Any) -> dict[str, Any]:
+    def delivers(self, stall: Stall | Audience, capability: str = "stock.push", **options: Any) -> dict[str, Any]:
         self.starts(stall, capability, **options)
         return self.ends()
 
@@ -206,6 +196,20 @@ def a_stall(store: Engine, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Ite
 @pytest.fixture
 def stall(a_stall: Callable[..., Stall]) -> Stall:
     return a_stall()
+
+
+@pytest.fixture(params=NETWORKS)
+def audience(
+    request: pytest.FixtureRequest, store: Engine, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Audience]:
+    """Three people who agreed, none of them in the segment yet that is shown there."""
+    network = NETWORKS[request.param]
+    made = Audience(store, now, home(), Mailer(), network=network)
+    made.platform = network.module.sandbox(limits="off", clock=made.clock)
+    with served(made.platform.sandbox) as url:
+        made.connects(request.param, url, monkeypatch.setenv)
+        made.gathers()
+        yield made
 
 
 @pytest.fixture

@@ -1,0 +1,116 @@
+"""Audiences on a vendor's loopback platform, and the people who come into one and leave it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import ModuleType
+from typing import Any
+
+import yaml
+
+from connectors.meta_audiences import sandbox as meta_audiences
+from connectors.sdk.runtime import LocalBucket, Runtime, using
+from connectors.unisender import sandbox as unisender
+from dagster_project.connections import Hub, load
+from dagster_project.steps.deliver import Delivered
+from tests.dagster_project.steps.activation.conftest import ALIYA, BORIS, DANA, Circle, email
+from tests.scenarios.vendor import OnPlatform
+
+SEGMENT, AUDIENCE = "sofas", "sofa buyers"
+PEOPLE = (ALIYA, BORIS, DANA)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A vendor that keeps audiences.
+
+    `channel`: of consent. `shows`: who is in an audience there; `places`: how many bear its name; `joining`: method and
+    path of the requests that bring somebody in.
+    """
+
+    module: ModuleType
+    channel: str
+    shows: Callable[[Any, str], set[str]]
+    places: Callable[[Any, str], int]
+    joining: tuple[str, str]
+
+
+def _listed(account: Any, title: str) -> set[str]:
+    numbers = {number for number, name in account.lists.items() if name == title}
+    return {person for person in PEOPLE if email(person) in account.contacts
+            and account.contacts[email(person)].lists & numbers}  # fmt: skip
+
+
+def _uploaded(account: Any, name: str) -> set[str]:
+    rows = [dict(row) for one in account.audiences.values() if one.name == name for row in one.rows]
+    assert len(rows) == len({row["EXTERN_ID"] for row in rows}), "one row for each person"
+    return {row["EXTERN_ID"] for row in rows}
+
+
+NETWORKS = {
+    "unisender": Network(
+        unisender, "email", _listed, lambda account, title: list(account.lists.values()).count(title),
+        ("POST", "importContacts"),
+    ),
+    "meta_audiences": Network(
+        meta_audiences, "ads", _uploaded,
+        lambda account, name: [one.name for one in account.audiences.values()].count(name), ("POST", "/users"),
+    ),
+}  # fmt: skip
+
+
+@dataclass
+class Audience(OnPlatform, Circle):
+    """A segment of three people who agreed, shown to one audience of a real connector."""
+
+    network: Network = NETWORKS["unisender"]
+    platform: Any = None
+    name: str = "letters"
+    naps: list[float] = field(default_factory=list)
+
+    @property
+    def hub(self) -> Hub:
+        return load()
+
+    def clock(self) -> datetime:
+        return self.now
+
+    def connects(self, vendor: str, base_url: str, secret: Callable[[str, str], None]) -> None:
+        demo = self.network.module.DEMO
+        for name, value in demo.secrets.items():
+            secret(f"{self.name}_{name}".upper(), value)
+        entry = {
+            **demo.connection,
+            "connector": vendor,
+            "settings": {**demo.settings, **demo.unlimited, "base_url": base_url},
+            "secrets": {name: f"{self.name}_{name}".upper() for name in demo.secrets},
+            "guards": {"share": 1.0},
+        }
+        crm = {"connector": "files", "settings": {"path": "crm.csv", "layout": "customers"}}
+        said = yaml.safe_dump({self.name: entry, "crm": crm})
+        (self.folder / "connections.yaml").write_text(said, "utf-8")
+
+    def gathers(self) -> None:
+        self.knows(*PEOPLE)
+        self.activates(SEGMENT, AUDIENCE)
+        for person in PEOPLE:
+            self.says(person, channel=self.network.channel)
+
+    def consists_of(self, *people: str) -> None:
+        """Whoever else is in the segment leaves it, and the hub decides."""
+        rows = self.all("select person_id from segment.membership where segment = :s", s=SEGMENT)
+        were = {row.person_id for row in rows}
+        self.leave(SEGMENT, *(were - set(people)))
+        self.enter(SEGMENT, *(one for one in people if one not in were))
+        self.decides()
+
+    def delivers(self, **options: Any) -> Delivered:
+        with using(Runtime(bucket=LocalBucket(), sleep=self.naps.append)):
+            return super().delivers(**options)
+
+    def shows(self) -> set[str]:
+        return self.network.shows(self.platform, AUDIENCE)
+
+    def settled(self) -> dict[str, str]:
+        """Person → state."""
+        return {subject.partition("/")[2]: state for subject, (state, _) in self.states().items()}
