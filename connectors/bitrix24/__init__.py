@@ -2,9 +2,11 @@
 
 from functools import partial
 
+from connectors.bitrix24.activities import to_event
 from connectors.bitrix24.config import Bitrix24Config
 from connectors.bitrix24.copies import ORDERS_AT_ONCE, push_orders, shown_orders
 from connectors.bitrix24.deals import to_order
+from connectors.bitrix24.events import heard
 from connectors.bitrix24.mapping import (
     to_company,
     to_contact,
@@ -21,6 +23,7 @@ from connectors.bitrix24.shop_orders import to_shop_order
 from connectors.bitrix24.sink import AT_ONCE, check, push_customers, push_segments, shown_customers, shown_segments
 from connectors.bitrix24.source import (
     OVERLAP,
+    activities,
     companies,
     contacts,
     deals,
@@ -48,6 +51,10 @@ CONNECTOR = ConnectorSpec(
         of_crm("companies", extract=companies, map=to_company, reads=reads("COMPANY_TYPE"), complete="full"),
         of_crm("leads", extract=leads, map=to_lead, reads=reads("STATUS_ID", "ENTITY_ID"), complete="full"),
         of_crm("deals", extract=deals, map=to_order, reads=reads("STAGE_ID"), hot=True, every="*/5 * * * *"),
+        followed(
+            "activities", extract=activities, key="ID", cursor=lambda record: utc(moment(record["LAST_UPDATED"])),
+            map=to_event, reads=reads("PROVIDER_ID"), every="*/15 * * * *",
+        ),
         followed(
             "shop_orders", extract=shop_orders, key="id", cursor=lambda record: utc(moment(record["dateUpdate"])),
             map=to_shop_order, reads=reads_wrapped("orders", "accountNumber"), hot=True, every="*/5 * * * *",
@@ -86,4 +93,5 @@ CONNECTOR = ConnectorSpec(
         ),
     ),
     check=check,
+    hear=heard,
 )  # fmt: skip

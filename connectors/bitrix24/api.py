@@ -4,7 +4,7 @@ Reads travel by GET and may be repeated; writes by POST, once. The webhook stand
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ from connectors.sdk import (
 
 PAGE = 50
 """Rows of a list, and commands of a batch."""
+ASKED = 20
+"""Values in one list of a filter."""
 LONGEST = 6000
 """Characters of the query of a GET; servers take 8 KB, the head included."""
 
@@ -143,6 +145,15 @@ def look_up(config: Bitrix24Config, calls: Mapping[str, Call]) -> dict[str, Any]
                 raise ContractError(f"{reply.request}: the batch says nothing of {calls[key].method}")
             found[key] = answer.result
     return found
+
+
+def pieces(values: Sequence[str]) -> list[list[str]]:
+    unique = list(dict.fromkeys(values))
+    return [unique[start : start + ASKED] for start in range(0, len(unique), ASKED)]
+
+
+def numbered(calls: Iterable[Call]) -> dict[str, Call]:
+    return {f"q{place}": call for place, call in enumerate(calls)}
 
 
 def packed(calls: Mapping[str, Call]) -> Iterator[dict[str, str]]:

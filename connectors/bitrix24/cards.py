@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from connectors.bitrix24.api import Call, account, ask, look_up, rows_of
+from connectors.bitrix24.api import Call, account, ask, look_up, numbered, pieces, rows_of
 from connectors.bitrix24.config import Bitrix24Config
 from connectors.bitrix24.mapping import birth_date
 from connectors.bitrix24.notation import Params
@@ -20,8 +20,6 @@ from mappings.tables import at, convert
 NAMES = {"first_name": "NAME", "middle_name": "SECOND_NAME", "last_name": "LAST_NAME"}
 """Fact of a person → field of the contact."""
 CARD = ("ID", *NAMES.values(), "BIRTHDATE", "PHONE", "EMAIL", "ORIGINATOR_ID", "ORIGIN_ID")
-ASKED = 20
-"""Values in one list of a filter."""
 NEW = {"PHONE": "MOBILE", "EMAIL": "HOME"}
 """VALUE_TYPE of what we add."""
 
@@ -121,15 +119,6 @@ def listed(where: Params, select: Sequence[str]) -> Call:
 
 def by_value(kind: str, value: str) -> Call:
     return Call("crm.duplicate.findbycomm", {"type": kind, "values": [value], "entity_type": "CONTACT"})
-
-
-def pieces(values: Sequence[str]) -> list[list[str]]:
-    unique = list(dict.fromkeys(values))
-    return [unique[start : start + ASKED] for start in range(0, len(unique), ASKED)]
-
-
-def numbered(calls: Iterable[Call]) -> dict[str, Call]:
-    return {f"q{place}": call for place, call in enumerate(calls)}
 
 
 # ── what a card lacks ─────────────────────────────────────────────────────────────────────────────────────────────────

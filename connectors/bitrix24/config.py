@@ -66,6 +66,9 @@ class Bitrix24Config(ConnectionConfig):
     currency: str = Setting("KZT", description="Currency of deals that name none.")
     region: str = Setting("KZ", description="Country of telephone numbers that are written without one.")
     leads: bool = Setting(True, description="Read leads; switch off where the CRM works without them.")
+    activities: tuple[Literal["call", "email", "meeting"], ...] = Setting(
+        ("call",), description="Activities that are contacts with people; empty: none is read."
+    )
     orders_from: tuple[Literal["deals", "shop"], ...] = Setting(
         ("deals",),
         description="Where orders stand: in deals, in the portal's online store (`sale`), in both; empty: elsewhere.",

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from decimal import ROUND_UP, Decimal
 from typing import Any
 
-from connectors.bitrix24.api import PAGE, Answer, Call, as_map, ask, look_up, rows_of, write
-from connectors.bitrix24.cards import Person, cards, numbered, pieces
+from connectors.bitrix24.api import PAGE, Answer, Call, as_map, ask, look_up, numbered, pieces, rows_of, write
+from connectors.bitrix24.cards import Person, cards
 from connectors.bitrix24.config import Bitrix24Config
 from connectors.bitrix24.deals import status
 from connectors.bitrix24.sink import QUIET, outcome

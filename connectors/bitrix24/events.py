@@ -1,10 +1,11 @@
 """Events are hints: only an id travels, none is repeated, none is in order (contract bitrix24 9). The truth is read.
 
-An event that is pushed is checked and read here; events that the portal keeps in its offline queue are fetched.
+An event that is pushed is checked here and its record read again by the hot lane; events that the portal keeps in its
+offline queue are fetched.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hmac import compare_digest
 from typing import Any
@@ -12,19 +13,40 @@ from urllib.parse import parse_qsl
 
 from connectors.bitrix24.api import ask
 from connectors.bitrix24.config import Bitrix24Config
-from connectors.sdk import RejectedError
+from connectors.sdk import Call, Heard, RejectedError
 
-CRM_EVENT = re.compile(r"ONCRM(LEAD|DEAL|CONTACT|COMPANY)(ADD|UPDATE|DELETE)")
+CRM_EVENT = re.compile(r"ONCRM(LEAD|DEAL|CONTACT|COMPANY|ACTIVITY)(ADD|UPDATE|DELETE)")
 MOST = 50
+OF_CRM = {
+    "CONTACT": "contacts", "COMPANY": "companies", "LEAD": "leads", "DEAL": "deals", "ACTIVITY": "activities",
+}  # fmt: skip
+"""Kind → resource whose record is to be read again."""
+OTHERS = {
+    "ONORDERENTITYSAVED": "shop_orders",
+    **{f"CATALOG.PRODUCT.ON.{what}": "products" for what in ("ADD", "UPDATE", "DELETE")},
+    **{f"CATALOG.PRICE.ON.{what}": "prices" for what in ("ADD", "UPDATE", "DELETE")},
+}
+OFFLINE = "ONOFFLINEEVENT"
+"""Says that the queue of offline events holds something, and nothing more."""
 
 
 @dataclass(frozen=True)
 class Hint:
-    """Something happened to `id`: read it again. `kind`: LEAD, DEAL, CONTACT, COMPANY; None where we read no such."""
+    """Something happened to `id`: read it again. `kind`: a key of `OF_CRM`; None where the event is not of the CRM."""
 
     event: str
     kind: str | None
     id: str | None
+
+
+def heard(config: Bitrix24Config, call: Call) -> Iterator[Heard]:
+    """What a pushed event says is to be read again; nothing for an event of what is not read here."""
+    found = pushed(config, call.body.decode(errors="replace"))
+    if found.event == OFFLINE:
+        yield from (Heard(resource, keys=("",)) for resource in OF_CRM.values())
+    resource = OF_CRM.get(found.kind or "") or OTHERS.get(found.event)
+    if resource and found.id and found.id.isdigit():
+        yield Heard(resource, keys=(found.id,))
 
 
 def pushed(config: Bitrix24Config, body: str) -> Hint:

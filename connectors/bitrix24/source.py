@@ -9,7 +9,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from connectors.bitrix24.api import PAGE, Call, Listing, ask, look_up, rows_of, walk
+from connectors.bitrix24.activities import TYPES
+from connectors.bitrix24.api import PAGE, Call, Listing, ask, look_up, numbered, pieces, rows_of, walk
 from connectors.bitrix24.config import Bitrix24Config
 from connectors.bitrix24.events import hinted
 from connectors.bitrix24.notation import in_filters, moment, utc
@@ -55,6 +56,16 @@ def deals(config: Bitrix24Config, since: Since) -> Iterator[Page]:
         yield replace(page, records=[{**deal, "PRODUCT_ROWS": rows[deal["ID"]]} for deal in page.records])
 
 
+def activities(config: Bitrix24Config, since: Since) -> Iterator[Page]:
+    """Calls, and what else `activities` names; those changed within the backfill window in a first run."""
+    if not config.activities:
+        return
+    started = {">=LAST_UPDATED": in_filters(config, since.now - since.backfill)} if since.first else {}
+    kinds = {"@TYPE_ID": [TYPES[name] for name in config.activities]}
+    listing = Listing("crm.activity.list", {**kinds, **started}, ("*", "COMMUNICATIONS"))
+    yield from changed(config, since, listing, "ACTIVITY", stamp="LAST_UPDATED")
+
+
 def shop_orders(config: Bitrix24Config, since: Since) -> Iterator[Page]:
     """Orders of the online store with basket, clients, payments and shipments; nothing where deals are the orders."""
     if "shop" not in config.orders_from:
@@ -97,7 +108,8 @@ def stock(config: Bitrix24Config, since: Since) -> Iterator[list[Record]]:
 def changed(
     config: Bitrix24Config, since: Since, listing: Listing, kind: str = "", *, stamp: str = "DATE_MODIFY"
 ) -> Iterator[Page]:
-    """Rows changed since, by rising id, and those that an event of their `kind` hints at."""
+    """Rows changed since, by rising id, and those that an event hints at: one pushed, or queued for their `kind`."""
+    whole = listing
     if not since.first and since.value is not None:
         window = {f">={stamp}": in_filters(config, moment(since.value))}
         listing = replace(listing, where={**listing.where, **window})
@@ -108,10 +120,12 @@ def changed(
     for page in _all(config, listing, first):
         seen.update(str(row[listing.id]) for row in page)
         yield Page(page, cursor)
-    if kind and not since.first and (ids := hinted(config, kind) - seen):
-        unseen = replace(listing, where={f"@{listing.id}": sorted(ids, key=int)})
-        for page in walk(config, unseen):
-            yield Page(page, cursor)
+    ids = set() if since.first else {*(hinted(config, kind) if kind else ()), *filter(str.isdigit, since.hinted)} - seen
+    unseen = (
+        replace(whole, where={**whole.where, f"@{listing.id}": some}).step("0") for some in pieces(sorted(ids, key=int))
+    )
+    for result in look_up(config, numbered(unseen)).values():
+        yield Page(rows_of(result), cursor)
 
 
 def _all(config: Bitrix24Config, listing: Listing, first: list[Record]) -> Iterator[list[Record]]:

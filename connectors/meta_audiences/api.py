@@ -5,7 +5,7 @@ from typing import Any
 
 import requests
 
-from connectors.meta_audiences.config import MetaAudiencesConfig
+from connectors.meta_audiences.config import Meaning, MetaAudiencesConfig
 from connectors.sdk import (
     Bearer,
     ConfigError,
@@ -19,13 +19,15 @@ from connectors.sdk import (
     sample,
 )
 
-# Codes of the Graph API at large; the contract names 190 and some of rates. An unknown one is a refusal.
-EXPIRED = {102, 190, 463, 467}
-FORBIDDEN = {3, 10, 294}
-PERMISSIONS = range(200, 300)
-TOO_FAST = {4, 17, 32, 341, 613, 130429}
-ACCOUNT_LIMITS = range(80000, 80015)
-NOT_WELL = {1, 2}
+NAMED: Mapping[int, Meaning] = {190: "token", 130429: "rate", 80007: "rate"}
+"""Code → what it means, as the contract has it."""
+SUPPOSED: Mapping[int, Meaning] = {
+    **dict.fromkeys((102, 463, 467), "token"),
+    **dict.fromkeys((3, 10, 294, *range(200, 300)), "rights"),
+    **dict.fromkeys((4, 17, 32, 341, 613, *range(80000, 80015)), "rate"),
+    **dict.fromkeys((1, 2), "unwell"),
+}
+"""[U] Codes of the Graph API at large, which the contract does not name: `errors` of the settings corrects them."""
 REST = 60.0
 """Seconds to wait where Meta does not say."""
 
@@ -67,15 +69,21 @@ def _refused(config: MetaAudiencesConfig, response: requests.Response, writes: b
         return None
     code, words = int(said.get("code") or 0), sample(str(said.get("message") or ""), (config.token,))
     why = f"{config.connection}: Meta answers {code}: {words}"
-    if code in EXPIRED or response.status_code == 401:
+    means = meaning(config, code)
+    if means == "token" or response.status_code == 401:
         return ConfigError(f"{why}; make a new token in Business settings > System users for the secret `token`")
-    if code in FORBIDDEN or code in PERMISSIONS:
+    if means == "rights":
         return ConfigError(f"{why}; give the system user the ad account, and its token the right `ads_management`")
-    if code in TOO_FAST or code in ACCOUNT_LIMITS or response.status_code == 429:
+    if means == "rate" or response.status_code == 429:
         return TransientError(why, REST)
-    if code in NOT_WELL or said.get("is_transient"):
+    if means == "unwell" or (means is None and said.get("is_transient")):
         return UnansweredError(f"{why}; the effect is unknown") if writes else TransientError(why)
     return RejectedError(why, str(code))
+
+
+def meaning(config: MetaAudiencesConfig, code: int) -> Meaning | None:
+    """None for a code that nobody knows: a refusal of this one request."""
+    return config.errors.get(code) or NAMED.get(code) or SUPPOSED.get(code)
 
 
 def _error(response: requests.Response) -> Mapping[str, Any] | None:

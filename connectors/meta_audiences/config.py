@@ -9,6 +9,9 @@ from connectors.sdk import ConnectionConfig
 
 Identifier = Literal["EMAIL", "PHONE", "FN", "LN", "EXTERN_ID"]
 
+Meaning = Literal["token", "rights", "rate", "unwell", "refused"]
+"""Of an error: a new token is needed, a right, some rest; nobody knows what happened; this request is refused."""
+
 Source = Literal["USER_PROVIDED_ONLY", "PARTNER_PROVIDED_ONLY", "BOTH_USER_AND_PARTNER_PROVIDED"]
 
 
@@ -37,4 +40,8 @@ class MetaAudiencesConfig(ConnectionConfig):
     )
     data_processing_options: tuple[str, ...] = Setting(
         (), description="Limits on use that people are due, e.g. [LDU]; sent with every upload where given."
+    )
+    errors: dict[int, Meaning] = Setting(
+        default_factory=dict,
+        description="Code of an error → token, rights, rate, unwell or refused, where Keruen takes it for another.",
     )

@@ -32,12 +32,13 @@ from connectors.sdk.spec import (
     Since,
     Sink,
     Snapshot,
+    by_calls,
 )  # fmt: skip
 
 __all__ = [
     "CAPABILITIES", "SDK_VERSION", "Accepted", "ApiKey", "Basic", "Bearer", "Breaker", "Call", "Change", "ConfigError",
     "ConnectionConfig", "ConnectorSpec", "ContractError", "Deferred", "FileDrop", "Heard", "Http", "HubBug",
     "HubError", "HubPath", "Offer", "Outcome", "Page", "Record", "Rejected", "RejectedError", "Reply", "Resource",
-    "Rotating", "Since", "Sink", "Snapshot", "Step", "TransientError", "UnansweredError", "Unknown", "in_turn",
-    "known_zone", "outcomes", "redacted", "sample", "standard_retry_after", "zone_validator",
+    "Rotating", "Since", "Sink", "Snapshot", "Step", "TransientError", "UnansweredError", "Unknown", "by_calls",
+    "in_turn", "known_zone", "outcomes", "redacted", "sample", "standard_retry_after", "zone_validator",
 ]  # fmt: skip

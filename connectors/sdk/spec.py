@@ -52,6 +52,11 @@ Extract = Callable[[Any, Since], Iterator[Page | Sequence[Record]]]
 Reads = Callable[[Any], Sequence[Record] | None]
 
 
+def by_calls(config: Any, since: Since) -> Iterator[Sequence[Record]]:
+    """The `extract` of a resource whose records only the vendor's calls bring: nothing is asked for."""
+    return iter(())
+
+
 @dataclass(frozen=True)
 class Resource:
     """Something to read.

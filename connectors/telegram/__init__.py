@@ -1,8 +1,10 @@
-"""A Telegram bot: reads who started it, shared a phone, wrote, said stop or blocked it."""
+"""A Telegram bot: reads who started it, shared a phone, wrote or left; writes to whoever enters a segment."""
 
-from connectors.sdk import ConnectorSpec, Resource
+from connectors.sdk import ConnectorSpec, Resource, Sink
+from connectors.telegram.calls import heard
 from connectors.telegram.config import TelegramConfig
 from connectors.telegram.mapping import to_consent, to_customer, to_event
+from connectors.telegram.sink import push_segment, taken_as_sent
 from connectors.telegram.source import check, saved, updates
 
 UPDATES = Resource(
@@ -20,5 +22,13 @@ CONNECTOR = ConnectorSpec(
     title="Telegram",
     config=TelegramConfig,
     resources=(UPDATES,),
+    sinks=(
+        Sink(
+            "segment.push", deliver=push_segment, read_back=taken_as_sent, batch=1, needs_listing=False,
+            reaches="telegram", hint="Writes the segment's text to whoever enters it, once; who leaves gets nothing.",
+            by_hand="Nothing is kept in Telegram but the person's own chat with the bot.",
+        ),
+    ),
     check=check,
-)
+    hear=heard,
+)  # fmt: skip

@@ -1,11 +1,14 @@
 """Settings of a Telegram bot."""
 
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field as Setting
-from pydantic import HttpUrl, SecretStr, model_validator
+from pydantic import HttpUrl, SecretStr, StringConstraints, model_validator
 
 from connectors.sdk import ConnectionConfig
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4096)]
+"""What one message takes."""
 
 
 class TelegramConfig(ConnectionConfig):
@@ -25,6 +28,13 @@ class TelegramConfig(ConnectionConfig):
         None, description="Connection whose customers get personal start links; needs `link_secret`."
     )
     link_secret: SecretStr | None = Setting(None, description="Any long text; signs the tokens of start links.")
+
+    messages: dict[str, Text] = Setting(
+        default_factory=dict, description="Segment's audience → text that whoever enters it gets, once."
+    )
+    webhook_secret: SecretStr | None = Setting(
+        None, description="The `secret_token` given to setWebhook; set, updates come by calls and are not asked for."
+    )
 
     @model_validator(mode="after")
     def _links_are_signed(self) -> Self:

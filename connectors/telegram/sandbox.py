@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from connectors.sdk import Change
 from connectors.sdk.testing.sandbox import Demo, Limits, Sandbox, Seen, utc_now
 from connectors.sdk.testing.shop import Person, Shop
 
@@ -17,19 +18,33 @@ TOKEN = "6000000001:sandbox-telegram-token"
 FIRST_UPDATE, FIRST_USER = 10_000, 5_000_000_001
 KEPT = timedelta(hours=24)
 MOST = 100
+LONGEST = 4096
+AUDIENCE = "VIP"
 READERS = 150
 """People of the shop who know the bot."""
 BOT = {"id": 6_000_000_001, "is_bot": True, "first_name": "Shop", "username": "example_shop_bot"}
 
-DEMO = Demo(people=True, settings={"consent_text": "start-1"}, secrets={"token": TOKEN}, unlimited={"per_second": 1000})
+DEMO = Demo(
+    people=True,
+    settings={
+        "consent_text": "start-1",
+        "messages": {AUDIENCE: "Сізге ерекше ұсыныс бар. Для вас особое предложение."},
+    },
+    secrets={"token": TOKEN},
+    unlimited={"per_second": 1000},
+)
 
 
 @dataclass
 class Telegram:
-    """The bot's state: `waiting` are updates nobody has passed over yet."""
+    """The bot's state: `waiting` are updates nobody has passed over yet, `sent` messages to people; `known`: whoever
+    ever started the bot → whether it may still write to them.
+    """
 
     clock: Callable[[], datetime]
     waiting: list[dict[str, Any]] = field(default_factory=list)
+    sent: list[dict[str, Any]] = field(default_factory=list)
+    known: dict[int, bool] = field(default_factory=dict)
     webhook: bool = False
     next_id: int = FIRST_UPDATE
     sandbox: Sandbox = field(init=False)
@@ -42,6 +57,7 @@ class Telegram:
         if what == "message":
             update[what]["message_id"] = self.next_id
         self.next_id += 1
+        self.known[user["id"]] = facts.get("new_chat_member", {}).get("status") != "kicked"
         self.waiting.append(update)
         return update
 
@@ -61,6 +77,14 @@ class Telegram:
         was = "member" if status == "kicked" else "kicked"
         return self._happens("my_chat_member", user, at, old_chat_member={"user": BOT, "status": was},
                              new_chat_member={"user": BOT, "status": status})  # fmt: skip
+
+    def changes(self, capability: str) -> list[Change]:
+        """What the conformance kit may send: a message to people who may be written to."""
+        reachable = [str(user) for user, may in self.known.items() if may][:3]
+        value = {"audience": AUDIENCE, "member": True}
+        return [
+            Change(capability, f"vip/{one}", "", value, key=f"kit:{one}", about={"account": one}) for one in reachable
+        ]
 
 
 def a_user(number: int = 0, first_name: str = "Aigerim", **facts: Any) -> dict[str, Any]:
@@ -107,6 +131,8 @@ def _routes(state: Telegram) -> list[Route]:
     async def endpoint(request: Request) -> Response:
         if request.path_params["token"] != f"bot{TOKEN}":
             return _error(401, "Unauthorized")
+        if request.path_params["method"] == "sendMessage":
+            return _sent(state, await request.json())
         if request.path_params["method"] != "getUpdates":
             return _error(404, "Not Found: method not found")
         if state.webhook:
@@ -114,6 +140,21 @@ def _routes(state: Telegram) -> list[Route]:
         return JSONResponse({"ok": True, "result": _updates(state, await request.json())})
 
     return [Route("/{token}/{method}", endpoint, methods=["GET", "POST"])]
+
+
+def _sent(state: Telegram, asked: dict[str, Any]) -> Response:
+    """Only to those who started the bot and have not blocked it since."""
+    chat, text = asked.get("chat_id"), str(asked.get("text") or "")
+    if chat not in state.known:
+        return _error(400, "Bad Request: chat not found")
+    if not state.known[chat]:
+        return _error(403, "Forbidden: bot was blocked by the user")
+    if not 0 < len(text) <= LONGEST:
+        return _error(400, "Bad Request: message is too long" if text else "Bad Request: message text is empty")
+    message = {"message_id": len(state.sent) + 1, "from": BOT, "chat": {"id": chat, "type": "private"},
+               "date": int(state.sandbox.clock().timestamp()), "text": text}  # fmt: skip
+    state.sent.append(message)
+    return JSONResponse({"ok": True, "result": message})
 
 
 def _updates(state: Telegram, asked: dict[str, Any]) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ from connectors.telegram.config import TelegramConfig
 MOST = 100
 """Updates of one answer."""
 WANTED = ("message", "my_chat_member")
+HAS_WEBHOOK = "409"
 TIME = "%Y%m%d%H%M%S"
 SILENCE = timedelta(days=6)
 """After a week without updates Telegram numbers them anew, perhaps from below."""
@@ -37,7 +38,7 @@ def http(config: TelegramConfig) -> Http:
         per_second=config.per_second,
         retry_after=asked_to_wait,
         classify=lambda response: _refused(config, response),
-        secrets=tuple(filter(None, (config.token, config.link_secret))),
+        secrets=tuple(filter(None, (config.token, config.link_secret, config.webhook_secret))),
     )
 
 
@@ -54,8 +55,11 @@ def updates(config: TelegramConfig, since: Since) -> Iterator[Page]:
     """Messages to the bot, shared contacts, and who blocked it or came back: at most a hundred at a time.
 
     To ask for what follows an update is to let Telegram forget it. So only what has landed in an earlier run is passed
-    over, and the last of it is read once more; the next hundred waits for the next run.
+    over, and the last of it is read once more; the next hundred waits for the next run. Nothing is asked of a bot with
+    a webhook, whose updates come by calls.
     """
+    if config.webhook_secret:
+        return
     offset = after(since.value, since.now)
     found = ask(config, "getUpdates", {"limit": MOST, "timeout": 0, "allowed_updates": list(WANTED)}
                 | ({"offset": offset} if offset is not None else {}))  # fmt: skip
@@ -87,7 +91,11 @@ def check(config: TelegramConfig) -> None:
     try:
         ask(config, "getUpdates", {"limit": 1, "timeout": 0})
     except RejectedError as error:
+        if error.code == HAS_WEBHOOK and config.webhook_secret:
+            return
         raise ConfigError(f"{config.connection}: Telegram answered the check with: {error}") from error
+    if config.webhook_secret:
+        raise ConfigError(f"{config.connection}: the bot has no webhook; call setWebhook, or unset `webhook_secret`")
 
 
 def asked_to_wait(response: requests.Response) -> float | None:
@@ -105,7 +113,7 @@ def _refused(config: TelegramConfig, response: requests.Response) -> HubError | 
     why = f"{config.connection}: Telegram answers {code}: {words}"
     if code in (401, 404):
         return ConfigError(f"{why}; ask @BotFather for the token and put it into the secret `token`")
-    if code == 409:
+    if code == 409 and not config.webhook_secret:
         return ConfigError(f"{why}; the bot has a webhook or another reader: remove it, only one may ask for updates")
     if code == 429:
         return TransientError(why)

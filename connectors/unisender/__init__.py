@@ -2,7 +2,8 @@
 
 from functools import partial
 
-from connectors.sdk import ConnectorSpec, Resource, Sink
+from connectors.sdk import ConnectorSpec, Resource, Sink, by_calls
+from connectors.unisender import hooks
 from connectors.unisender.config import UniSenderConfig
 from connectors.unisender.mapping import to_consent, to_customer, to_event, to_refusal
 from connectors.unisender.records import saved, saved_letters
@@ -42,11 +43,20 @@ DELIVERIES = Resource(
     every="*/30 * * * *",
 )
 
+GO_LETTERS = Resource(
+    "go_letters",
+    extract=by_calls,
+    key="id",
+    map={"contact_event": hooks.to_event, "consent_event": hooks.to_consent},
+    reads=hooks.saved_calls,
+    every="50 4 * * *",
+)
+
 CONNECTOR = ConnectorSpec(
     name="unisender",
     title="UniSender",
     config=UniSenderConfig,
-    resources=(UNSUBSCRIBES, CONTACTS, DELIVERIES),
+    resources=(UNSUBSCRIBES, CONTACTS, DELIVERIES, GO_LETTERS),
     sinks=(
         Sink(
             "segment.push", deliver=push_segment, read_back=shown_segment, batch=ROWS, needs_listing=False,
@@ -59,4 +69,5 @@ CONNECTOR = ConnectorSpec(
         ),
     ),
     check=check,
+    hear=hooks.heard,
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """UniSender's calls to us: proven by their signature, then told apart. Both products sign alike (contract, 1 and 2).
 
-Pure functions of the body as it came, for whoever receives it: the hub polls, so nothing here is needed to run.
+UniSender Go tells of each letter what happened to it; its records have no other way to us. What UniSender itself calls
+with is not described, so a call of it is a hint: somebody unsubscribed, the refusals are read at once.
 """
 
 import hmac
@@ -12,7 +13,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from connectors.sdk import ContractError, Record, RejectedError
+from connectors.sdk import Call, ContractError, Heard, Record, RejectedError
+from connectors.unisender.config import UniSenderConfig
 from connectors.unisender.mapping import direction, identifier
 from connectors.unisender.records import pseudonym
 from connectors.unisender.source import moment
@@ -21,12 +23,26 @@ from mappings.tables import Constant, Derived, Field, FieldMap
 
 AUTH = re.compile(rb'("auth"\s*:\s*")([0-9A-Fa-f]{32})(")')
 LETTER = "transactional_email_status"
+LEFT = "unsubscribe"
+"""Event of UniSender itself: somebody left."""
 
 KIND = {
     "sent": "sent", "delivered": "delivered", "opened": "opened", "clicked": "clicked", "unsubscribed": "unsubscribed",
     "soft_bounced": "bounced", "hard_bounced": "bounced", "spam": "complained",
 }  # fmt: skip
 STATE = {"unsubscribed": "refused", "spam": "refused", "subscribed": "granted"}
+
+
+def heard(config: UniSenderConfig, call: Call) -> Iterator[Heard]:
+    """What a call says of letters, or that refusals are to be read. Raises as `connectors.sdk.calls.Hear` has it."""
+    if config.go_key is not None and verified(call.body, config.go_key):
+        yield Heard("go_letters", records=go_events(call.body, config.go_key))
+    elif verified(call.body, config.api_key):
+        if any(name == LEFT for name, _ in _signed_events(call.body)):
+            yield Heard("unsubscribes", keys=("",))
+    else:
+        words = "a call is signed neither with `api_key` nor with `go_key`"
+        raise RejectedError(f"{config.connection}: {words}", code="signature")
 
 
 def verified(body: bytes, key: SecretStr) -> bool:
@@ -48,11 +64,32 @@ def go_events(body: bytes, key: SecretStr) -> list[Record]:
     if not verified(body, key):
         raise RejectedError("a call to the webhook is not signed with the key of UniSender Go", code="signature")
     try:
-        users = json.loads(body)["events_by_user"]
-        return [_record(event["event_data"]) for user in users for event in user["events"]
-                if event["event_name"] == LETTER]  # fmt: skip
-    except (ValueError, KeyError, TypeError) as error:
-        raise ContractError(f"a call of UniSender Go without {error.args[0] if error.args else 'events'}") from None
+        return [_record(data) for name, data in _signed_events(body) if name == LETTER]
+    except (KeyError, TypeError) as error:
+        raise ContractError(f"a call of UniSender Go tells of a letter without {error.args[0]}") from None
+
+
+def saved_calls(reply: Any) -> list[Record] | None:
+    """Events of letters in a saved call; None where it is something else."""
+    try:
+        return [_record(data) for name, data in _events(reply) if name == LETTER]
+    except (KeyError, TypeError):
+        return None
+
+
+def _signed_events(body: bytes) -> list[tuple[str, Any]]:
+    """Raises ContractError where a call that is proven has another shape than the one we know."""
+    try:
+        return _events(json.loads(body))
+    except (ValueError, KeyError, TypeError):
+        raise ContractError("a call of UniSender without `events_by_user` and their `events`") from None
+
+
+def _events(said: Any) -> list[tuple[str, Any]]:
+    """Name and data of each. Raises KeyError and TypeError."""
+    return [
+        (event["event_name"], event.get("event_data")) for user in said["events_by_user"] for event in user["events"]
+    ]
 
 
 def _record(event: Mapping[str, Any]) -> Record:
@@ -86,7 +123,7 @@ to_event = FieldMap(
         "external_id": Field("id", str),
         "customer": Derived(lambda event, config: pseudonym(config, event["email"])),
         "identifier_kind": Constant("email"),
-        "identifier": Derived(identifier),
+        "identifier": Derived(identifier, ("email",)),
         "at": Field("event_time", moment),
         "channel": Constant("email"),
         "kind": Field("kind"),
@@ -110,7 +147,7 @@ to_consent = FieldMap(
         "external_id": Field("id", str),
         "customer": Derived(lambda event, config: pseudonym(config, event["email"])),
         "identifier_kind": Constant("email"),
-        "identifier": Derived(identifier),
+        "identifier": Derived(identifier, ("email",)),
         "channel": Constant("email"),
         "state": Field("state"),
         "by": Constant("person"),

@@ -11,7 +11,7 @@ from connectors.bitrix24.simulator.portal import ZONE, Row
 
 PAGE = 50
 PREFIXES = (">=", "<=", "!@", "!=", ">", "<", "!", "@", "=", "")
-MULTI = ("PHONE", "EMAIL", "WEB", "IM", "LINK")
+MULTI = ("PHONE", "EMAIL", "WEB", "IM", "LINK", "COMMUNICATIONS")
 
 
 def page_of(rows: Iterable[Row], params: Row, *, key: str, wrap: str | None = None) -> Rows:

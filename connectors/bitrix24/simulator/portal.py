@@ -16,7 +16,7 @@ Row = dict[str, Any]
 ZONE = ZoneInfo("Asia/Almaty")
 GOODS, OFFERS, LINK = 23, 24, 97
 """Catalogues of goods and of their variations, and the property that links these to their parent."""
-KINDS = ("CONTACT", "COMPANY", "LEAD", "DEAL")
+KINDS = ("CONTACT", "COMPANY", "LEAD", "DEAL", "ACTIVITY")
 STAGES = ("NEW", "PREPARATION", "PREPAYMENT_INVOICE", "EXECUTING", "FINAL_INVOICE", "WON", "LOSE", "APOLOGY")
 SEMANTICS = {"WON": "S", "LOSE": "F", "APOLOGY": "F"}
 OWN_FIELDS = {"UF_CRM_SEGMENTS": True, "UF_CRM_CITY": False}
@@ -103,6 +103,18 @@ class Portal:
             key for key in once if wanted & {SAME[name](element["VALUE"]) for element in cards[key].get(name) or ()}
         )
 
+    def called(self, contact: str, phone: str, *, incoming: bool = True, **facts: Any) -> int:
+        """A call with somebody who has a card; `facts` are fields of the activity."""
+        key, stamp = self.next("ACTIVITY"), self.stamp()
+        times = dict.fromkeys(("CREATED", "LAST_UPDATED", "START_TIME", "END_TIME", "DEADLINE"), stamp)
+        talked = {"ID": str(key), "TYPE": "PHONE", "VALUE": phone, "ENTITY_ID": contact, "ENTITY_TYPE_ID": "3"}
+        self.crm["ACTIVITY"][key] = {
+            "ID": str(key), **BLANK["ACTIVITY"], **times, "OWNER_ID": contact, "DIRECTION": "1" if incoming else "2",
+            "COMMUNICATIONS": [talked], **facts,
+        }  # fmt: skip
+        self.happened("ACTIVITY", "ADD", key)
+        return key
+
     def happened(self, kind: str, what: str, key: int) -> None:
         """The queue keeps the last state of each object only."""
         number = str(self.next("EVENT"))
@@ -164,6 +176,11 @@ BLANK: dict[str, Row] = {
         "BIRTHDATE": "", "STATUS_ID": "NEW", "STATUS_SEMANTIC_ID": "P", "COMPANY_TITLE": None, "COMPANY_ID": None,
         "CONTACT_ID": None, "CURRENCY_ID": "KZT", "OPPORTUNITY": "0.00", "IS_MANUAL_OPPORTUNITY": "N",
         "DATE_CLOSED": "",
+    },
+    "ACTIVITY": {
+        "OWNER_TYPE_ID": "3", "TYPE_ID": "2", "PROVIDER_ID": "VOXIMPLANT_CALL", "PROVIDER_TYPE_ID": "CALL",
+        "SUBJECT": "Звонок", "COMPLETED": "Y", "STATUS": "2", "DESCRIPTION": "", "SETTINGS": [], "PROVIDER_PARAMS": [],
+        "PROVIDER_DATA": None, "RESPONSIBLE_ID": "1", "AUTHOR_ID": "1",
     },
     "DEAL": {
         **EVERY, "TITLE": "", "TYPE_ID": "SALE", "CATEGORY_ID": "0", "STAGE_ID": "NEW", "STAGE_SEMANTIC_ID": "P",

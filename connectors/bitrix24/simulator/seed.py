@@ -12,6 +12,8 @@ STAGE = {
 SECOND_PIPELINE = 7
 """Every seventh deal stands in a pipeline of its own, whose stages bear its number."""
 
+CALLED = 4
+"""Every fourth contact has called or was called."""
 ONLINE = 5
 """Every fifth order comes from the portal's own online store."""
 ONLINE_STATUS = {
@@ -43,6 +45,9 @@ def seed(portal: Portal, shop: Shop) -> None:
         portal.add("COMPANY", {"TITLE": f"ТОО «Көкжиек {nth}»", "PHONE": phone})
     for person in shop.people[:5]:
         portal.add_lead({"NAME": person.first_name, "LAST_NAME": person.last_name}, person.phone, person.email)
+    for nth, (person, card) in enumerate(contacts.items()):
+        if nth % CALLED == 0:
+            portal.called(str(card), shop.by_person[person].phone, incoming=nth % 2 == 0)
     portal.queue.clear()
 
 

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from connectors.sdk import extract, runtime
 from connectors.sdk.config import ConnectionConfig, secrets_of
 from connectors.sdk.deliver import Change, Outcome, outcomes
-from connectors.sdk.spec import ConnectorSpec, Record, Resource, Since, Sink
+from connectors.sdk.spec import ConnectorSpec, Record, Resource, Since, Sink, by_calls
 from connectors.sdk.testing.cases import Case, cases_of
 from connectors.sdk.testing.sandbox import Limits, Sandbox, served
 from connectors.sdk.testing.shop import Shop, a_shop
@@ -130,6 +130,11 @@ class Kit:
     @property
     def resources(self) -> Sequence[Resource]:
         return self.spec.resources or _nothing("it reads no resource over a network")
+
+    @property
+    def asked(self) -> Sequence[Resource]:
+        """Resources that are read; the others only come by the vendor's calls."""
+        return [one for one in self.resources if one.extract is not by_calls] or _nothing("nothing is asked for")
 
     def all_cases(self) -> list[Case]:
         found = [case for resource in self.resources if self.cases for case in cases_of(resource, self.cases)]

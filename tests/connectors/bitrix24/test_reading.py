@@ -159,6 +159,17 @@ def test_leads_are_left_alone_where_the_crm_has_none(portal, settings):
     assert portal.sandbox.journal == []
 
 
+def test_calls_are_contacts_with_whom_they_were_and_other_kinds_come_where_the_settings_name_them(empty, settings):
+    empty.called("15", "8 700 000 00 01", incoming=False)
+    empty.called("15", "8 700 000 00 01", TYPE_ID="4", PROVIDER_ID="CRM_EMAIL")
+    [call] = read(settings(empty), "activities", FIRST)
+    [event] = CONNECTOR.resource("activities").maps["contact_event"](call, settings(empty)).records
+    assert (event.kind, event.direction, event.customer, event.identifier) == ("call", "out", "15", "+77000000001")
+    assert len(read(settings(empty, activities=["call", "email"]), "activities", FIRST)) == 2
+    empty.sandbox.journal.clear()
+    assert read(settings(empty, activities=[]), "activities", FIRST) == empty.sandbox.journal == []
+
+
 # ── both budgets ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -1,49 +1,19 @@
 """What people do with the bot is read once, lost never, and told of the right person."""
 
-from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from connectors.sdk import ConfigError, Page, Since, TransientError
-from connectors.sdk.runtime import LocalBucket, Runtime, using
-from connectors.sdk.testing.sandbox import served
+from connectors.sdk import ConfigError, TransientError
 from connectors.telegram import CONNECTOR
 from connectors.telegram.config import TelegramConfig
 from connectors.telegram.links import MOST, linked, start_token
-from connectors.telegram.sandbox import TOKEN, Telegram, a_user, sandbox
+from connectors.telegram.sandbox import a_user
 from mappings.tables import Mapped
+from tests.connectors.telegram.conftest import UPDATES, page
 
-UPDATES = CONNECTOR.resource("updates")
-Settings = Callable[..., TelegramConfig]
 LINKS = {"links_to": "crm", "link_secret": "any long text"}
-
-
-@pytest.fixture
-def bot(now) -> Telegram:
-    return sandbox(clock=lambda: now)
-
-
-@pytest.fixture
-def slept() -> list[float]:
-    return []
-
-
-@pytest.fixture
-def settings(bot: Telegram, slept: list[float]) -> Iterator[Settings]:
-    with served(bot.sandbox) as url, using(Runtime(bucket=LocalBucket(), sleep=slept.append)):
-
-        def make(**given: Any) -> TelegramConfig:
-            known = {"base_url": url, "token": TOKEN, "per_second": 1000, "consent_text": "start-1"}
-            return TelegramConfig.model_validate({**known, **given}).named("bot")  # type: ignore[return-value]
-
-        yield make
-
-
-def page(config: TelegramConfig, now: datetime, cursor: str | None = None) -> Page:
-    """What one run reads; an empty page where there is nothing."""
-    return next(iter(UPDATES.extract(config, Since(value=cursor, now=now))), Page([]))
 
 
 def said(config: TelegramConfig, update: dict, entity: str) -> list[Any]:

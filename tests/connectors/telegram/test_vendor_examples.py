@@ -7,7 +7,7 @@ import pytest
 import responses
 from pydantic import SecretStr
 
-from connectors.sdk import Since, TransientError
+from connectors.sdk import Accepted, Change, Rejected, Since, TransientError
 from connectors.sdk.runtime import LocalBucket, Runtime, using
 from connectors.telegram import CONNECTOR
 from connectors.telegram.config import TelegramConfig
@@ -23,12 +23,8 @@ READ = {
     "update.contact_shared.json": ["customer", "customer", "contact_event"],
     "update.my_chat_member_kicked.json": ["customer", "consent_event", "contact_event"],
 }
-ANSWERS = {"error.too_many_429.json"}
-NOT_USED = {
-    "SOURCES.md": "tells where the examples come from",
-    "error.blocked_403.json": "an answer to sending, which this connector does not",
-    "sendMessage.response.json": "an answer to sending, which this connector does not",
-}
+ANSWERS = {"error.too_many_429.json", "error.blocked_403.json", "sendMessage.response.json"}
+NOT_USED = {"SOURCES.md": "tells where the examples come from"}
 
 
 def load(name: str):
@@ -58,3 +54,21 @@ def test_too_many_requests_say_how_long_to_wait():
         list(UPDATES.extract(CONFIG, Since()))
     assert caught.value.retry_after == 14
     assert set(slept) >= {14.0}
+
+
+@responses.activate
+@pytest.mark.parametrize(
+    ("name", "status", "outcome"),
+    [("sendMessage.response.json", 200, Accepted), ("error.blocked_403.json", 403, Rejected)],
+)
+def test_an_answer_to_a_message_is_understood(name, status, outcome):
+    responses.post("https://api.telegram.org/bot1:x/sendMessage", status=status, json=load(name))
+    config = CONFIG.model_copy(update={"messages": {"care": "text"}}).named("bot")
+    value, about = {"audience": "care", "member": True}, {"account": "5000000001"}
+    with using(Runtime(bucket=LocalBucket())):
+        [made] = CONNECTOR.sink("segment.push").deliver(
+            config, [Change("segment.push", "care/p", "", value, about=about)]
+        )
+    assert isinstance(made, outcome)
+    told = load(name)
+    assert made.receipt == str(told["result"]["message_id"]) if isinstance(made, Accepted) else made.code == "403"

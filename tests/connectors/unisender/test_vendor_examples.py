@@ -1,5 +1,6 @@
 """Every file of the vendor's examples: mapped, sent, or listed with the reason why neither."""
 
+import hashlib
 import json
 from pathlib import Path
 from urllib.parse import parse_qsl
@@ -9,7 +10,7 @@ import requests
 import responses
 from pydantic import SecretStr
 
-from connectors.sdk import Accepted, Change, ConfigError, Rejected, RejectedError
+from connectors.sdk import Accepted, Call, Change, ConfigError, Rejected, RejectedError
 from connectors.unisender import CONNECTOR, hooks
 from connectors.unisender.api import _refused, form
 from connectors.unisender.config import UniSenderConfig
@@ -156,3 +157,26 @@ def test_who_unsubscribes_by_a_letter_refuses_in_person():
     assert (refused.state, refused.by, refused.channel) == ("refused", "person", "email")
     [told] = hooks.to_event(event, CONFIG).records
     assert told.kind == "unsubscribed"
+
+
+def test_a_call_of_go_brings_its_letters_and_one_of_unisender_asks_for_refusals():
+    config = UniSenderConfig(api_key=SecretStr("the key"), go_key=GO_KEY).named("letters")
+    [letters] = CONNECTOR.hear(config, Call(body("unisender-go/webhook.unsubscribed.json")))
+    assert (letters.resource, [one["status"] for one in letters.records]) == ("go_letters", ["unsubscribed"])
+    [refusals] = CONNECTOR.hear(config, Call(signed("unsubscribe", config.api_key)))
+    assert (refusals.resource, refusals.keys) == ("unsubscribes", ("",))
+    assert list(CONNECTOR.hear(config, Call(signed("campaign_status", config.api_key)))) == []
+
+
+def test_a_call_signed_with_neither_key_is_refused():
+    for config in (CONFIG, UniSenderConfig(api_key=SecretStr("the key"), go_key=SecretStr("x")).named("letters")):
+        with pytest.raises(RejectedError, match="signed neither"):
+            list(CONNECTOR.hear(config, Call(body("unisender-go/webhook.unsubscribed.json"))))
+
+
+def signed(event: str, key: SecretStr) -> bytes:
+    """A call of UniSender as it signs it: with the key in the place of the signature."""
+    call = {"auth": key.get_secret_value(), "events_by_user": [{"login": "shop", "events": [
+        {"event_name": event, "event_time": "2026-03-01 06:00:00", "event_data": {}}]}]}  # fmt: skip
+    proof = hashlib.md5(json.dumps(call).encode()).hexdigest()
+    return json.dumps({**call, "auth": proof}).encode()

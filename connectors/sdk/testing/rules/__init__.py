@@ -30,6 +30,7 @@ RULES: tuple[Rule, ...] = (
     reading.a_wrong_token_is_the_merchants_to_mend,
     reading.an_unknown_answer_is_no_empty_success,
     reading.one_bad_record_does_not_stop_the_rest,
+    reading.a_call_that_proves_nothing_is_refused,
     writing.an_empty_batch_makes_no_call,
     writing.every_change_gets_one_outcome,
     writing.a_write_is_confirmed_and_can_be_read_back,

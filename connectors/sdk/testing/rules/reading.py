@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from connectors.sdk import extract
-from connectors.sdk.errors import ConfigError, HubError
+from connectors.sdk.calls import Call
+from connectors.sdk.errors import ConfigError, HubError, RejectedError
 from connectors.sdk.spec import Extract, Record, Resource, Since
 from connectors.sdk.testing.kit import NOW, DoesNotApply, Kit, Vendor, read, require
 
@@ -17,7 +18,7 @@ ASKED = 7.0
 
 
 def paging_ends_and_repeats_nothing(kit: Kit) -> None:
-    for resource in kit.resources:
+    for resource in kit.asked:
         with kit.vendor() as vendor:
             rows = read(resource, vendor.config)
         require(rows, f"{resource.name} reads nothing from a sandbox with a shop in it")
@@ -32,7 +33,7 @@ def paging_ends_and_repeats_nothing(kit: Kit) -> None:
 def resuming_loses_nothing(kit: Kit) -> None:
     """From the middle: everything at or after the cursor comes again, nothing unknown appears."""
     tried = False
-    for resource in kit.resources:
+    for resource in kit.asked:
         with kit.vendor() as vendor:
             rows = read(resource, vendor.config)
             cursors = sorted(row["cursor"] for row in rows if row["cursor"] is not None)
@@ -51,7 +52,7 @@ def resuming_loses_nothing(kit: Kit) -> None:
 
 
 def it_waits_as_long_as_the_vendor_asks(kit: Kit) -> None:
-    for resource in kit.resources:
+    for resource in kit.asked:
         with kit.vendor() as vendor:
             calm = len(read(resource, vendor.config))
             vendor.sandbox.faults.set("429", size=ASKED, times=1)
@@ -62,7 +63,7 @@ def it_waits_as_long_as_the_vendor_asks(kit: Kit) -> None:
 
 
 def it_tries_again_after_a_failure_of_the_vendor(kit: Kit) -> None:
-    for resource in kit.resources:
+    for resource in kit.asked:
         with kit.vendor() as vendor:
             calm = len(read(resource, vendor.config))
             for fault in ("500", "cut", "lost_reply"):
@@ -72,7 +73,7 @@ def it_tries_again_after_a_failure_of_the_vendor(kit: Kit) -> None:
 
 
 def it_does_not_repeat_what_was_refused(kit: Kit) -> None:
-    for resource in kit.resources:
+    for resource in kit.asked:
         with kit.anybody(400, '{"error": "bad parameter"}') as vendor:
             _caught(lambda resource=resource, vendor=vendor: read(resource, vendor.config))
         sent = Counter((seen.method, seen.path, seen.query, seen.body) for seen in vendor.sandbox.journal)
@@ -81,7 +82,7 @@ def it_does_not_repeat_what_was_refused(kit: Kit) -> None:
 
 
 def a_wrong_token_is_the_merchants_to_mend(kit: Kit) -> None:
-    for resource in kit.resources:
+    for resource in kit.asked:
         with kit.anybody(401, '{"error": "unauthorized"}') as vendor:
             error = _tried(resource, vendor)
         require(isinstance(error, ConfigError), f"{resource.name}: a 401 must be a ConfigError, it is {_kind(error)}")
@@ -98,7 +99,7 @@ def a_wrong_token_is_the_merchants_to_mend(kit: Kit) -> None:
 
 def an_unknown_answer_is_no_empty_success(kit: Kit) -> None:
     """A page of HTML, or JSON of another shape, means that something moved: nobody must take it for "no records"."""
-    for resource in kit.resources:
+    for resource in kit.asked:
         for body, kind in (("<html>Login</html>", "text/html"), ('{"unexpected": true}', "application/json")):
             with kit.anybody(200, body, kind) as vendor:
                 error = _tried(resource, vendor)
@@ -113,9 +114,22 @@ def one_bad_record_does_not_stop_the_rest(kit: Kit) -> None:
         require(len(rows) == len(page), f"{resource.name}: {len(page) - len(rows)} records are lost beside an odd one")
 
 
+def a_call_that_proves_nothing_is_refused(kit: Kit) -> None:
+    """Whoever knows the address may call; what is heard becomes people, consents and orders."""
+    hear = kit.spec.hear
+    if hear is None:
+        raise DoesNotApply("its vendor does not call")
+    forged = b'{"auth": "00000000000000000000000000000000", "events_by_user": []}'
+    for body in (b"", b"{}", forged, b"event=X&auth[application_token]=", b"\xff"):
+        call = Call(body, {"content-type": "application/json", "authorization": ""})
+        error = _caught(lambda call=call: list(hear(kit.config, call)))
+        refused = isinstance(error, RejectedError | ConfigError)
+        require(refused, f"hear: the call {body!r} must raise RejectedError, it gives {_kind(error)}")
+
+
 def it_keeps_the_vendors_limits(kit: Kit) -> None:
     """At the rate it declares, in the sandbox's own time, no request may be refused for being too fast."""
-    for resource in kit.resources:
+    for resource in kit.asked:
         with kit.vendor(kit.pace(), limits="contract") as vendor:
             read(resource, vendor.config)
         refused = sum(seen.status == 429 for seen in vendor.sandbox.journal)
