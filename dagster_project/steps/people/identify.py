@@ -86,7 +86,7 @@ def identify_due(engine: Engine, hub: Hub, *, now: datetime) -> int:
     with engine.begin() as db:
         in_turn(db, identity.LOCK)
         dirt = take(db, ["customer"])
-        base = db.execute(text("select count(*) from identity.feature")).scalar_one()
+        base = identity.size(db)
         population = identity.population(db, manner.version)
         if not dirt.num_rows and (population or not base):
             return 0

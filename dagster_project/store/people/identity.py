@@ -23,6 +23,8 @@ from mappings.relations import unordered
 
 LOCK = "identity"
 """Whoever changes who is who holds it until the end of the transaction."""
+MANY = 100_000
+"""Records from which their number is an estimate."""
 
 
 def _table(name: str) -> Table:
@@ -31,6 +33,16 @@ def _table(name: str) -> Table:
 
 def _columns(schema: pa.Schema, of: str) -> str:
     return ", ".join(f'{of}."{name}"' for name in schema.names)
+
+
+def size(db: Connection) -> int:
+    """How many records there are: exactly while they are few, later as the server remembers, for a count of millions
+    would cost every small change what a large one does."""
+    about = text("select reltuples::bigint from pg_class where oid = 'identity.feature'::regclass")
+    guess: int = db.execute(about).scalar_one()
+    if guess >= MANY:
+        return guess
+    return int(db.execute(text("select count(*) from identity.feature")).scalar_one())
 
 
 # ── what is usual ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -75,6 +87,7 @@ def keep_population(db: Connection, rule_version: str, learnt: Population) -> No
 def replace_records(db: Connection, changed: pa.Table, features: pa.Table, identifiers: pa.Table) -> pa.Table:
     """Stores what the changed records say now; gives the identifiers they had."""
     stage(db, "changed", changed)
+    db.execute(text("create index on changed (record)"))  # `holders` asks it of every key
     had = read(
         db,
         "delete from identity.identifier i using changed c where i.record = c.record "

@@ -1,0 +1,155 @@
+"""Who is who through the store: invented customers become persons, golden records and households; then a few change.
+
+Measured is what `keruen sync` does after a pull: `identify_due` whole, selects, seals and marks included. The full run
+has a process of its own, whose memory is measured without the generator's. `KERUEN_BENCH_PEOPLE` sets the size.
+"""
+
+import os
+import resource
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
+from typing import TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlalchemy import Engine, text
+
+from dagster_project.bench.people import people
+from dagster_project.bench.row import Row
+from dagster_project.bench.throwaway import throwaway_store
+from dagster_project.connections import Hub, parse
+from dagster_project.steps.people import verdicts
+from dagster_project.steps.people.identify import identify_all, identify_due
+from dagster_project.steps.people.verdicts import Desk
+from dagster_project.store.database import engine as engine_of_this_home
+from dagster_project.store.dirty import mark
+from dagster_project.store.people.sealing import sealed
+from dagster_project.store.people.verdicts import By
+from dagster_project.store.tables import TABLES
+from dagster_project.store.transfer import copy_in, read, upsert
+from mappings.relations import unordered
+
+NAMES = ("identity_store_full", "identity_store_delta", "identity_store_churn", "identity_store_unmerge")
+SEED = 20_261
+SIZE, CHANGED = int(os.environ.get("KERUEN_BENCH_PEOPLE", "5000000")), 10_000
+PAGE = 250_000
+NOW = datetime(2026, 3, 2, 6, tzinfo=UTC)
+Result = TypeVar("Result")
+SYSTEMS = ("crm", "till", "shop", "market", "letters", "courier")
+
+
+def rows() -> Iterator[Row]:
+    with throwaway_store() as engine:
+        _alone(_populate)
+        full, gigabytes = _alone(_full)
+        _tidy(engine)
+        before, held = _membership(engine), _disk(engine)
+        _change(engine)
+        delta, marked = _timed(lambda: identify_due(engine, _hub(), now=NOW + timedelta(hours=1)))
+        churned = _churn(before, _membership(engine))
+        unmerge = _unmerge_seconds(engine)
+    size = f"{SIZE:,} records"
+    note = f"{size}; cleaning, scores, persons, golden, households; peak {gigabytes:.1f} GB, store {held:.1f} GB"
+    yield Row("identity_store_full", full, "s", "shown", True, seed=SEED, note=note)
+    note = f"{CHANGED:,} of {size} changed; {marked:,} persons marked"
+    yield Row("identity_store_delta", delta, "s", "≤ 10 s", delta <= 10, seed=SEED, note=note)
+    yield Row("identity_store_churn", churned, "ids", "0 ids move where the person stays", churned == 0, seed=SEED)
+    yield Row("identity_store_unmerge", unmerge, "s", "≤ 1 s", unmerge <= 1, seed=SEED, note=f"the worst of 5, {size}")
+
+
+def _hub() -> Hub:
+    told = "\n".join(f"{name}: {{connector: files, settings: {{path: x}}}}" for name in SYSTEMS[1:])
+    return parse(f"crm: {{connector: files, settings: {{path: x}}, single_card: true}}\n{told}", {})
+
+
+def _alone(work: Callable[[], Result]) -> Result:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as child:
+        return child.submit(work).result()
+
+
+def _timed(work: Callable[[], Result]) -> tuple[float, Result]:
+    began = time.perf_counter()
+    result = work()
+    return time.perf_counter() - began, result
+
+
+# ── what is measured ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _full() -> tuple[float, float]:
+    """Seconds, and gigabytes at the peak in this process."""
+    seconds, _ = _timed(lambda: identify_all(engine_of_this_home(), _hub(), now=NOW))
+    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def _unmerge_seconds(engine: Engine) -> float:
+    """Two strangers are made one and parted again, five times."""
+    desk = Desk(engine, _hub(), By("bench", "a test", NOW + timedelta(hours=2)))
+    with engine.connect() as db:
+        chosen = "select person_id from identity.person where status = 'active' order by md5(person_id) limit 10"
+        strangers = list(db.execute(text(chosen)).scalars())
+    worst = 0.0
+    for one, other in zip(strangers[::2], strangers[1::2], strict=True):
+        survivor = verdicts.merge(desk, one, other)
+        seconds, parted = _timed(lambda survivor=survivor: verdicts.unmerge(desk, survivor))
+        assert set(parted) == {one, other}, "an unmerge gives both their ids back"
+        worst = max(worst, seconds)
+    return worst
+
+
+def _churn(before: pa.Table, after: pa.Table) -> int:
+    """Persons whose records are the same and whose id is another."""
+    return unordered(
+        """
+        with old as (select person_id, list(record order by record) as records from before group by 1),
+             new as (select person_id, list(record order by record) as records from after group by 1)
+        select count(*) as moved from old join new using (records) where old.person_id <> new.person_id
+        """,
+        before=before,
+        after=after,
+    )["moved"][0].as_py()
+
+
+def _membership(engine: Engine) -> pa.Table:
+    with engine.connect() as db:
+        return read(db, "select record, person_id from identity.membership")
+
+
+def _disk(engine: Engine) -> float:
+    with engine.connect() as db:
+        return db.execute(text("select pg_database_size(current_database())")).scalar_one() / 2**30
+
+
+# ── what it is measured on ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _populate() -> None:
+    customers = people(SIZE, SEED).customers
+    names = [name for name in customers.column_names if name in TABLES["canonical.customer"].columns]
+    with engine_of_this_home().begin() as db:
+        for start in range(0, customers.num_rows, PAGE):
+            page = sealed("canonical.customer", customers.slice(start, PAGE).select(names).combine_chunks())
+            copy_in(db, TABLES["canonical.customer"], page.append_column("source", pa.repeat("{}", page.num_rows)))
+
+
+def _tidy(engine: Engine) -> None:
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
+        db.execute(text("vacuum analyze"))
+
+
+def _change(engine: Engine) -> None:
+    """All of them move to another town, half of them have a new number as well."""
+    some = "select connection, external_id, phones from canonical.customer order by md5(external_id) limit :changed"
+    with engine.begin() as db:
+        told = read(db, some, {"changed": CHANGED})
+        fresh = [[f"+7706{place:07}"] if place % 2 else None for place in range(told.num_rows)]
+        fresh = sealed("canonical.customer", pa.table({"phones": pa.array(fresh, pa.list_(pa.string()))}))["phones"]
+        said = {"city": "Kostanay", "updated_at": NOW, "source": "{}"}
+        moved = {name: pa.repeat(value, told.num_rows) for name, value in said.items()}
+        rows = pa.table({**dict(zip(told.column_names, told.columns, strict=True)), **moved})
+        rows = rows.set_column(2, "phones", pc.coalesce(fresh, told["phones"]))
+        upsert(db, TABLES["canonical.customer"], rows, ["connection", "external_id"])
+        mark(db, "customer", pc.binary_join_element_wise(told["connection"], told["external_id"], ":"), "a file came")
