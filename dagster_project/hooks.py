@@ -1,4 +1,6 @@
-"""Calls of vendors: POST to `/hooks/<connection>`. Bind it to 127.0.0.1; what faces the internet is a proxy of yours.
+"""Calls of vendors: POST to `/hooks/<connection>`, with whatever the vendor needs behind it.
+
+Bind it to 127.0.0.1; what faces the internet is a proxy of yours.
 
 A call is proven by its connector before anything is kept. It is answered once it has landed, so a vendor that gets no
 answer may repeat it; what it changes is worked out afterwards, and by the next run where that fails.
@@ -35,13 +37,13 @@ def hook_route(engine: Callable[[], Engine], hub: Hub, now: Callable[[], datetim
             return PlainTextResponse("no such hook", 404)
         if request.method != "POST":
             return PlainTextResponse("calls are taken here")  # vendors look whether anybody answers
-        body = await _body(request)
+        body, told = await _body(request), request.path_params["told"].lstrip("/")
         if body is None:
             return PlainTextResponse(f"more than {LARGEST} bytes", 413)
-        call = Call(body, {name.lower(): value for name, value in request.headers.items()})
+        call = Call(body, {name.lower(): value for name, value in request.headers.items()}, told)
         return await run_in_threadpool(_answer, engine, hub, connection, call, now)
 
-    return Route("/hooks/{connection}", hook, methods=["GET", "HEAD", "POST"])
+    return Route("/hooks/{connection}{told:path}", hook, methods=["GET", "HEAD", "POST"])
 
 
 async def _body(request: Request) -> bytes | None:

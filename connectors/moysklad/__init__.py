@@ -4,6 +4,7 @@ from functools import partial
 
 from connectors.moysklad.config import MoySkladConfig
 from connectors.moysklad.documents import to_order, to_receipt, to_retail_return, to_return
+from connectors.moysklad.hooks import heard
 from connectors.moysklad.mapping import reads, reads_stock, stock_key, to_customer, to_location, to_price, to_product
 from connectors.moysklad.mapping import to_stock_level as to_stock
 from connectors.moysklad.sink import BATCH, check, push_orders, shown_orders
@@ -69,4 +70,5 @@ CONNECTOR = ConnectorSpec(
         ),
     ),
     check=check,
+    hear=heard,
 )  # fmt: skip

@@ -72,6 +72,10 @@ class MoySkladConfig(ConnectionConfig):
     delivery_service: UUID | None = Setting(
         None, description="Service (услуга) that stands for the cost of delivery; without it that cost is left out."
     )
+    bundles: bool = Setting(True, description="Count bundles (комплекты) from what their components make.")
+    webhook_secret: SecretStr | None = Setting(
+        None, description="Last part of the address MoySklad calls, any long text; it proves that the call is its own."
+    )
     webhook_prefix: HttpUrl | None = Setting(
         None, description="Our webhooks that begin so are not called for our own writes."
     )

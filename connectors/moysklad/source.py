@@ -7,6 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from connectors.moysklad.api import EXPANDED, LISTED, any_of, every, is_any, packed, read, rows, uuid_of
+from connectors.moysklad.bundles import made_of, recipes, stock_of
 from connectors.moysklad.config import MoySkladConfig
 from connectors.sdk import ContractError, Page, Record, Since
 from mappings.tables import convert
@@ -152,16 +153,34 @@ def stock(config: MoySkladConfig, since: Since) -> Iterator[Page]:
     """Counts and reserves per store from the short report: what changed since, or everything, zeros included.
 
     The report states no time, so the cursor is the moment of asking. An item that is missing is being recalculated,
-    which says nothing of its stock.
+    which says nothing of its stock. Bundles are not in it; they are counted from their components.
     """
     asked = moscow(since.now)
-    if since.first or from_moscow(since.value) < since.now - STOCK_MEMORY:
-        records = joined(short_report(config, "stock"), short_report(config, "reserve"))
-    else:
-        records = changed_stock(config, str(since.value)[:19])
+    whole = since.first or from_moscow(since.value) < since.now - STOCK_MEMORY
+    records = current_stock(config) if whole else changed_stock(config, str(since.value)[:19])
+    if records and config.bundles:
+        records = records + bundled(config, records, whole)
     yield Page(records[:LANDED], cursor=asked)
     for start in range(LANDED, len(records), LANDED):
         yield Page(records[start : start + LANDED], cursor=asked)
+
+
+def current_stock(config: MoySkladConfig, **params: str) -> list[Record]:
+    """Counts and reserves as they are now, zeros included."""
+    return joined(short_report(config, "stock", **params), short_report(config, "reserve", **params))
+
+
+def bundled(config: MoySkladConfig, records: list[Record], whole: bool) -> list[Record]:
+    """Rows of the bundles that hang on these; what else goes into them is asked for, unless the rows are all there are.
+
+    A bundle whose own recipe changed waits for the whole report.
+    """
+    bundles = recipes(config)
+    if not whole:
+        bundles = made_of(bundles, {row["assortmentId"] for row in records})
+        parts = sorted({item for recipe in bundles.values() for item in recipe})
+        records = [row for items in packed(parts, ",") for row in current_stock(config, filter=f"assortmentId={items}")]
+    return list(stock_of(bundles, {place_of(row): row for row in records}))
 
 
 def changed_stock(config: MoySkladConfig, since: str) -> list[Record]:

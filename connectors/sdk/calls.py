@@ -7,10 +7,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Call:
-    """A POST as it came: the body byte for byte, since signatures are of bytes; names of headers in lower case."""
+    """A POST as it came: the body byte for byte, since signatures are of bytes; names of headers in lower case.
+
+    `path`: what its address has after `/hooks/<connection>/`, for vendors who sign nothing: a secret can stand there.
+    """
 
     body: bytes = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    path: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from random import Random
 from typing import Any
@@ -11,7 +12,7 @@ from connectors.moysklad.simulator.books import ROOT, Books, Fields, Refusal, Ro
 from connectors.moysklad.simulator.door import Door
 from connectors.moysklad.simulator.query import Query, parse, rendered, select
 from connectors.moysklad.simulator.reports import current_report, heavy_report
-from connectors.moysklad.simulator.seed import ORGANIZATION, opened, price_types, receipt_row, uid
+from connectors.moysklad.simulator.seed import ORGANIZATION, PARCEL, opened, price_types, receipt_row, row_of, uid
 from connectors.sdk.testing.sandbox import Sandbox
 from connectors.sdk.testing.shop import Line, Order, Shop
 
@@ -96,6 +97,16 @@ class Account:
 
     def state_of(self, order: Row) -> str:
         return str(self.books.states[str(uuid_of(order.fields["state"]))]["name"])
+
+    def bundle(self, sku: str, parts: Mapping[str, int]) -> str:
+        """Somebody sells these (SKU → how many) as one; gives the bundle's id. A part without a SKU is a service."""
+        rows = [
+            {"assortment": self.ref(part) if part else ref("service", PARCEL), "quantity": float(quantity)}
+            for part, quantity in parts.items()
+        ]
+        said = {"name": f"Комплект {sku}", "code": sku, "externalCode": sku, "components": rows}
+        self.books.tables["bundle"].put(row_of("bundle", uid("item", sku), self.books.now, partial(dict, said)))
+        return uid("item", sku)
 
     def in_stock(self, sku: str, place: str) -> int:
         return int(self.books.counts[uid("item", sku), uid("store", place)].stock)

@@ -10,6 +10,8 @@ from typing import Any
 from connectors.moysklad.api import uuid_of
 from connectors.moysklad.simulator.books import Books, Fields, Refusal, Row, Table, meta, told
 
+PARTS = {"positions": "{}position", "components": "{}component"}
+"""Collections of an entity, and the type of their rows."""
 CONDITION = re.compile(r"([\w.\-/:]+?)(!=|>=|<=|~=|=~|>|<|~|=)(.*)", re.S)
 TEXT: dict[str, Callable[[str, str], bool]] = {
     "~": lambda have, want: want in have,
@@ -212,17 +214,19 @@ def _mentions(value: Any, word: str) -> bool:
 def rendered(books: Books, row: Row, expand: Sequence[str] = ()) -> Fields:
     """A row as it is answered: collections as references, unless they are expanded."""
     fields = row.fields
-    if "positions" in fields:
-        fields["positions"] = positions(row, fields["positions"], wanted="positions" in _heads(expand))
+    for part, kind in PARTS.items():
+        if part in fields:
+            fields[part] = parts(row, part, kind.format(row.kind), part in _heads(expand))
     for path in expand:
         _expand(books, fields, path.split("."))
     return fields
 
 
-def positions(row: Row, rows: Sequence[Fields], wanted: bool, limit: int = EXPANDING) -> Fields:
+def parts(row: Row, part: str, kind: str, wanted: bool) -> Fields:
     """A collection; expanding it gives no more than its first hundred rows."""
-    where = meta(f"{row.kind}position", f"entity/{row.kind}/{row.id}/positions", size=len(rows), limit=MOST, offset=0)
-    return {"meta": where, "rows": [dict(one) for one in rows[:limit]]} if wanted else {"meta": where}
+    rows = row.fields[part]
+    where = meta(kind, f"entity/{row.kind}/{row.id}/{part}", size=len(rows), limit=MOST, offset=0)
+    return {"meta": where, "rows": [dict(one) for one in rows[:EXPANDING]]} if wanted else {"meta": where}
 
 
 def _heads(expand: Sequence[str]) -> set[str]:

@@ -54,7 +54,7 @@ def opened(books: Books, shop: Shop) -> Books:
         "uom": _plain("uom", [(PIECE, {"name": "шт", "description": "Штука", "code": "796", "externalCode": "796"})]),
         "service": _plain("service", [(PARCEL, {"name": "Доставка", "externalCode": "delivery"})]),
         "saleschannel": _plain("saleschannel", [(SITE, {"name": "Сайт", "type": "ECOMMERCE"})]),
-        "store": [_row("store", uid("store", place.code), LAUNCH, partial(_store, place)) for place in shop.places],
+        "store": [row_of("store", uid("store", place.code), LAUNCH, partial(_store, place)) for place in shop.places],
         "counterparty": _people(shop.people),
     }
     products, variants = _goods(shop.variants)
@@ -65,7 +65,7 @@ def opened(books: Books, shop: Shop) -> Books:
     return books
 
 
-def _row(kind: str, uuid: str, updated: str, build: Callable[[], Fields]) -> Row:
+def row_of(kind: str, uuid: str, updated: str, build: Callable[[], Fields]) -> Row:
     own = {"meta": meta(kind, f"entity/{kind}/{uuid}"), "id": uuid, "accountId": ACCOUNT}
     return Row(uuid, kind, updated, lambda: own | build())
 
@@ -76,7 +76,7 @@ def typed(number: int) -> str:
 
 
 def _plain(kind: str, entries: Iterable[tuple[str, Fields]]) -> list[Row]:
-    return [_row(kind, uuid, LAUNCH, partial(dict, fields)) for uuid, fields in entries]
+    return [row_of(kind, uuid, LAUNCH, partial(dict, fields)) for uuid, fields in entries]
 
 
 def _currencies() -> list[Row]:
@@ -106,12 +106,12 @@ def _goods(variants: Iterable[Variant]) -> tuple[list[Row], list[Row]]:
         family = list(group)
         if len(family) == 1:
             products.append(
-                _row("product", uid("item", family[0].sku), typed(len(products)), partial(_single, family[0]))
+                row_of("product", uid("item", family[0].sku), typed(len(products)), partial(_single, family[0]))
             )
             continue
         when = typed(len(products))
-        products.append(_row("product", uid("item", parent), when, partial(_heading, family)))
-        children += [_row("variant", uid("item", one.sku), when, partial(_variant, one)) for one in family]
+        products.append(row_of("product", uid("item", parent), when, partial(_heading, family)))
+        children += [row_of("variant", uid("item", one.sku), when, partial(_variant, one)) for one in family]
     return products, children
 
 
@@ -183,7 +183,7 @@ def items_of(rows: Iterable[Row]) -> Items:
 def _people(people: Iterable[Person]) -> list[Row]:
     anonymous = {"name": RETAIL_BUYER, "companyType": "legal", "tags": [], "created": LAUNCH, "externalCode": "retail"}
     known = [
-        _row("counterparty", uid("person", one.id), typed(number), partial(_person, one))
+        row_of("counterparty", uid("person", one.id), typed(number), partial(_person, one))
         for number, one in enumerate(people, start=1)
     ]
     return [*_plain("counterparty", [(BUYER, anonymous)]), *known]
@@ -221,7 +221,7 @@ def _sales(shop: Shop, items: Items) -> dict[str, list[Row]]:
 
 def document(kind: str, order: Order, items: Items, build: Callable[[Order, Items], Fields]) -> Row:
     changed = moscow(order.placed_at + timedelta(minutes=1))
-    return _row(kind, uid(kind, order.number), changed, partial(build, order, items))
+    return row_of(kind, uid(kind, order.number), changed, partial(build, order, items))
 
 
 def receipt_row(order: Order, items: Items) -> Row:

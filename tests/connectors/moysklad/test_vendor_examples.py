@@ -16,7 +16,18 @@ from connectors.moysklad.config import MoySkladConfig
 from connectors.moysklad.lookup import Buyer, new_counterparty
 from connectors.moysklad.sink import push_orders
 from connectors.moysklad.source import documents
-from connectors.sdk import Accepted, Change, Outcome, Rejected, RejectedError, Since
+from connectors.sdk import (
+    Accepted,
+    Call,
+    Change,
+    ConfigError,
+    ContractError,
+    Heard,
+    Outcome,
+    Rejected,
+    RejectedError,
+    Since,
+)  # fmt: skip
 from connectors.sdk.testing.builders import a_line, an_order
 from mappings.canonical import Order
 from mappings.tables import Mapped, unmapped
@@ -66,10 +77,16 @@ SENT = {"customerorder_create_with_positions.request.json", "customerorder_creat
 
 REFUSALS = {"error_3000_required_field.response.json"}
 
+CALLED: dict[str, list[str]] = {
+    "webhook_event_update_fields.payload.json": ["products"],
+    "webhookstock_event.payload.json": ["stock"],
+    "async_webhook_processed.payload.json": [],
+}
+"""Calls, and the resources they make us read. Nothing is asked for asynchronously, so nothing comes of the last."""
+
 LEFT: dict[str, str] = {
     "assortment_settings.response.json": "whether codes are unique the hub finds out from the codes themselves",
     "async_task_status.response.json": "nothing is asked for asynchronously",
-    "async_webhook_processed.payload.json": "no webhooks: changes are polled",
     "audit_contexts.response.json": "deletions are found by full listings, not by the audit",
     "audit_events_by_context.response.json": "deletions are found by full listings, not by the audit",
     "counterparty_bulk_upsert.request.json": "companies are not written; the bulk call is tried with orders",
@@ -94,11 +111,9 @@ LEFT: dict[str, str] = {
     "saleschannel_list.response.json": "orders come with their sales channel expanded",
     "security_token.response.json": "a new token would end the merchant's own; the token is a secret of the connection",
     "variant_create.request.json": "goods are not written",
-    "webhook_create.request.json": "no webhooks: changes are polled",
-    "webhook_event_update_fields.payload.json": "no webhooks: changes are polled",
-    "webhook_list.response.json": "no webhooks: changes are polled",
-    "webhookstock_event.payload.json": "no webhooks: changes are polled",
-    "webhookstock_list.response.json": "no webhooks: changes are polled",
+    "webhook_create.request.json": "an administrator makes the webhooks; their calls are what counts",
+    "webhook_list.response.json": "an administrator makes the webhooks; their calls are what counts",
+    "webhookstock_list.response.json": "an administrator makes the webhooks; their calls are what counts",
 }
 
 
@@ -107,7 +122,7 @@ def example(name: str) -> Any:
 
 
 def test_every_example_has_its_place() -> None:
-    placed = [*READ, *PARTS, *SENT, *REFUSALS, *LEFT]
+    placed = [*READ, *PARTS, *SENT, *REFUSALS, *CALLED, *LEFT]
     assert sorted(placed) == sorted(path.name for path in EXAMPLES.glob("*.json"))
 
 
@@ -129,7 +144,7 @@ def test_no_field_of_a_reply_is_overlooked(name: str) -> None:
     assert {field for record in resource.reads(example(name)) or [] for field in unmapped(record, covered)} == set()
 
 
-@pytest.mark.parametrize("name", sorted([*PARTS, *SENT, *REFUSALS, *LEFT]))
+@pytest.mark.parametrize("name", sorted([*PARTS, *SENT, *REFUSALS, *CALLED, *LEFT]))
 def test_other_files_are_not_taken_for_records(name: str) -> None:
     assert [resource.name for resource in CONNECTOR.resources if resource.reads(example(name)) is not None] == []
 
@@ -260,3 +275,32 @@ def test_a_refused_order_is_rejected_in_the_vendors_words(in_the_list: bool) -> 
     _, outcome = pushed(order, items, 200 if in_the_list else 412, [refusal] if in_the_list else refusal)
     assert isinstance(outcome, Rejected)
     assert (outcome.code, outcome.message) == ("3000", refusal["errors"][0]["error"])
+
+
+# ── calls ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+LISTENING = MoySkladConfig(token="not-a-real-token", webhook_secret="not-a-real-secret").named("moysklad")
+
+
+def heard(body: bytes, path: str = "not-a-real-secret", config: MoySkladConfig = LISTENING) -> list[Heard]:
+    assert CONNECTOR.hear is not None
+    return list(CONNECTOR.hear(config, Call(body, path=path)))
+
+
+@pytest.mark.parametrize("name", CALLED)
+def test_a_call_says_what_to_read_and_brings_no_data(name: str) -> None:
+    assert heard((EXAMPLES / name).read_bytes()) == [Heard(resource, keys=("",)) for resource in CALLED[name]]
+
+
+@pytest.mark.parametrize("path", ["", "another-secret"])
+def test_a_call_without_the_secret_of_its_address_is_nobodys(path: str) -> None:
+    with pytest.raises(RejectedError):
+        heard((EXAMPLES / "webhookstock_event.payload.json").read_bytes(), path)
+
+
+def test_without_a_secret_no_call_is_taken_and_a_strange_one_is_not_guessed_at() -> None:
+    with pytest.raises(ConfigError, match="webhook_secret"):
+        heard(b"{}", "", CONFIG)
+    for body in (b"", b"[]", b'{"events": [{}]}'):
+        with pytest.raises(ContractError):
+            heard(body)
