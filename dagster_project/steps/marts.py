@@ -15,6 +15,7 @@ from dagster_project.store import marts as store
 from dagster_project.store.locks import in_turn
 from dagster_project.store.mart_tables import MARTS, engagement_person
 from dagster_project.store.marts import Prints
+from dagster_project.store.people.segment_tables import person_value
 from mappings.metrics import attribution, contacts, journeys, purchases, surveys
 
 Frame: TypeAlias = pd.DataFrame
@@ -29,7 +30,8 @@ BEGINNING, END = date(1970, 1, 1), date(9999, 12, 30)
 @dataclass(frozen=True)
 class Mart:
     """How a mart is made. A row of a day depends on facts from `before` days earlier to `after` days later; `grain`:
-    the days that are made together, since rows of one depend on facts of the others; `apart`: and on no others."""
+    the days that are made together, since rows of one depend on facts of the others; `apart`: and on no others.
+    `only`: the kinds of contacts that it is made of."""
 
     name: str
     make: Make
@@ -38,6 +40,7 @@ class Mart:
     before: int = 0
     after: int = 0
     apart: bool = False
+    only: tuple[str, ...] = ()
 
 
 def _letters_and_interest(touched: Frame, orders: Frame, members: Frame) -> Frame:
@@ -52,8 +55,8 @@ def _letters_and_interest(touched: Frame, orders: Frame, members: Frame) -> Fram
 SPANNED = {
     mart.name: mart
     for mart in (
-        Mart("nps", lambda c, o, m: surveys.nps(c, m), ("contacts",), "month"),
-        Mart("csat", lambda c, o, m: surveys.csat(c, m), ("contacts",), "month"),
+        Mart("nps", lambda c, o, m: surveys.nps(c, m), ("contacts",), "month", only=surveys.SURVEYS),
+        Mart("csat", lambda c, o, m: surveys.csat(c, m), ("contacts",), "month", only=surveys.SURVEYS),
         Mart("average_check", lambda c, o, m: purchases.average_check(o, m), ("orders",)),
         Mart("frequency", lambda c, o, m: purchases.frequency(o, m), ("orders",), "month"),
         Mart("retention", lambda c, o, m: purchases.retention(o, m), ("orders",), "all"),
@@ -73,6 +76,7 @@ SPANNED = {
 }
 DAILY = ("clv",)
 """Made of what stands today."""
+LOOK = "marts"
 
 
 def fill(engine: Engine, hub: Hub, names: Collection[str], *, now: datetime) -> dict[str, int]:
@@ -80,18 +84,36 @@ def fill(engine: Engine, hub: Hub, names: Collection[str], *, now: datetime) -> 
 
     Facts are looked at before they are read: what is written in between is found changed the next time.
     """
+    with engine.begin() as db:
+        prints = store.prints(db, hub.entry.timezone)
+    return {name: _filled(engine, hub, name, prints, None, now) for name in names}
+
+
+def fill_written(engine: Engine, hub: Hub, *, now: datetime) -> dict[str, int]:
+    """The same for all marts of facts that were written since this was last called, at the cost of their days.
+
+    A day that a fact has left, and persons who moved between segments, wait for `fill`, which looks at every day.
+    """
     zone = hub.entry.timezone
     with engine.begin() as db:
-        prints = store.prints(db, zone)
-    done = {}
-    for name in names:
-        with engine.begin() as db:
-            in_turn(db, f"mart:{name}")
-            if name in SPANNED:
-                done[name] = _spanned(db, SPANNED[name], prints, zone)
-            elif name == "clv":
-                done[name] = _clv(db, now.astimezone(ZoneInfo(zone)).date())
+        upto, since = store.upto(db), store.looked(db, LOOK)
+        days = None if since is None else store.written_days(db, since, zone)
+        prints = store.prints(db, zone, days) if days != set() else {}
+        valued = since is None or store.written(db, person_value, since)
+    done = {name: _filled(engine, hub, name, prints, days, now) for name in SPANNED if prints}
+    done |= {name: _filled(engine, hub, name, prints, days, now) for name in DAILY if valued}
+    with engine.begin() as db:
+        store.note_looked(db, LOOK, upto)
     return done
+
+
+def _filled(engine: Engine, hub: Hub, name: str, prints: Prints, among: set[date] | None, now: datetime) -> int:
+    zone = hub.entry.timezone
+    with engine.begin() as db:
+        in_turn(db, f"mart:{name}")
+        if name in SPANNED:
+            return _spanned(db, SPANNED[name], prints, zone, among)
+        return _clv(db, now.astimezone(ZoneInfo(zone)).date())
 
 
 def spans(changed: Collection[date], mart: Mart) -> Iterator[tuple[date, date]]:
@@ -113,36 +135,48 @@ def spans(changed: Collection[date], mart: Mart) -> Iterator[tuple[date, date]]:
     yield first, last
 
 
-def _spanned(db: Connection, mart: Mart, prints: Prints, zone: str) -> int:
-    changed = store.changed_days(db, mart.name, prints, mart.facts)
-    members = store.members(db) if changed else None
-    days = 0
+def _spanned(db: Connection, mart: Mart, prints: Prints, zone: str, among: set[date] | None) -> int:
+    changed = store.changed_days(db, mart.name, prints, mart.facts, among)
+    if not changed:
+        return 0
+    members, days = store.members(db), 0
     for first, last in spans(changed, mart):
-        given = {
-            kind: store.facts(db, kind, _earlier(first, mart.before), last + timedelta(mart.after), zone)
-            if kind in mart.facts
-            else pd.DataFrame()
-            for kind in ("contacts", "orders")
-        }
+        given = {kind: _facts(db, mart, kind, first, last, zone) for kind in ("contacts", "orders")}
         for begins, ends in _months(first, last) if mart.apart else [(first, last)]:
             seen = {kind: _between(rows, _earlier(begins, mart.before), ends + timedelta(mart.after))
                     for kind, rows in given.items()}  # fmt: skip
             rows = mart.make(seen["contacts"], seen["orders"], members)
             store.replace(db, MARTS[mart.name], _between(rows, begins, ends), begins, ends)
         days += (last - first).days + 1 if mart.grain != "all" else len(changed)
-    if changed and mart.name == "engagement":
-        _engaged(db, sorted(prints["contacts"]), zone)
-    store.remember(db, mart.name, prints, mart.facts)
+    if mart.name == "engagement":
+        _channels_engaged(db)
+        _persons_engaged(db, changed if among is not None else None, sorted(prints["contacts"]), zone)
+    store.remember(db, mart.name, prints, mart.facts, among)
     return days
 
 
-def _engaged(db: Connection, days: list[date], zone: str) -> None:
-    """Running sums: of channels by day, and of persons as they stand now."""
+def _facts(db: Connection, mart: Mart, kind: str, first: date, last: date, zone: str) -> Frame:
+    if kind not in mart.facts:
+        return pd.DataFrame()
+    only = mart.only if kind == "contacts" else ()
+    return store.facts(db, kind, _earlier(first, mart.before), last + timedelta(mart.after), zone, only)
+
+
+def _channels_engaged(db: Connection) -> None:
+    """Running sums of channels by day."""
     kept = store.all_of(db, MARTS["engagement"])
     store.put(db, MARTS["engagement"], kept.assign(value=contacts.decayed(kept, ["channel", "segment"])))
+
+
+def _persons_engaged(db: Connection, changed: Collection[date] | None, days: list[date], zone: str) -> None:
+    """Sums of persons as they stand now: of those met on the days `changed`, of all without them."""
     state = pd.DataFrame(columns=["person_id", "channel", "value", "at"])
+    if changed is not None:
+        met = contacts.engagement(state, store.contacts_of_who_was_met(db, changed, zone))
+        store.put(db, engagement_person, met)
+        return
     for first, last in _years(days):
-        fresh = contacts.engagement(state, store.facts(db, "contacts", first, last, zone))
+        fresh = contacts.engagement(state, store.facts(db, "contacts", first, last, zone, [*contacts.WEIGHTS]))
         state = pd.concat([fresh, state]).drop_duplicates(["person_id", "channel"]) if len(state) else fresh
     store.replace(db, engagement_person, state)
 

@@ -1,4 +1,4 @@
-"""One pass of the whole hub in this process: extract → canonical → decide → plan → deliver."""
+"""One pass of the whole hub in this process: extract → canonical → decide → plan → deliver → marts."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +17,7 @@ from dagster_project.steps.canonical import map_new
 from dagster_project.steps.deliver import deliver
 from dagster_project.steps.files.read import ingest_files
 from dagster_project.steps.land import land
+from dagster_project.steps.marts import fill_written
 from dagster_project.steps.people.due import people_due
 from dagster_project.steps.publish import settle_fetches
 from dagster_project.steps.rules import decide_due
@@ -213,4 +214,6 @@ def sync(
     chosen = in_order(hub, names)
     report.resources.extend(_pull_all(engine, hub, chosen, clock, full, progress))
     report.capabilities.extend(push(engine, hub, chosen, clock, progress))
+    progress("hub", "marts")
+    fill_written(engine, hub, now=clock())
     return report

@@ -155,6 +155,13 @@ made = table(
     Column("print", Numeric, nullable=False),
     doc="What the facts of a day looked like when a mart was made of them; another look, and it is made anew.",
 )
+looked = table(
+    "looked",
+    "mart",
+    key("what"),
+    Column("upto", BigInteger, nullable=False),
+    doc="The oldest transaction that was not over when somebody last looked for rows written since. what: marts.",
+)
 
 MARTS = {
     one.name: one

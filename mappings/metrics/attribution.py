@@ -1,13 +1,12 @@
 """Which channel earned an order: five answers side by side, each of which shares out the same money."""
 
-from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
 from mappings.metrics.journeys import steps
-from mappings.metrics.tables import by_segment, days_between, sums
+from mappings.metrics.tables import EVERYBODY, asked
 
 DIRECT = "direct"
 """The channel of an order that no contact is known to have led to."""
@@ -15,6 +14,54 @@ HALF_LIFE = 7.0
 """Days before the order after which a touch counts half, in time decay."""
 MODELS = ("first", "last", "linear", "time_decay", "removal")
 START, BOUGHT, LEFT = "(start)", "(bought)", "(left)"
+_MOVES = f"""
+with walked as (
+  select channel, lead(channel) over way as following, row_number() over way = 1 as begins,
+         "order" is not null as won
+  from touched window way as (partition by person_id, "order" order by "at", channel)
+)
+select here, there, count(*) as count from (
+  select '{START}' as here, channel as there from walked where begins
+  union all select channel, coalesce(following, case when won then '{BOUGHT}' else '{LEFT}' end) from walked)
+group by here, there order by here, there
+"""
+_SHARED = f"""
+with met as (
+  select "order", channel, "at", (epoch_us(order_at) - epoch_us("at")) / 86_400e6 as age,
+         coalesce(effect, 0.0) as effect
+  from touched left join effects using (channel) where "order" is not null
+), touches as (
+  select "order", channel, age,
+         (row_number() over way = 1)::double as first, (row_number() over way = count(*) over whole)::double as last,
+         1.0::double as linear, pow(2, (min(age) over whole - age) / $half_life) as time_decay,
+         -- a channel's effect, however often it was met; alike for all where none has any
+         case when max(effect) over whole > 0 then effect else 1 end
+           / count(*) over (partition by "order", channel) as removal
+  from met window whole as (partition by "order"), way as (partition by "order" order by "at", channel)
+), weights as (
+  select "order", channel, sum(first) as first, sum(last) as last, sum(linear) as linear,
+         sum(time_decay order by age) as time_decay, sum(removal) as removal
+  from touches group by "order", channel
+), said as (
+  unpivot weights on first, last, linear, time_decay, removal into name model value weight
+), shares as (
+  select "order", channel, model, weight / sum(weight) over (
+    partition by "order", model order by channel rows between unbounded preceding and unbounded following) as share
+  from said
+), earned as (
+  select o.*, s.channel, s.model, s.share from orders o join shares s using ("order")
+  union all
+  select o.*, '{DIRECT}', model, 1.0 from orders o cross join (select unnest({list(MODELS)}) as model)
+  where "order" not in (select "order" from weights)
+), belongs as (
+  select *, '{EVERYBODY}' as segment from earned
+  union all select e.*, m.segment from earned e join members m on m.person_id::varchar = e.person_id::varchar
+)
+select day, channel, segment, currency, model,
+       sum((total * share)::decimal(38, 9))::double as value, sum(share::decimal(38, 9))::double as n
+from belongs group by all order by all
+"""
+"""Sums are of decimals, so that they do not depend on the order of rows."""
 
 
 def attribution(contacts: pd.DataFrame, orders: pd.DataFrame, members: pd.DataFrame) -> pd.DataFrame:
@@ -26,15 +73,10 @@ def attribution(contacts: pd.DataFrame, orders: pd.DataFrame, members: pd.DataFr
     shares) add up: over channels they are the orders' money and number under every model. Window: 90 days back.
     """
     touched = steps(contacts, orders)
-    shares = _shares(touched[touched["order"].notna()], removal_effects(moves(touched)))
+    effects = removal_effects(moves(touched))
+    given = pd.DataFrame({"channel": [*effects], "effect": [*effects.values()]})
     bought = orders[["order", "day", "person_id", "total", "currency"]]
-    earned = bought.merge(shares, on="order")
-    alone = bought[~bought["order"].isin(shares["order"])].assign(channel=DIRECT, share=1.0)
-    direct = [alone.assign(model=model) for model in MODELS]
-    rows = pd.concat([frame for frame in (earned, *direct) if len(frame)] or [earned], ignore_index=True)
-    rows = rows.assign(value=rows["total"].astype(float) * rows["share"].astype(float))
-    keys = ["day", "channel", "segment", "currency", "model"]
-    return sums(by_segment(rows, members), keys, value=("value", "sum"), n=("share", "sum"))
+    return asked(_SHARED, {"half_life": HALF_LIFE}, touched=touched, effects=given, orders=bought, members=members)
 
 
 def moves(touched: pd.DataFrame) -> dict[tuple[str, str], int]:
@@ -42,14 +84,8 @@ def moves(touched: pd.DataFrame) -> dict[tuple[str, str], int]:
 
     The touches that led to one order are one way, and so are those of a person that led to none.
     """
-    way = touched["order"].fillna("").astype(str)
-    walk = touched.assign(way=way).sort_values(["person_id", "way", "at", "channel"], kind="stable")
-    begins = ~walk.duplicated(["person_id", "way"])
-    ends = ~walk.duplicated(["person_id", "way"], keep="last")
-    left = pd.Series(np.where(walk["way"] != "", BOUGHT, LEFT), walk.index)
-    here = [*walk["channel"], *[START] * int(begins.sum())]
-    there = [*walk["channel"].shift(-1).where(~ends, left), *walk["channel"][begins]]
-    return dict(Counter(zip(here, there, strict=True)))
+    counted = asked(_MOVES, touched=touched)
+    return {(here, there): count for here, there, count in counted.itertuples(index=False)}
 
 
 def removal_effects(moves: Mapping[tuple[str, str], int]) -> Mapping[str, float]:
@@ -88,26 +124,3 @@ def _chances(counts: Mapping[tuple[str, str], int], states: list[str]) -> tuple[
 def _chance_to_buy(inner: np.ndarray, won: np.ndarray, start: int) -> float:
     """P(purchase) = inner × P(purchase) + won, solved. Every way ends, so the system has one solution."""
     return float(np.linalg.solve(np.eye(len(inner)) - inner, won)[start])
-
-
-def _shares(touched: pd.DataFrame, effects: Mapping[str, float]) -> pd.DataFrame:
-    """`order, channel, model, share`; shares of an order add up to 1 under each model."""
-    ordered = touched.sort_values(["order", "at", "channel"], kind="stable")
-    age = days_between(ordered["at"], ordered["order_at"])
-    place = ordered.groupby("order").cumcount()
-    count = ordered.groupby("order")["at"].transform("size")
-    effect = ordered["channel"].map(dict(effects)).astype(float)
-    met = ordered.groupby(["order", "channel"])["at"].transform("size")  # a channel's effect, however often it was met
-    lost = effect.groupby(ordered["order"]).transform("sum")
-    weights = {
-        "first": (place == 0).astype(float),
-        "last": (place == count - 1).astype(float),
-        "linear": pd.Series(1.0, ordered.index),
-        "time_decay": np.exp2(-(age - age.groupby(ordered["order"]).transform("min")) / HALF_LIFE),
-        "removal": effect.where(lost > 0, 1.0) / met,
-    }
-    made = []
-    for model, weight in weights.items():
-        share = weight / weight.groupby(ordered["order"]).transform("sum")
-        made.append(ordered[["order", "channel"]].assign(model=model, share=share))
-    return sums(pd.concat(made, ignore_index=True), ["order", "channel", "model"], share=("share", "sum"))

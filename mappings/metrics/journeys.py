@@ -1,12 +1,41 @@
 """The way of a person from the first contact to a purchase."""
 
-import numpy as np
 import pandas as pd
 
 from mappings.metrics.contacts import TOUCHES
-from mappings.metrics.tables import DAYS, days_between, next_after, sums
+from mappings.metrics.tables import DAYS, asked
 
 LOOKBACK = 90 * DAYS
+_STEPS = """
+with touched as (
+  select person_id::varchar as person_id, channel::varchar as channel, campaign::varchar as campaign,
+         "at"::timestamptz as "at"
+  from contacts where person_id is not null and kind in (select unnest($touches))
+), placed as (
+  select person_id::varchar as person_id, "at"::timestamptz as "at", min("order"::varchar) as "order"
+  from orders where person_id is not null group by all
+), followed as (
+  select t.*, o."order", o."at" as order_at, epoch_us(o."at") - epoch_us(t."at") <= $lookback as soon
+  from touched t asof left join placed o on o.person_id = t.person_id and o."at" >= t."at"
+)
+select person_id, channel, campaign, "at", case when soon then "order" end as "order",
+       case when soon then order_at end as order_at
+from followed order by "at", channel
+"""
+_JOURNEY = """
+with met as (
+  select "order"::varchar as "order", channel, "at",
+         lag(channel) over (partition by "order" order by "at", channel) is distinct from channel as moved
+  from steps where "order" is not null
+), ways as (
+  select "order", min("at") as first_at, count(*) as n,
+         list(channel order by "at", channel) filter (where moved) as path
+  from met group by "order"
+)
+select o."order", o.day, o.channel, o.person_id, o."at" as ordered_at, w.first_at, w.path, w.n,
+       (epoch_us(o."at") - epoch_us(w.first_at)) / 86_400e6 as value
+from orders o join ways w on w."order" = o."order"::varchar order by o."order"
+"""
 
 
 def steps(contacts: pd.DataFrame, orders: pd.DataFrame) -> pd.DataFrame:
@@ -15,11 +44,9 @@ def steps(contacts: pd.DataFrame, orders: pd.DataFrame) -> pd.DataFrame:
     A touch belongs to the next order of its person, if that comes within 90 days; else `order` is missing, and the
     touches of one person that led to none are a way that ended without a purchase. So no touch counts twice.
     """
-    known = contacts[contacts["person_id"].notna() & contacts["kind"].isin(TOUCHES)]
-    touched = known[["person_id", "channel", "campaign", "at"]].sort_values(["at", "channel"], kind="stable")
-    placed = orders.loc[orders["person_id"].notna(), ["person_id", "order", "at"]].sort_values(["at", "order"])
-    followed = next_after(touched.reset_index(drop=True), placed, ["person_id"], LOOKBACK)
-    return followed.rename(columns={"later_at": "order_at"})
+    given = {"touches": list(TOUCHES), "lookback": LOOKBACK // pd.Timedelta(microseconds=1)}
+    touched = contacts[["person_id", "channel", "kind", "campaign", "at"]]
+    return asked(_STEPS, given, contacts=touched, orders=orders[["person_id", "order", "at"]])
 
 
 def journey(contacts: pd.DataFrame, orders: pd.DataFrame) -> pd.DataFrame:
@@ -27,26 +54,5 @@ def journey(contacts: pd.DataFrame, orders: pd.DataFrame) -> pd.DataFrame:
     ordered_at, path` (channels in the order they were met, repeats folded), `n` (touches) and `value`: days from the
     first contact since the person's last order, at most 90 days back, to the purchase.
     """
-    taken = steps(contacts, orders).dropna(subset=["order"]).sort_values(["order", "at", "channel"], kind="stable")
-    columns = {"first_at": ("at", "min"), "n": ("at", "size")}
-    found = sums(taken, ["order"], **columns).merge(_paths(taken), on="order")
-    bought = orders[["order", "day", "channel", "person_id", "at"]].rename(columns={"at": "ordered_at"})
-    table = bought.merge(found, on="order")
-    return table.assign(value=days_between(table["first_at"], table["ordered_at"])).sort_values(
-        "order", ignore_index=True
-    )
-
-
-def _paths(taken: pd.DataFrame) -> pd.DataFrame:
-    """Channels of each order one after another, a stay in one counted once."""
-    stays = (taken["order"] == taken["order"].shift()) & (taken["channel"] == taken["channel"].shift())
-    moved = taken[~stays]
-    return pd.DataFrame({"order": moved["order"].unique(), "path": _cut(moved["order"], moved["channel"])})
-
-
-def _cut(keys: pd.Series, values: pd.Series) -> pd.Series:
-    """Values as lists, one for each stretch of equal keys."""
-    starts = np.flatnonzero(~keys.duplicated().to_numpy())
-    return pd.Series(
-        [list(part) for part in np.split(values.to_numpy(object), starts[1:])] if len(starts) else [], dtype=object
-    )
+    made = asked(_JOURNEY, steps=steps(contacts, orders), orders=orders)
+    return made.assign(path=made["path"].map(list))

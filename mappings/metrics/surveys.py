@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 from mappings.metrics.tables import by_segment, ratio, sums
 
 KEYS = ["day", "channel", "segment"]
+SURVEYS = ("survey", "nps", "csat")
+"""Kinds of contacts that are an answer."""
 Z = 1.959963984540054
 """Two-sided 95 %."""
 
@@ -17,7 +19,7 @@ def answers(contacts: pd.DataFrame, survey: str) -> pd.DataFrame:
     A survey is CSAT's where its kind, campaign or reference says `csat`, else NPS's. Who answers twice counts once, on
     the day of the last answer; an answer off the scale, or of nobody known by an id, does not count.
     """
-    asked = contacts[contacts["kind"].isin(["survey", "nps", "csat"]) & contacts["person_id"].notna()]
+    asked = contacts[contacts["kind"].isin(SURVEYS) & contacts["person_id"].notna()]
     words = asked["kind"] + " " + asked["campaign"].fillna("") + " " + asked["reference"].fillna("")
     mine = words.str.contains("csat", case=False) == (survey == "csat")
     value = asked["value"].astype(float)

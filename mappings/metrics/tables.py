@@ -1,12 +1,23 @@
 """What all metrics share: the segments of a row, ratios that know what nothing is, rows that follow others."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+
+from mappings.relations import select
 
 EVERYBODY = "all"
 DAYS = pd.Timedelta(days=1)
+
+
+def asked(query: str, params: Mapping[str, Any] | None = None, /, **frames: pd.DataFrame) -> pd.DataFrame:
+    """What SQL says of frames (`mappings.relations.select`). A frame without rows has no types: the query casts."""
+    tables = {name: pa.Table.from_pandas(frame, preserve_index=False) for name, frame in frames.items()}
+    answer: pd.DataFrame = select(query, params, **tables).to_pandas()
+    return answer
 
 
 def by_segment(facts: pd.DataFrame, members: pd.DataFrame) -> pd.DataFrame:

@@ -7,10 +7,10 @@ from itertools import pairwise
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from dagster_project.connections import Hub
-from dagster_project.steps.marts import DAILY, SPANNED, fill, spans
+from dagster_project.steps.marts import DAILY, SPANNED, fill, fill_written, spans
 from tests.dagster_project.steps.marts.conftest import Facts
 
 NAMES = [*SPANNED, *DAILY]
@@ -19,6 +19,11 @@ NAMES = [*SPANNED, *DAILY]
 @pytest.fixture
 def fills(store: Engine, hub: Hub, now: datetime) -> Callable[[], dict[str, int]]:
     return lambda: fill(store, hub, NAMES, now=now)
+
+
+@pytest.fixture
+def keeps_up(store: Engine, hub: Hub, now: datetime) -> Callable[[], dict[str, int]]:
+    return lambda: fill_written(store, hub, now=now)
 
 
 def viktor_buys_the_sofa(shop: Facts) -> None:
@@ -74,6 +79,31 @@ def test_a_new_day_costs_only_what_it_can_reach(shop: Facts, fills: Callable) ->
     assert made["average_check"] == 1
     assert made["cross_conversion"] == 31
     assert made["nps"] == 0
+
+
+def test_a_pass_looks_only_at_what_was_written_since_the_last(shop: Facts, keeps_up: Callable) -> None:
+    for ago in range(400, 0, -10):
+        shop.buys("aigul", f"o{ago}", ago, 100)
+        shop.meets("aigul", f"c{ago}", ago, "site", "page_view")
+    assert keeps_up()["average_check"] >= 40
+    assert keeps_up() == {}
+    shop.buys("aigul", "today", 0, 100)
+    made = keeps_up()
+    assert (made["average_check"], made["cross_conversion"], made["nps"]) == (1, 31, 0)
+    assert shop.sees("select n from mart.average_check where day = '2026-03-02'") == [(1,)]
+
+
+def test_what_is_still_being_written_is_found_once_it_is_there(shop: Facts, store: Engine, keeps_up: Callable) -> None:
+    keeps_up()
+    with store.begin() as other:
+        other.execute(
+            text("""insert into canonical.contact_event
+            (connection, external_id, person_id, at, channel, kind, value, source)
+            values ('shop', 'late', 'aigul', '2026-03-01 12:00Z', 'sms', 'survey', 9, '{}')""")
+        )
+        keeps_up()
+    keeps_up()
+    assert shop.sees("select value, n from mart.nps") == [(100, 1)]
 
 
 def test_two_persons_found_to_be_one_have_one_history(shop: Facts, fills: Callable) -> None:
@@ -143,7 +173,7 @@ def test_what_is_made_says_who_only_by_id(shop: Facts, fills: Callable, everythi
 steps = some.lists(
     some.tuples(
         some.sampled_from(["viktor", "aigul", None]), some.integers(0, 9), some.integers(0, 300),
-        some.sampled_from(["buys", "sent", "clicked", "visit", "survey", "segment", "fill"]),
+        some.sampled_from(["buys", "sent", "clicked", "visit", "survey", "segment", "fill", "pass"]),
     ),
     min_size=1, max_size=14,
 )  # fmt: skip
@@ -151,12 +181,14 @@ steps = some.lists(
 
 @settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps)
-def test_bit_by_bit_says_the_same_as_all_at_once(shop, fills, everything, happened) -> None:
+def test_bit_by_bit_says_the_same_as_all_at_once(shop, fills, keeps_up, everything, happened) -> None:
     shop.does('delete from canonical."order"; delete from canonical.contact_event; delete from segment.membership')
     fills()
     for person, name, ago, what in happened:
         if what == "fill":
             fills()
+        elif what == "pass":
+            keeps_up()
         elif what == "segment":
             shop.does("insert into segment.membership (segment, person_id, since) "
                       "values ('vip', :person, now()) on conflict do nothing", person=person or "aigul")  # fmt: skip
