@@ -122,6 +122,9 @@ def pin(
 @says_who_must_act
 def review(
     limit: Annotated[int, typer.Option(help="At most so many pairs, the likeliest first.")] = 20,
+    after: Annotated[
+        tuple[str, str] | None, typer.Option(help="The next page: the last pair of this one, connection:id each.")
+    ] = None,
     same: Annotated[tuple[str, str] | None, typer.Option(help="Two records, connection:id each, that are one.")] = None,
     apart: Annotated[tuple[str, str] | None, typer.Option(help="Two records that are two people.")] = None,
     why: Why = "",
@@ -129,7 +132,7 @@ def review(
 ) -> None:
     """Pairs that may be one person, with the evidence in bits; contacts are masked.
 
-    Example: keruen person review --limit 5
+    Example: keruen person review --limit 5 --after crm:1042 shop:77
     """
     with running_store() as engine:
         desk = _desk(engine, why)
@@ -137,4 +140,8 @@ def review(
             verdicts.merge(desk, *same)
         if apart:
             verdicts.keep_apart(desk, *apart)
-        print_rows(explain_person.review(engine, most=limit), as_json=as_json, empty="nothing waits for a person's eye")
+        print_rows(
+            explain_person.review(engine, most=limit, after=after),
+            as_json=as_json,
+            empty="nothing waits for a person's eye",
+        )

@@ -3,20 +3,23 @@
 Contacts are masked: their first two and last two characters. Evidence is told in bits that add up.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 from sqlalchemy import Connection, Engine, text
 
+from connectors.sdk.errors import ConfigError
 from dagster_project.steps.people.verdicts import known
 from dagster_project.store.people import golden
 from dagster_project.store.people.persons import PEOPLE
 from dagster_project.store.people.sealing import opened_row
+from dagster_project.store.people.verdicts import named
 from mappings.identity.rules import RuleVersion
 from mappings.identity.scoring import EVIDENCE, reasons
 
+_LINK = RuleVersion().link
 MASKED = ("phone", "phones", "email", "emails", "loyalty_id", "loyalty_ids", "address")
 
 
@@ -106,7 +109,7 @@ def _hop(hop: str, at: datetime | None, connection: str | None, detail: str) -> 
 
 
 def _belonging(db: Connection, person: str) -> Iterable[dict[str, Any]]:
-    for row in db.execute(_WHY, {"person": person, "link": RuleVersion().link}).mappings():
+    for row in db.execute(_WHY, {"person": person, "link": _LINK}).mappings():
         why = "the only evidence is its own" if row["weight"] is None else f"one with {row['other']}: {told(row)}"
         yield _hop("record", row["at"], row["connection"], f"{row['external_id']}: {why}")
 
@@ -137,20 +140,28 @@ def _passed(db: Connection, person: str) -> Iterable[dict[str, Any]]:
 
 _QUEUE = text(f"""
 select x.connection || ':' || x.external_id as one, y.connection || ':' || y.external_id as other,
-       m.person_id as person, n.person_id as other_person, e.weight, {_EVIDENCE}, l.reason, e.a, e.b
-from identity.edge e join identity.source_record x on x.record = e.a join identity.source_record y on y.record = e.b
+       m.person_id as person, n.person_id as other_person, e.weight, {_EVIDENCE}, e.reason, e.a, e.b
+from (
+  select e.*, l.reason from identity.link_aside l join identity.edge e using (a, b) where e.weight >= {_LINK}
+  union all select e.*, null from identity.edge e where e.weight < {_LINK}
+) e join identity.source_record x on x.record = e.a join identity.source_record y on y.record = e.b
 join identity.membership m on m.record = e.a join identity.membership n on n.record = e.b
-left join identity.link_aside l on l.a = e.a and l.b = e.b
-where m.person_id <> n.person_id and (e.weight < :link or l.a is not null)
+where m.person_id <> n.person_id and (e.weight, e.a, e.b) < (:weight, :a, :b)
   and not exists (select from identity.edge_override o where o.a = e.a and o.b = e.b)
-order by e.weight desc, e.a, e.b limit :most""")
+order by e.weight desc, e.a desc, e.b desc limit :most""")
+_PLACE = text("select weight, a, b from identity.edge where a = least(:one, :other) and b = greatest(:one, :other)")
+_TOP = {"weight": float("inf"), "a": 0, "b": 0}
 
 
-def review(engine: Engine, *, most: int = 20) -> list[dict[str, Any]]:
-    """Pairs that may be one person and are two: the evidence in bits, what both say (contacts masked), and the rule
-    that put a link aside."""
+def review(engine: Engine, *, most: int = 20, after: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """Pairs that may be one person and are two, the likeliest first: the evidence in bits, what both say (contacts
+    masked), and the rule that put a link aside.
+
+    `after`: the last pair (`connection:id` each) of the page before. Raises ConfigError where it is no pair.
+    """
     with engine.connect() as db:
-        queue = [dict(row) for row in db.execute(_QUEUE, {"link": RuleVersion().link, "most": most}).mappings()]
+        place = _place(db, *after) if after else _TOP
+        queue = [dict(row) for row in db.execute(_QUEUE, {**place, "most": most}).mappings()]
         people = sorted({row[name] for row in queue for name in ("person", "other_person")})
         said = {row["record"]: row for row in golden.said(db, pa.table([people], schema=PEOPLE)).to_pylist()}
     return [
@@ -160,6 +171,17 @@ def review(engine: Engine, *, most: int = 20) -> list[dict[str, Any]]:
         }
         for row in queue
     ]  # fmt: skip
+
+
+def _place(db: Connection, one: str, other: str) -> Mapping[str, Any]:
+    """Where in the queue a pair stands, or stood before somebody decided on it."""
+    records = list(named(db, [one, other]).values())
+    found = None
+    if len(records) == 2:
+        found = db.execute(_PLACE, dict(zip(("one", "other"), records, strict=True))).mappings().one_or_none()
+    if found is None:
+        raise ConfigError(f"{one} and {other} are no pair of the queue: name the last one of the page before")
+    return dict(found)
 
 
 def _says(row: Mapping[str, Any] | None) -> str:

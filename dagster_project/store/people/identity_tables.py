@@ -3,9 +3,10 @@
 Derived from the canonical tables, but for overrides and pins: a full run makes all of it anew.
 """
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Date, Double, Identity, Index, Text
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Date, Double, Identity, Index, Text, text
 
 from dagster_project.store.schema import MOMENT, key, table
+from mappings.identity.rules import RuleVersion
 
 mention = table(
     "mention",
@@ -69,6 +70,7 @@ edge = table(
         )
     ),
     Index("edge_b", "b"),
+    Index("edge_review", "weight", "a", "b", postgresql_where=text(f"weight < {RuleVersion().link}")),
     doc="Pairs of records (a < b) that may be one person, with the bits that each evidence adds.",
 )  # fmt: skip
 

@@ -69,3 +69,21 @@ def test_the_review_queue_gives_the_evidence_and_masks_contacts(people):
     assert pair["evidence"] == "5 bits = phone +6, birth -4.5, first +3.5"
     assert "+77000000008" not in json.dumps(pair)
     assert json.loads(says("person", "review", "--apart", "crm:7", "till:8", "--json")) == []
+
+
+def test_the_review_queue_is_read_page_by_page_likeliest_first(people):
+    for number, city in enumerate(("Алматы", "Астана", None)):
+        twin = {"first_name": "Ерлан", "phones": [f"+7700000001{number}"], "external_id": f"7{number}"}
+        people.come({**twin, "birth_date": date(1980, 5, 6), "city": city},
+                    {**twin, "connection": "till", "birth_date": date(1991, 8, 17), "city": "Алматы"})  # fmt: skip
+    people.settles()
+    whole = json.loads(says("person", "review", "--json"))
+    assert [pair["weight"] for pair in whole] == [5.7, 5.0, 4.7]
+    read, after = [], ()
+    while page := json.loads(says("person", "review", "--limit", "1", *after, "--json")):
+        read += page
+        after = ("--after", page[-1]["one"], page[-1]["other"])
+    assert read == whole
+    done = CliRunner().invoke(app, ["person", "review", "--after", "crm:70", "crm:71"])
+    assert done.exit_code != 0
+    assert "no pair of the queue" in done.output
