@@ -19,8 +19,8 @@ from dagster_project.store.people.segment_tables import person_value
 from mappings.metrics import attribution, contacts, journeys, purchases, surveys
 
 Frame: TypeAlias = pd.DataFrame
-Make: TypeAlias = Callable[[Frame, Frame, Frame], Frame]
-"""(contacts, orders, members) → rows."""
+Make: TypeAlias = Callable[..., Frame]
+"""(contacts, orders, members) → rows; where days are made `apart`, also `since`: the first day that is asked for."""
 Grain: TypeAlias = Literal["day", "month", "all"]
 LONGEST = 366
 """Days made at once, so that ten years of facts are not in memory together."""
@@ -145,7 +145,8 @@ def _spanned(db: Connection, mart: Mart, prints: Prints, zone: str, among: set[d
         for begins, ends in _months(first, last) if mart.apart else [(first, last)]:
             seen = {kind: _between(rows, _earlier(begins, mart.before), ends + timedelta(mart.after))
                     for kind, rows in given.items()}  # fmt: skip
-            rows = mart.make(seen["contacts"], seen["orders"], members)
+            since = {"since": begins} if mart.apart else {}
+            rows = mart.make(seen["contacts"], seen["orders"], members, **since)
             store.replace(db, MARTS[mart.name], _between(rows, begins, ends), begins, ends)
         days += (last - first).days + 1 if mart.grain != "all" else len(changed)
     if mart.name == "engagement":

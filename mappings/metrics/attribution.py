@@ -1,6 +1,7 @@
 """Which channel earned an order: five answers side by side, each of which shares out the same money."""
 
 from collections.abc import Mapping
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -64,19 +65,24 @@ from belongs group by all order by all
 """Sums are of decimals, so that they do not depend on the order of rows."""
 
 
-def attribution(contacts: pd.DataFrame, orders: pd.DataFrame, members: pd.DataFrame) -> pd.DataFrame:
+def attribution(
+    contacts: pd.DataFrame, orders: pd.DataFrame, members: pd.DataFrame, since: date | None = None
+) -> pd.DataFrame:
     """Money of sales shared among the channels whose touches led to them; unit: the order's currency.
 
     By day of the order, channel of the touch, segment, currency and `model`: `first` touch, `last` touch, `linear`
     (every touch alike), `time_decay` (2^(−days before the order / 7)), `removal` (data-driven: by the share of
     purchases that would be lost without the channel, `removal_effects` of the ways given). `value` and `n` (orders, in
     shares) add up: over channels they are the orders' money and number under every model. Window: 90 days back.
+    `since`: orders before that day only tell what ways there are, they are not shared out.
     """
-    touched = steps(contacts, orders)
+    bought = orders[["order", "day", "person_id", "total", "currency"]]
+    bought = bought if since is None else bought[bought["day"] >= since]
+    touched = steps(contacts if len(bought) else contacts[:0], orders)
     effects = removal_effects(moves(touched))
     given = pd.DataFrame({"channel": [*effects], "effect": [*effects.values()]})
-    bought = orders[["order", "day", "person_id", "total", "currency"]]
-    return asked(_SHARED, {"half_life": HALF_LIFE}, touched=touched, effects=given, orders=bought, members=members)
+    led = touched[touched["order"].isin(bought["order"])]
+    return asked(_SHARED, {"half_life": HALF_LIFE}, touched=led, effects=given, orders=bought, members=members)
 
 
 def moves(touched: pd.DataFrame) -> dict[tuple[str, str], int]:

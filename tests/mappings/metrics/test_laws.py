@@ -12,7 +12,7 @@ from mappings.metrics.contacts import conversion, cross_conversion, decayed, eng
 from mappings.metrics.journeys import journey, steps
 from mappings.metrics.purchases import average_check, frequency, retention
 from mappings.metrics.surveys import csat, nps
-from tests.mappings.metrics.facts import some_contacts, some_members, some_orders
+from tests.mappings.metrics.facts import moment, some_contacts, some_members, some_orders
 
 Table = Callable[[pd.DataFrame, pd.DataFrame, pd.DataFrame], pd.DataFrame]
 TABLES: dict[str, Table] = {
@@ -50,6 +50,16 @@ def test_shares_of_every_model_are_the_money_of_the_orders(contacts, orders, mem
         assert mine["value"].sum() == pytest.approx(orders["total"].sum())
         assert mine["n"].sum() == pytest.approx(len(orders))
         assert (mine["value"] >= 0).all()
+
+
+@few
+@given(some_contacts, some_orders, some_members, some.integers(0, 120))
+def test_orders_before_the_day_asked_for_are_shared_out_elsewhere(contacts, orders, members, days) -> None:
+    since = moment(days).date()
+    whole = attribution(contacts, orders, members)
+    asked = attribution(contacts, orders, members, since)
+    expected = whole[whole["day"] >= since] if len(whole) else whole
+    pd.testing.assert_frame_equal(asked, expected.reset_index(drop=True), check_dtype=False)
 
 
 @few
