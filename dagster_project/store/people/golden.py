@@ -6,7 +6,7 @@ from datetime import datetime
 import pyarrow as pa
 from sqlalchemy import Connection, text
 
-from dagster_project.store.people import identity
+from dagster_project.store.people import answers, identity
 from dagster_project.store.people.keyring import keys
 from dagster_project.store.people.persons import PEOPLE
 from dagster_project.store.people.sealing import EMAIL, LOYALTY, PHONE, opened, sealed
@@ -49,7 +49,7 @@ def refresh(db: Connection, people: pa.Table | None, order: Mapping[str, Authori
     concerned = read(db, "select person_id from identity.person where status = 'active'") if people is None else people
     for start in range(0, concerned.num_rows, PAGE):
         page = concerned.slice(start, PAGE).cast(PEOPLE)
-        _write(db, best(db, page, order), now)
+        _write(db, best(db, page, order, now=now), now)
         stage(db, "people", page)
         db.execute(text(_DROP.format(some="using people p where p.person_id = g.person_id and")))
     if people is None:
@@ -62,17 +62,17 @@ not exists (select from identity.person a where a.person_id = g.person_id and a.
 """
 
 
-def best(db: Connection, people: pa.Table, order: Mapping[str, Authority]) -> pa.Table:
+def best(db: Connection, people: pa.Table, order: Mapping[str, Authority], *, now: datetime) -> pa.Table:
     """Rows of identity.golden of these persons."""
     told = said(db, people)
-    chosen = golden(_values(db, told), order, _pins(db, people))
-    return _rows(told, chosen)
+    chosen = golden(_values(db, told, people), order, _pins(db, people))
+    return _rows(told, pa.concat_tables([chosen, answers.preferred(db, people, now)]))
 
 
 def primary(db: Connection, person: str, field: str, order: Mapping[str, Authority]) -> str | None:
     """The value that wins by the rules alone, pins left aside."""
-    values = _values(db, said(db, pa.table([[person]], schema=PEOPLE)))
-    told = golden(values, order).to_pylist()
+    people = pa.table([[person]], schema=PEOPLE)
+    told = golden(_values(db, said(db, people), people), order).to_pylist()
     return next((row["value"] for row in told if row["field"] == field and row["place"] == 1), None)
 
 
@@ -144,21 +144,24 @@ union all {_UNPIVOTED}
 union all select person_id, 'tag', unnest(tags), record, connection, null, null, "at" from said
 union all select person_id, 'loyalty_id', unnest(loyalty_ids), record, connection, null, null, "at" from said
 union all
-select c.person_id, 'phone', c.phone, c.record, c.connection, null,
+select c.person_id, 'phone', c.phone, c.record, c.connection,
+       exists (select 1 from proved p where p.person_id = c.person_id and p.phone = c.phone),
        case when list_contains(coalesce(c.masked, []), 'phone') then 'proxy'
             when c.phone in (select unnest($fixed)) or right(c.phone, 7) in (select unnest($runs)) then 'placeholder'
             when k.status is null then 'shared' else k.status end, c."at"
 from called c left join keyed k on k.record = c.record and k.kind = 'phone' and k.value = c.digest
 union all
-select w.person_id, 'email', w.email, w.record, w.connection, null,
+select w.person_id, 'email', w.email, w.record, w.connection,
+       exists (select 1 from proved p where p.person_id = w.person_id and lower(trim(p.email)) = w.email),
        case when list_contains(coalesce(w.masked, []), 'email') then 'proxy'
             when k.status is null then 'placeholder' else k.status end, w."at"
 from written w left join keyed k on k.record = w.record and k.kind = 'email' and k.value = w.digest
 """
 
 
-def _values(db: Connection, said: pa.Table) -> pa.Table:
-    """VALUES. A landline is no key, being nobody's own: it counts as shared."""
+def _values(db: Connection, said: pa.Table, people: pa.Table) -> pa.Table:
+    """VALUES. A contact is verified where it has proved to be the person's; a landline is no key, being nobody's own: it
+    counts as shared."""
     held = identity.identifiers_of(db, unordered("select distinct record from said", said=said).cast(RECORDS))
     contacts = unordered("select * from k where kind in ('phone', 'email')", k=held).cast(held.schema)
     return unordered(
@@ -167,6 +170,7 @@ def _values(db: Connection, said: pa.Table) -> pa.Table:
         said=said,
         identifiers=contacts,
         stats=identity.stats_of(db, contacts),
+        proved=answers.proved(db, people),
     ).cast(VALUES)
 
 
@@ -204,7 +208,9 @@ def _clear_pins(rows: pa.Table) -> pa.Table:
 # ── one row a person ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 _FIRSTS = ", ".join(
-    f"max(value) filter (field = '{field}' and place = 1) as {field}" for field in FIELDS if field != "tag"
+    f"max(value) filter (field = '{field}' and place = 1) as {field}"
+    for field in (*FIELDS, "preferred_channel")
+    if field != "tag"
 )
 _LISTS = ", ".join(
     f"coalesce(list(value order by place) filter (field = '{field}'), []) as {column}" for field, column in MANY.items()
