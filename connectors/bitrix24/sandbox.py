@@ -78,7 +78,10 @@ def _call(portal: Sandboxed) -> Callable[[Request], Any]:
         if refusal := portal.door.refuses(request, params):
             return refusal
         portal.door.counting = portal.sandbox.limits == "contract"
-        return answered(portal, portal.door, METHODS, method, params)
+        blocked = portal.door.blocked
+        answer = answered(portal, portal.door, METHODS, method, params)
+        portal.sandbox.too_fast += portal.door.blocked - blocked
+        return answer
 
     return serve
 

@@ -31,7 +31,9 @@ class Refusal(Exception):
 
 @dataclass
 class Door:
-    """`level` of the leaky bucket; `worked`: seconds of each method by minute; `cost`: seconds that a call takes."""
+    """`level` of the leaky bucket; `worked`: seconds of each method by minute; `cost`: seconds that a call takes;
+    `blocked`: calls, those inside a batch too, of methods that had no time left.
+    """
 
     hook: str
     clock: Callable[[], datetime]
@@ -44,6 +46,7 @@ class Door:
     refresh_token: str = FIRST
     application: tuple[str, str] = ("local.app", "sandbox-app-secret")
     refreshes: int = 0
+    blocked: int = 0
 
     def now(self) -> float:
         return self.clock().timestamp()
@@ -86,6 +89,7 @@ class Door:
         kept = {at: spent for at, spent in self.worked.get(method, {}).items() if at > minute - BASKETS}
         used, reset = sum(kept.values()), (min(kept, default=minute) + BASKETS) * BASKET
         if self.counting and used >= BUDGET:
+            self.blocked += 1
             refusal = Refusal(429, "OPERATION_TIME_LIMIT", "Method is blocked due to operation time limit")
             refusal.said["time"] = {"operating": used, "operating_reset_at": reset}
             raise refusal

@@ -70,9 +70,11 @@ class Sandbox:
     """Faults, limits and a journal around a vendor's routes.
 
     `limit(request)` gives the vendor's refusal of a client that is too fast; it is asked only while `limits` is
-    "contract". `too_many(seconds)`: the vendor's 429, where it does not say `Retry-After` in seconds. `clock()` is the
-    vendor's clock, wrong when that fault is on: routes and `limit` read the time here, so that a test moves it.
-    `reads(seen)`: whether a request changes nothing, for vendors who take their reads as POSTs. Write routes as `async`
+    "contract"; `too_fast` counts those refusals, whatever they look like, and a vendor with a further limit inside its
+    answers counts there too. `too_many(seconds)`: the vendor's 429, where it does not say `Retry-After` in seconds.
+    `clock()` is the vendor's clock, wrong when that fault is on: routes and `limit` read the time here, so that a test
+    moves it. `reads(seen)`: whether a request changes nothing, for vendors who take their reads as POSTs. Write routes
+    as `async`
     functions: then requests are served one after another and the state needs no locks.
     """
 
@@ -91,6 +93,7 @@ class Sandbox:
         self.reads = reads
         self.faults = Faults()
         self.journal: list[Seen] = []
+        self.too_fast = 0
         self.limits: Limits = limits
         self._limit = limit
         self._too_many = too_many
@@ -114,7 +117,9 @@ class Sandbox:
             return self._too_many(fault.size)
         if self.faults.strikes("500", asked):
             return Response("<html><body>Internal Server Error</body></html>", 500, media_type="text/html")
-        return self._limit(request) if self._limit and self.limits == "contract" else None
+        limited = self._limit(request) if self._limit and self.limits == "contract" else None
+        self.too_fast += limited is not None
+        return limited
 
     def remember(self, seen: Seen) -> None:
         self.journal.append(seen)

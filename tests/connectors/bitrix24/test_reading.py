@@ -279,3 +279,17 @@ def test_a_query_carries_brackets_as_php_reads_them(portal, settings):
     query = parse_qs(portal.sandbox.journal[0].query)
     assert query["filter[>ID]"] == ["0"]
     assert query["select[2]"] == ["PHONE"]
+
+
+def test_certification_sees_both_budgets_the_bucket_and_the_time_of_a_method(portal, settings, clock):
+    """The bucket's refusal is a 503, that of a method inside a batch stands in a 200: the kit counts both."""
+    config = settings(portal)
+    portal.sandbox.limits = "contract"
+    portal.door.worked["crm.item.productrow.list"] = {int(clock().timestamp() // 60): 480.0}
+    with pytest.raises(TransientError):
+        read(config, "deals", FIRST)
+    blocked = portal.sandbox.too_fast
+    assert blocked > 0
+    portal.door.level, portal.door.at = 50.0, portal.door.now()
+    read(config, "stores", FIRST)
+    assert portal.sandbox.too_fast > blocked

@@ -5,11 +5,25 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import responses
 
 from connectors.meta_audiences import CONNECTOR
+from connectors.meta_audiences.api import write
 from connectors.meta_audiences.config import MetaAudiencesConfig
 from connectors.meta_audiences.sandbox import DEMO, Meta, sandbox
-from connectors.sdk import Accepted, Change, ConfigError, Deferred, Outcome, Rejected, Unknown, outcomes
+from connectors.sdk import (
+    Accepted,
+    Change,
+    ConfigError,
+    Deferred,
+    Outcome,
+    Rejected,
+    RejectedError,
+    TransientError,
+    UnansweredError,
+    Unknown,
+    outcomes,
+)
 from connectors.sdk.audiences import META, hashed
 from connectors.sdk.runtime import LocalBucket, Runtime, using
 from connectors.sdk.testing.sandbox import served
@@ -170,3 +184,22 @@ def test_a_wrong_setting_is_named_with_the_page_that_mends_it(settings, wrong, w
     with pytest.raises(ConfigError, match=f"(?i){words}") as caught:
         CONNECTOR.check(settings(**wrong))
     assert "old" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("code", "corrected", "raised"),
+    [
+        (190, {}, ConfigError), (130429, {}, TransientError), (294, {}, ConfigError), (80004, {}, TransientError),
+        (2, {}, UnansweredError), (100, {}, RejectedError), (294, {294: "refused"}, RejectedError),
+        (100, {100: "rate"}, TransientError),
+    ],
+)  # fmt: skip
+@responses.activate
+def test_a_code_means_what_the_settings_say_else_what_is_known_or_supposed(code, corrected, raised):
+    responses.post(
+        "https://graph.facebook.com/v23.0/7/users", status=400, json={"error": {"code": code, "message": "no"}}
+    )
+    config = MetaAudiencesConfig(token="x", ad_account="1", errors=corrected).named("ads")
+    with using(Runtime(bucket=LocalBucket())), pytest.raises(raised) as told:
+        write(config, "POST", "7/users", {})
+    assert type(told.value) is raised

@@ -132,7 +132,7 @@ def it_keeps_the_vendors_limits(kit: Kit) -> None:
     for resource in kit.asked:
         with kit.vendor(kit.pace(), limits="contract") as vendor:
             read(resource, vendor.config)
-        refused = sum(seen.status == 429 for seen in vendor.sandbox.journal)
+        refused = max(vendor.sandbox.too_fast, sum(seen.status == 429 for seen in vendor.sandbox.journal))
         require(refused == 0, f"{resource.name}: {refused} of {len(vendor.sandbox.journal)} requests came too fast")
 
 
