@@ -160,8 +160,8 @@ from written w left join keyed k on k.record = w.record and k.kind = 'email' and
 
 
 def _values(db: Connection, said: pa.Table, people: pa.Table) -> pa.Table:
-    """VALUES. A contact is verified where it has proved to be the person's; a landline is no key, being nobody's own: it
-    counts as shared."""
+    """VALUES. A contact is verified where it has proved to be the person's. A landline is no key, being nobody's own:
+    it counts as shared."""
     held = identity.identifiers_of(db, unordered("select distinct record from said", said=said).cast(RECORDS))
     contacts = unordered("select * from k where kind in ('phone', 'email')", k=held).cast(held.schema)
     return unordered(
