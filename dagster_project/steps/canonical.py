@@ -22,7 +22,7 @@ from dagster_project.steps import bindings, goods, orders
 from dagster_project.steps.files.lines import replay_lines
 from dagster_project.steps.mapping import Found, Pass, Rows, Said, Selected, mapped, read
 from dagster_project.steps.people import consents, contacts
-from dagster_project.store import deletions, explicit, quarantine, raw
+from dagster_project.store import deletions, explicit, quarantine, raw, statistics
 from dagster_project.store.claims import FILES
 from dagster_project.store.goods import Put
 from dagster_project.store.incoming import Incoming
@@ -70,7 +70,8 @@ class Mapped:
 
     `changed`: rows that really changed, `deleted`: of them gone, `dirty`: subjects to be decided anew, `unbound`: order
     lines and listings whose sku no product has, `negative`: counts below zero, stored as 0, and balances of points
-    below zero, `ignored`: records of connections without authority.
+    below zero, `ignored`: records of connections without authority, `clock_change`: records with a local time that is
+    doubled, or missing, as clocks change.
     """
 
     mapped: int = 0
@@ -82,6 +83,7 @@ class Mapped:
     unbound: int = 0
     negative: int = 0
     ignored: int = 0
+    clock_change: int = 0
 
     def __add__(self, other: "Mapped") -> "Mapped":
         return Mapped(*(getattr(self, part.name) + getattr(other, part.name) for part in fields(Mapped)))
@@ -102,6 +104,7 @@ def map_new(engine: Engine, hub: Hub, connection: Connection, resource: Resource
                 break
             done += _map(work, chunk)
             _remember(work, chunk)
+        statistics.refresh(engine)
     return done + _replay_ready(engine, hub, now)
 
 
@@ -173,6 +176,7 @@ def _map_whole(work: Pass, chunk: Selected) -> Mapped:
         unbound=put.unbound,
         negative=work.counts["negative"],
         ignored=work.counts["ignored"],
+        clock_change=work.counts["clock_change"],
     )
 
 

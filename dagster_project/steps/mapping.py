@@ -83,7 +83,8 @@ def read(db: Db, raw: Raw, selected: Selected) -> Iterator[list[RawRow]]:
 class Pass:
     """One transaction's mapping of one resource: what it needs to know, and what it counts on the way.
 
-    `counts`: ignored (records of a connection without authority), negative (counts below zero, stored as 0).
+    `counts`: ignored (records of a connection without authority), negative (counts below zero, stored as 0),
+    clock_change (records with a local time that is doubled or missing).
     """
 
     db: Db
@@ -161,7 +162,8 @@ def _say(work: Pass, found: Found, row: RawRow, entity: str, mapping: FieldMap, 
         if row.newest:
             found.aside.append(Aside(row.id, entity, result.rule, result.reason))
     elif result.records:
-        source = provenance(work, row, mapping)
+        source = provenance(work, row, mapping, **({"flags": result.flags} if result.flags else {}))
+        work.counts.update(result.flags)
         found.records[entity].extend(Said(record, row, source) for record in result.records)
     elif row.newest:
         found.silent.append((row.id, entity))

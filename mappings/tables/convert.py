@@ -43,16 +43,25 @@ def aware(value: Any) -> datetime:
     return moment.astimezone(UTC)
 
 
+class ClockChange(datetime):
+    """An instant written as a local time that is doubled, or missing, when clocks change: it may be an hour off."""
+
+
 def local(zone: str) -> Callable[[Any], datetime]:
     """A converter for naive times of `zone`; an offset in the text wins over it.
 
-    A doubled hour takes the earlier instant, a missing one the instant an hour later (canonical-model, Time).
+    A doubled hour takes the earlier instant, a missing one the instant an hour later; both come as a `ClockChange`,
+    and the record that holds one is flagged (canonical-model, Time).
     """
     info = ZoneInfo(zone)
 
     def convert(value: Any) -> datetime:
         moment = datetime.fromisoformat(str(value).strip())
-        return (moment.replace(tzinfo=info, fold=0) if moment.tzinfo is None else moment).astimezone(UTC)
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+        early, late = moment.replace(tzinfo=info, fold=0), moment.replace(tzinfo=info, fold=1)
+        at = early.astimezone(UTC)
+        return at if early.utcoffset() == late.utcoffset() else ClockChange.combine(at.date(), at.timetz())
 
     return convert
 

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from mappings.canonical.base import Canonical
+from mappings.tables.convert import ClockChange
 from mappings.tables.result import Mapped, Quarantined, Result
 
 Payload = Mapping[str, Any]
@@ -89,15 +90,20 @@ class FieldMap:
         except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
             return _set_aside("record", error)
         records: list[Canonical] = []
+        flags: tuple[str, ...] = ()
         for part in parts:
-            match self._record(part, settings):
-                case Quarantined() as bad:
-                    return bad
-                case record:
-                    records.append(record)
-        return Mapped(tuple(records))
+            values = self._values(part, settings)
+            if isinstance(values, Quarantined):
+                return values
+            if any(type(value) is ClockChange for value in values.values()):
+                flags = ("clock_change",)
+            try:
+                records.append(self.model(**values))
+            except ValidationError as error:
+                return _invalid(error)
+        return Mapped(tuple(records), flags)
 
-    def _record(self, payload: Payload, settings: Any) -> Canonical | Quarantined:
+    def _values(self, payload: Payload, settings: Any) -> dict[str, Any] | Quarantined:
         values = {}
         for name, field in self.fields.items():
             try:
@@ -106,10 +112,7 @@ class FieldMap:
                 return _set_aside(name, error)
             if value is not None:
                 values[name] = value
-        try:
-            return self.model(**values)
-        except ValidationError as error:
-            return _invalid(error)
+        return values
 
     @cached_property
     def covered(self) -> frozenset[str]:

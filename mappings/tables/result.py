@@ -7,9 +7,13 @@ from mappings.canonical.base import Canonical
 
 @dataclass(frozen=True)
 class Mapped:
-    """`records` is empty where the payload has nothing to say of the entity (a draft, a folder, a service)."""
+    """`records` is empty where the payload has nothing to say of the entity (a draft, a folder, a service).
+
+    `flags`: what is worth knowing of a record that is good all the same: `clock_change`.
+    """
 
     records: tuple[Canonical, ...]
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

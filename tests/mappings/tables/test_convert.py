@@ -90,6 +90,21 @@ def test_a_doubled_hour_takes_the_earlier_instant_and_a_missing_one_the_instant_
     assert missing.astimezone(ZoneInfo("Europe/Warsaw")).hour == 3
 
 
+@pytest.mark.parametrize(
+    ("zone", "written", "doubtful"),
+    [
+        ("Europe/Warsaw", "2025-10-26T02:30:00", True),
+        ("Europe/Warsaw", "2025-03-30T02:30:00", True),
+        ("Asia/Almaty", "2024-02-29T23:30:00", True),
+        ("Europe/Warsaw", "2025-10-26T02:30:00+01:00", False),
+        ("Europe/Warsaw", "2025-10-26T12:00:00", False),
+        ("Asia/Almaty", "2024-03-01T12:00:00", False),
+    ],
+)
+def test_a_time_that_clocks_make_doubtful_is_known_by_its_type(zone, written, doubtful):
+    assert (type(convert.local(zone)(written)) is convert.ClockChange) is doubtful
+
+
 def test_epoch_milliseconds():
     assert convert.epoch_ms("1772427600000") == datetime(2026, 3, 2, 5, tzinfo=UTC)
 

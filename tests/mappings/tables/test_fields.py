@@ -145,6 +145,19 @@ def test_a_payload_may_have_nothing_to_say_of_the_entity():
     assert refused({}, mapping).rule == "unknown_value"
 
 
+def test_a_record_with_a_doubtful_hour_is_flagged_and_the_others_are_not():
+    price = FieldMap(
+        Price,
+        {"sku": Constant("A"), "price_type": Constant("retail"), "amount": Constant(Decimal(1)),
+         "currency": Constant("KZT"), "valid_from": Field("from", convert.local("Asia/Almaty"))},
+    )  # fmt: skip
+    twice, once = (price({"from": f"2024-02-29T{hour}:30:00"}) for hour in (23, 22))
+    assert isinstance(twice, Mapped)
+    assert isinstance(once, Mapped)
+    assert (twice.flags, once.flags) == (("clock_change",), ())
+    assert mapped({"from": "2024-02-29T23:30:00"}, price).valid_from.isoformat() == "2024-02-29T17:30:00+00:00"
+
+
 def test_settings_reach_what_hangs_on_them():
     mapping = to_product.extended({"brand": Derived(lambda payload, settings: settings["house_brand"])})
     result = mapping(A_MUG, {"house_brand": "Own"})

@@ -135,7 +135,7 @@ TO_ORDER = FieldMap(
         "external_id": Field("id"),
         "number": Field("id"),
         "channel": Constant("toy"),
-        "placed_at": Field("placed", convert.aware),
+        "placed_at": Field("placed", convert.local("Asia/Almaty")),
         "updated_at": Field("updated", convert.aware),
         "status": Derived(lambda order, config: STATES[order["state"]]),
         "status_raw": Field("state"),

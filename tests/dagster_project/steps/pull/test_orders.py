@@ -41,6 +41,14 @@ def test_an_order_is_stored_with_its_lines_and_its_local_day(shop):
     assert shop.dirty() == {("order", "market:1")}
 
 
+def test_an_order_of_an_hour_that_came_twice_is_stored_and_flagged(shop):
+    shop["market"].says("sales", an_order("1", placed="2024-02-29T23:30:00"))
+    shop["market"].says("sales", an_order("2", placed="2024-02-29T22:30:00"))
+    assert shop.reads("market", "sales").clock_change == 1
+    flags = shop.rows("""select external_id, source -> 'flags' from canonical."order" order by 1""")
+    assert flags == [("1", ["clock_change"]), ("2", None)]
+
+
 def test_an_order_moves_forward_and_every_move_is_kept(shop):
     for state in ("NEW", "SENT", "DONE"):
         shop["market"].says("sales", an_order(state=state))
