@@ -23,7 +23,7 @@ from dagster_project.steps.people.localisation import require_home
 from dagster_project.steps.people.optouts import hear_optouts
 from dagster_project.steps.publish import publish
 from dagster_project.steps.reconcile import RESENDABLE, read_back
-from dagster_project.store import outbox, rest
+from dagster_project.store import feed, outbox, rest
 from dagster_project.store.ledger import Queue
 from dagster_project.store.limits import lent
 from dagster_project.store.outbox import Claim, Row, Sent, Told
@@ -88,7 +88,8 @@ def deliver(
     if sink.mode == "snapshot" and capability in PEOPLE:
         raise ConfigError(f"{connection.name}: people are never published as a file; its connector must take changes")
     if sink.mode == "snapshot":
-        return Delivered(published=publish(engine, hub, connection, sink, now=now()).changed)
+        publish(engine, hub, connection, sink, now=now())
+        return Delivered(published=feed.counted(engine, connection.name, capability))
     outbox.expire(engine, queue, now=now())
     if not outbox.waiting(engine, queue):
         return Delivered()

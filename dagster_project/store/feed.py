@@ -160,17 +160,24 @@ with changed as (
     and (not exists (select from shown s where s.capability = i.capability and s.subject = i.subject)
          or exists (select from incomplete n where n.subject = i.subject))
   returning i.capability, i.subject, i.plan, i.acknowledged, i.sent
+), shown_otherwise as (
+  select * from changed union all select * from withdrawn
 ), journal as (
   insert into ledger.change (plan, connection, capability, subject, was, becomes, because, outcome, message, at)
   select plan, :connection, capability, subject, acknowledged, sent, 'in the feed', 'published', :version, :moment
-  from (select * from changed union all select * from withdrawn) as shown_otherwise
+  from shown_otherwise
+), each as (
+  select capability, count(*) + coalesce((f.uncounted ->> capability)::bigint, 0) as rows
+  from shown_otherwise left join hub.feed f on f.connection = :connection group by capability, f.uncounted
 ), noted as (
-  insert into hub.feed (connection, version, rows, sha256, published_at, first_at)
-  values (:connection, :version, :rows, :sha256, :moment, :moment)
+  insert into hub.feed as f (connection, version, rows, sha256, published_at, first_at, uncounted)
+  select :connection, :version, :rows, :sha256, :moment, :moment, coalesce(jsonb_object_agg(capability, rows), '{}')
+  from each
   on conflict (connection) do update
-    set version = excluded.version, rows = excluded.rows, sha256 = excluded.sha256, published_at = excluded.published_at
+    set version = excluded.version, rows = excluded.rows, sha256 = excluded.sha256,
+        published_at = excluded.published_at, uncounted = f.uncounted || excluded.uncounted
 )
-select (select count(*) from changed) + (select count(*) from withdrawn)
+select count(*) from shown_otherwise
 """)
 
 _REASONS = text("""
@@ -202,6 +209,24 @@ def published(db: Connection, feed: Feed, *, version: str, rows: int, sha256: st
     db.execute(_REASONS, {**feed.names, "published": PUBLISHED, "left_out": LEFT_OUT})
     db.execute(_RESOLVED, feed.names)
     return changed
+
+
+_COUNTED = text("""
+with told as (
+  select connection, coalesce((uncounted ->> :capability)::bigint, 0) as rows
+  from hub.feed where connection = :connection for update
+), forgotten as (
+  update hub.feed f set uncounted = f.uncounted - cast(:capability as text)
+  from told where f.connection = told.connection and told.rows > 0
+)
+select rows from told
+""")
+
+
+def counted(engine: Engine, connection: str, capability: str) -> int:
+    """Rows of a capability that are shown otherwise since it was asked last, whoever published the file they share."""
+    with engine.begin() as db:
+        return db.execute(_COUNTED, {"connection": connection, "capability": capability}).scalar_one_or_none() or 0
 
 
 _NOT_PUBLISHED = text("""

@@ -130,7 +130,7 @@ customer = table(
     Column("account_id", Text),
     Column("refs", ARRAY(Text), nullable=False, server_default="{}"),
     Column("tax_id", Text),
-    Column("birth_date", Date),
+    Column("birth_date", Text),
     Column("gender", Text),
     Column("language", Text),
     Column("city", Text),
@@ -143,7 +143,8 @@ customer = table(
     Column("deleted_at", MOMENT),
     Index("customer_phones", "phones", postgresql_using="gin"),
     Index("customer_emails", "emails", postgresql_using="gin"),
-    doc="What each system says of a buyer. phones, emails, loyalty_ids: sealed (mappings/privacy/seal.py).",
+    doc="What each system says of a buyer. Contacts lie under the common key, names, address, birth date, tax id under "
+    "the record's own (store/people/sealing.py).",
 )
 
 order = table(
@@ -494,7 +495,9 @@ feed = table(
     Column("sha256", Text, nullable=False),
     Column("published_at", MOMENT, nullable=False),
     Column("first_at", MOMENT, nullable=False),
-    doc="The snapshot each connection publishes now. first_at: when its first version was published.",
+    Column("uncounted", JSONB, nullable=False, server_default="{}"),
+    doc="The snapshot each connection publishes now. first_at: when its first version was published. uncounted: "
+    "capability to rows shown otherwise that no delivery of it has reported yet.",
 )
 
 feed_fetch = table(

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from connectors.sdk import ConfigError, Offer, Resource, Snapshot
 from dagster_project.connections import parse
 from dagster_project.steps.approve import approve
+from dagster_project.steps.deliver import deliver
 from dagster_project.steps.publish import fetch_silence, publish
 from dagster_project.store import feed, feed_files, outbox
 from mappings.canonical import Price, Product, StockLevel
@@ -43,6 +44,11 @@ class Gazette:
     def publish(self) -> Any:
         one = self.channels["price.push"]
         return publish(one.store, one.hub, one.connection, one.connection.spec.sink("price.push"), now=self.clock())
+
+    def delivers(self) -> list[int]:
+        """What the delivery of each capability says it published, the prices' first."""
+        one, now = self.channels["price.push"], self.clock
+        return [deliver(one.store, one.hub, one.connection, capability, now=now).published for capability in BOTH]
 
     @property
     def file(self) -> dict[str, Any] | None:
@@ -84,6 +90,18 @@ def test_the_whole_desired_state_is_published_by_sku(gazette):
         "TEA": {"price.push": "1250", "stock.push": {"A": 5}},
     }
     assert [offer.sku for offer in gazette.rendered[0].offers] == ["MUG", "TEA"]
+
+
+def test_each_capability_counts_its_own_rows_of_the_file_they_share(gazette):
+    gazette.plan({"TEA": (1250, 5), "MUG": (1990, 2)})
+    assert gazette.delivers() == [2, 2]
+    assert gazette.delivers() == [0, 0]
+    gazette.plan({"TEA": (None, 4), "MUG": (None, 1)})
+    assert gazette.delivers() == [0, 2]
+    gazette.plan({"TEA": (1300, 3)})
+    gazette.publish()
+    gazette.plan({"MUG": (2000, None)})
+    assert gazette.delivers() == [2, 1], "what was published meanwhile is counted by the next delivery"
 
 
 def test_a_connector_is_told_what_the_catalogue_says_of_each_sku(gazette):
@@ -367,8 +385,9 @@ def test_a_publication_that_died_before_its_file_was_served_is_made_again(gazett
 
 def test_delivering_either_capability_publishes_both(gazette):
     gazette.plan({"TEA": (1250, 5)})
-    assert gazette.channels["stock.push"].deliver().published == 2
-    assert gazette.channels["price.push"].deliver().published == 0
+    assert gazette.channels["stock.push"].deliver().published == 1
+    assert gazette.file == {"TEA": {"price.push": "1250", "stock.push": 5}}
+    assert gazette.channels["price.push"].deliver().published == 1
     assert gazette.channels["price.push"].states() == {"pending": 1}
 
 
