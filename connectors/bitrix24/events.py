@@ -17,6 +17,7 @@ from connectors.sdk import Call, Heard, RejectedError
 
 CRM_EVENT = re.compile(r"ONCRM(LEAD|DEAL|CONTACT|COMPANY|ACTIVITY)(ADD|UPDATE|DELETE)")
 MOST = 50
+"""Events of one answer."""
 OF_CRM = {
     "CONTACT": "contacts", "COMPANY": "companies", "LEAD": "leads", "DEAL": "deals", "ACTIVITY": "activities",
 }  # fmt: skip
@@ -67,7 +68,8 @@ def hint(event: str, fields: Mapping[str, Any]) -> Hint:
 def hinted(config: Bitrix24Config, kind: str) -> set[str]:
     """Ids of this kind in the offline queue, which is emptied of them; none where the queue is not used.
 
-    What was deleted is among them and is not found again; the nightly full run takes it away.
+    What was deleted is among them and is not found again; the nightly full run takes it away, and reads what a run that
+    failed after emptying the queue has missed.
     """
     if not config.offline_events:
         return set()

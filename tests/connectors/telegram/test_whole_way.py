@@ -1,14 +1,18 @@
 """What somebody does with the bot becomes one person in the hub, with a phone, a word of consent and its end."""
 
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
+import yaml
 from sqlalchemy import Engine, text
 
 from connectors.sdk.testing.sandbox import served
 from connectors.telegram import CONNECTOR
 from connectors.telegram.sandbox import DEMO, TOKEN, a_user, sandbox
 from dagster_project.connections import parse
+from dagster_project.steps.people import membership
+from dagster_project.steps.status import violations
 from dagster_project.steps.sync import sync
 
 
@@ -43,3 +47,38 @@ def test_start_phone_and_block_are_one_person_who_agreed_and_refused(
         assert rows("select kind, count(*) from canonical.contact_event group by kind order by kind") == [
             ("message", 3), ("unsubscribed", 1)
         ]  # fmt: skip
+
+
+SOFA_CARE = {
+    "segment": "sofa_care",
+    "title": dict.fromkeys(("ru", "kk", "en"), "Sofa care"),
+    "where": {"field": "contact.asked", "op": "exists"},
+    "consent": {"channel": "telegram", "purpose": "marketing"},
+    "activate": [{"channel": "bot", "audience": "care"}],
+}
+
+
+def test_a_message_goes_to_who_agreed_and_not_to_who_only_wrote_or_said_stop(
+    store: Engine, now: datetime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("BOT_TOKEN", TOKEN)
+    bot = sandbox(limits="off", clock=lambda: now)
+    agreed, silent, stopped = (a_user(number, name) for number, name in enumerate(("Aigerim", "Dana", "Marat")))
+    bot.starts(agreed, at=now - timedelta(minutes=9))
+    bot.writes(silent, "Сәлем!", at=now - timedelta(minutes=8))
+    bot.starts(stopped, at=now - timedelta(minutes=7))
+    bot.writes(stopped, "/stop", at=now - timedelta(minutes=6))
+    (tmp_path / "segments").mkdir()
+    (tmp_path / "segments" / "sofa_care.yaml").write_text(yaml.safe_dump(SOFA_CARE), "utf-8")
+    with served(bot.sandbox) as url:
+        settings = {**DEMO.settings, **DEMO.unlimited, "base_url": url, "messages": {"care": "Набор по уходу"}}
+        entry = {"connector": "telegram", "settings": settings, "secrets": {"token": "BOT_TOKEN"},
+                 "push": {"segment": "auto", "first": "auto"}, "guards": {"share": 1.0}}  # fmt: skip
+        hub = parse(str({"bot": entry}), {"telegram": CONNECTOR}, folder=tmp_path)
+        sync(store, hub, clock=lambda: now)
+        membership.activate(store, hub, "sofa_care", who="Aigul", now=now)
+        for minutes in (1, 2):
+            report = sync(store, hub, clock=lambda: now + timedelta(minutes=minutes))  # noqa: B023
+            assert [part.error for part in (*report.resources, *report.capabilities) if part.error] == []
+    assert [(one["chat"]["id"], one["text"]) for one in bot.sent] == [(agreed["id"], "Набор по уходу")]
+    assert violations(store, hub) == []

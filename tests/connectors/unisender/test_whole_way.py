@@ -1,9 +1,11 @@
 """The whole way: contacts, letters and consents into the hub, a refusal there, and what it means everywhere."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from hashlib import md5
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,15 @@ import pytest
 import yaml
 from sqlalchemy import Engine, text
 
+from connectors.sdk import Call
 from connectors.sdk.runtime import current, using
 from connectors.sdk.testing.sandbox import served
 from connectors.unisender import CONNECTOR
 from connectors.unisender.sandbox import DEMO, KEY, UniSender, sandbox
+from connectors.unisender.source import stamp
 from dagster_project.connections import Hub, parse
+from dagster_project.steps.canonical import map_new
+from dagster_project.steps.hear import hear
 from dagster_project.steps.people import membership
 from dagster_project.steps.status import violations
 from dagster_project.steps.sync import sync
@@ -53,9 +59,11 @@ def shop(store: Engine, now: datetime, tmp_path: Path, monkeypatch: pytest.Monke
     account.contact("daniyar@example.kz", everybody, fields={"Name": "Данияр"})
     account.mailed(everybody, "Наурыз", now - timedelta(days=1))
     monkeypatch.setenv("LETTERS_KEY", KEY)
+    monkeypatch.setenv("GO_KEY", "go key")
     with served(account.sandbox) as url:
         settings = {**DEMO.settings, **DEMO.unlimited, "base_url": url}
-        entry = {"connector": "unisender", "settings": settings, "secrets": {"api_key": "LETTERS_KEY"},
+        entry = {"connector": "unisender", "settings": settings,
+                 "secrets": {"api_key": "LETTERS_KEY", "go_key": "GO_KEY"},
                  "guards": {"share": 1.0}, **DEMO.connection}  # fmt: skip
         hub = parse(str({"letters": entry}), {"unisender": CONNECTOR}, folder=tmp_path)
         held.append(Shop(store, account, hub, now))
@@ -66,7 +74,7 @@ def shop(store: Engine, now: datetime, tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_contacts_letters_and_consents_are_told_apart(shop):
     shop.syncs()
-    assert shop.rows("select name from canonical.customer order by name") == [("Айгерім",), ("Данияр",)]
+    assert shop.rows("select count(*) from canonical.customer") == [(2,)]
     assert shop.rows("select kind, count(*) from canonical.contact_event group by kind order by kind") == [
         ("delivered", 2), ("sent", 2)
     ]  # fmt: skip
@@ -141,3 +149,19 @@ def test_a_contact_that_is_gone_there_takes_no_consent_with_it(shop):
     shop.syncs(hours=5)
     assert shop.rows("select count(*) from canonical.customer where deleted_at is null") == [(1,)]
     assert shop.states() == {("email", "granted"): 2}
+
+
+def test_a_refusal_that_go_calls_about_stops_letters_at_once_and_once(shop):
+    """The call lands, is mapped, and the person's own word ends the consent that was granted before."""
+    shop.syncs()
+    shop.now += timedelta(hours=1)
+    data = {"job_id": "j-1", "email": "aigerim@example.kz", "status": "unsubscribed", "event_time": stamp(shop.now)}
+    event = {"event_name": "transactional_email_status", "event_data": data}
+    call = {"auth": "go key", "events_by_user": [{"user_id": 1, "events": [event]}]}
+    body = json.dumps({**call, "auth": md5(json.dumps(call).encode()).hexdigest()}).encode()
+    for _ in range(2):
+        for resource in hear(shop.store, shop.hub["letters"], Call(body), now=shop.now):
+            map_new(shop.store, shop.hub, shop.hub["letters"], resource, now=shop.now)
+    assert shop.states() == {("email", "granted"): 1, ("email", "refused"): 1}
+    assert shop.rows("select count(*) from raw_letters.go_letters") == [(1,)]
+    assert shop.rows("select count(*) from canonical.contact_event where kind = 'unsubscribed'") == [(1,)]
