@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from sqlalchemy import Engine
 
 from dagster_project.connections import Hub
@@ -91,11 +92,12 @@ def _needs(
 
 def _long(
     history: pd.DataFrame, expected: Panel, kind: np.ndarray, choices: dict[str, Choice], monday: date
-) -> pd.DataFrame:
-    """One row a place and week ahead."""
+) -> pa.Table:
+    """One row a place and week ahead; in Arrow, since these are millions that repeat a few words."""
     methods = np.array([choices[name].method if name in choices else "none" for name in kind], dtype=object)
     places = history.index.to_frame(index=False)
     places = places.assign(kind=kind, method=methods, n=history.notna().sum(axis=1).to_numpy())
-    weeks = [monday + timedelta(weeks=week) for week in range(expected.shape[1])]
-    rows = places.loc[places.index.repeat(len(weeks))].reset_index(drop=True)
-    return rows.assign(day=weeks * len(places), value=expected.ravel())
+    weeks = pa.array([monday + timedelta(weeks=week) for week in range(expected.shape[1])], pa.date32())
+    rows = pa.Table.from_pandas(places, preserve_index=False).take(np.repeat(np.arange(len(places)), len(weeks)))
+    days = weeks.take(np.tile(np.arange(len(weeks)), len(places)))
+    return rows.append_column("day", days).append_column("value", pa.array(expected.ravel()))

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import TypeAlias
 
 import pandas as pd
+import pyarrow as pa
 from sqlalchemy import Connection, Table, text
 
 from dagster_project.store.mart_tables import looked as looks
@@ -132,12 +133,21 @@ def remember(
 
 
 def replace(
-    db: Connection, mart: Table, rows: pd.DataFrame, first: date | None = None, last: date | None = None
+    db: Connection, mart: Table, rows: pd.DataFrame | pa.Table, first: date | None = None, last: date | None = None
 ) -> int:
-    """Writes `rows` in the place of those of the days from `first` to `last` (of all, without them)."""
-    where = "" if first is None else " where day between :first and :last"
-    db.execute(text(f"delete from mart.{mart.name}{where}"), {} if first is None else {"first": first, "last": last})
-    return copy_in(db, mart, rows[[column.name for column in mart.columns if column.name in rows]])
+    """Writes `rows` in the place of those of the days from `first` to `last` (of all, without them).
+
+    A table that is written whole is emptied first, not deleted from: so millions of rows go in without a journal, and
+    none are left to clean up. Who reads it meanwhile waits.
+    """
+    if first is None:
+        db.execute(text(f"truncate mart.{mart.name}"))
+    else:
+        days = {"first": first, "last": last}
+        db.execute(text(f"delete from mart.{mart.name} where day between :first and :last"), days)
+    table = rows if isinstance(rows, pa.Table) else pa.Table.from_pandas(rows, preserve_index=False)
+    shared = [column.name for column in mart.columns if column.name in table.column_names]
+    return copy_in(db, mart, table.select(shared))
 
 
 def put(db: Connection, mart: Table, rows: pd.DataFrame) -> int:
