@@ -16,6 +16,7 @@ from sqlalchemy import Engine, text
 from connectors.sdk.errors import HubError
 from dagster_project.connections import Connection, Hub
 from dagster_project.steps.case import DECIDED, SENT, Case, Verdict, judge
+from dagster_project.steps.changes import without_digest
 from dagster_project.steps.dirt import (
     ENTITIES,
     FAMILIES,
@@ -31,7 +32,7 @@ from dagster_project.steps.dirt import (
 )
 from dagster_project.steps.position import Folded, fold
 from dagster_project.steps.slices import Slice
-from dagster_project.store import items
+from dagster_project.store import items, statistics
 from dagster_project.store.dirty import take
 from dagster_project.store.ledger import Frozen, freeze, planning
 
@@ -116,6 +117,7 @@ def _decided(case: Case) -> Planned:
         plans = list(_frozen(db, case, verdict, to_send))
     if not plans:
         return Planned()
+    statistics.refresh(case.slice.engine)  # who delivers is next, and asks about all of it
     return Planned(plans[-1].plan, sum(plan.rows for plan in plans), sum(plan.held for plan in plans))
 
 
@@ -222,7 +224,7 @@ def preview(
 
 def _readable(value: str | None) -> Any:
     """An order's copy without its buyer: plans are printed and pasted."""
-    found = None if value is None else json.loads(value)
+    found = None if value is None else without_digest(json.loads(value))
     if isinstance(found, dict) and "lines" in found:
         return {name: found.get(name) for name in ("number", "status", "total")}
     return found
