@@ -90,7 +90,8 @@ def status_raw(order: Payload, config: Any = None) -> str:
 
 
 def buyer(order: Payload, config: Any = None) -> str | None:
-    """The buyer's id, hashed: Kaspi's own is the phone in base64, and an id goes into logs and addresses.
+    """The buyer's id: Kaspi's own is the phone in base64, so it is hashed, for an id goes into logs and addresses, and
+    with the name, for a family orders by one phone.
 
     The key is `pseudonym_key`, else the merchant's id: that hides the phone from the eye, not from one who tries all.
     """
@@ -101,7 +102,8 @@ def buyer(order: Payload, config: Any = None) -> str | None:
         return None
     secret = getattr(config, "pseudonym_key", None)
     key = secret.get_secret_value() if secret else getattr(config, "merchant_id", None) or "kaspi"
-    return hmac.digest(key.encode(), found.encode(), "sha256").hex()[:32]
+    who = "\x1f".join(filter(None, (found, (full_name(order) or "").casefold())))
+    return hmac.digest(key.encode(), who.encode(), "sha256").hex()[:32]
 
 
 def mobile(value: Any) -> str | None:

@@ -228,6 +228,17 @@ def test_a_buyer_is_the_same_in_every_order_padded_or_told_by_the_phone_alone():
     assert len(ids) == 1
 
 
+def test_a_family_on_one_phone_is_as_many_buyers_as_it_has_names():
+    by_phone = a_record()["attributes"]["customer"]
+    daughter, mother = (
+        order(a_record(customer={**by_phone, "firstName": first, "lastName": "Т"})).customer
+        for first in ("Әлия", "Сәуле")
+    )
+
+    assert daughter == order(a_record()).customer
+    assert mother != daughter
+
+
 def test_a_secret_key_makes_other_ids_and_a_new_token_does_not():
     keyed = KaspiConfig(token="not-a-real-token", merchant_id="30000000", pseudonym_key="invented key")
     renewed = KaspiConfig(token="another-unreal-token", merchant_id="30000000")
