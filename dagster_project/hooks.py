@@ -35,11 +35,12 @@ def hook_route(engine: Callable[[], Engine], hub: Hub, now: Callable[[], datetim
         connection = hub.connections.get(request.path_params["connection"])
         if connection is None or connection.spec is None or connection.spec.hear is None:
             return PlainTextResponse("no such hook", 404)
-        if request.method != "POST":
-            return PlainTextResponse("calls are taken here")  # vendors look whether anybody answers
         body, told = await _body(request), request.path_params["told"].lstrip("/")
         if body is None:
             return PlainTextResponse(f"more than {LARGEST} bytes", 413)
+        if request.method != "POST" or not body:
+            # a vendor looks whether anybody answers before it takes the address, and says nothing by it
+            return PlainTextResponse("calls are taken here")
         call = Call(body, {name.lower(): value for name, value in request.headers.items()}, told)
         return await run_in_threadpool(_answer, engine, hub, connection, call, now)
 

@@ -155,6 +155,7 @@ def test_a_call_that_is_too_long_is_not_read_to_its_end(url):
 
 def test_a_vendor_that_looks_whether_anybody_answers_is_answered(url):
     assert requests.get(f"{url}/news", timeout=10).status_code == 200
+    assert requests.post(f"{url}/news", timeout=10).status_code == 200
     assert requests.get(f"{url}/mute", timeout=10).status_code == 404
 
 

@@ -180,3 +180,27 @@ def signed(event: str, key: SecretStr) -> bytes:
         {"event_name": event, "event_time": "2026-03-01 06:00:00", "event_data": {}}]}]}  # fmt: skip
     proof = hashlib.md5(json.dumps(call).encode()).hexdigest()
     return json.dumps({**call, "auth": proof}).encode()
+
+
+STATES = (
+    "not_sent", "ok_sent", "ok_delivered", "ok_read", "ok_fbl", "ok_link_visited", "ok_unsubscribed",
+    "ok_spam_folder", "err_user_unknown", "err_user_inactive", "err_mailbox_full", "err_spam_rejected",
+    "err_spam_folder", "err_delivery_failed", "err_will_retry", "err_resend", "err_domain_inactive",
+    "err_skip_letter", "err_spam_skipped", "err_spam_retry", "err_unsubscribed", "err_src_invalid",
+    "err_dest_invalid", "err_not_allowed", "err_not_available", "err_lost", "err_internal",
+)  # fmt: skip
+"""As the contract lists them."""
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_every_state_a_letter_can_have_is_known(state):
+    letter = {"id": "1:x", "campaign_id": "1", "email": "buyer1@example.com", "send_result": state,
+              "start_time": "2026-03-01 06:00:00", "last_update": "2026-03-01 07:00:00"}  # fmt: skip
+    made = {entity: one(letter, CONFIG) for entity, one in CONNECTOR.resource("deliveries").maps.items()}
+    assert all(isinstance(one, Mapped) for one in made.values())
+    kinds = [one.kind for one in made["contact_event"].records]
+    assert ("bounced" in kinds) is (state in ("err_user_unknown", "err_user_inactive", "err_domain_inactive",
+                                              "err_mailbox_full", "err_will_retry", "err_delivery_failed"))  # fmt: skip
+    assert ("complained" in kinds) is (state == "ok_fbl")
+    refused = [one.state for one in made["consent_event"].records]
+    assert refused == (["refused"] if state in ("ok_unsubscribed", "ok_fbl", "err_unsubscribed") else [])
