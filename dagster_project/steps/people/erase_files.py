@@ -4,6 +4,8 @@ import shutil
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from glob import glob
+from itertools import chain
 from pathlib import Path
 
 from dagster_project.connections import Hub
@@ -71,25 +73,20 @@ def _written(path: Path, draft: Path, traces: Traces) -> bool:
 
 
 def _files(hub: Hub) -> Iterator[Path]:
-    """Of the home and of the folders that connections read from."""
+    """Of the home, and those that connections read. What else lies beside these is not the hub's to rewrite."""
     seen: set[Path] = set()
-    for root in (home(), *_folders(hub)):
-        for path in sorted(root.rglob("*")):
-            apart = APART & set(path.relative_to(root).parts)
-            if path.is_file() and not path.is_symlink() and not apart and path.resolve() not in seen:
-                seen.add(path.resolve())
-                yield path
+    at_home = (path for path in sorted(home().rglob("*")) if not APART & set(path.relative_to(home()).parts))
+    for path in chain(at_home, _read_from(hub)):
+        if path.is_file() and not path.is_symlink() and path.resolve() not in seen:
+            seen.add(path.resolve())
+            yield path
 
 
-def _folders(hub: Hub) -> Iterator[Path]:
+def _read_from(hub: Hub) -> Iterator[Path]:
     for connection in hub.connections.values():
         named = connection.entry.settings.get("path")
         if isinstance(named, str) and "://" not in named:
-            folder = (connection.folder / named).parent
-            while any(sign in folder.name for sign in "*?["):
-                folder = folder.parent
-            if folder.is_dir():
-                yield folder
+            yield from map(Path, sorted(glob(str(connection.folder / named), recursive=True)))
 
 
 def name_of(path: Path) -> str:

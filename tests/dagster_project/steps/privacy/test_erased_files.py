@@ -5,7 +5,7 @@ import zipfile
 import pytest
 from python_calamine import load_workbook
 
-from dagster_project.connections import Hub
+from dagster_project.connections import Hub, parse
 from dagster_project.home import home
 from dagster_project.steps.people import erase_books, erase_files, erase_texts
 from mappings.privacy.forget import Traces
@@ -128,3 +128,18 @@ def test_a_file_that_was_nothing_but_the_person_is_empty_then():
 def test_the_words_of_a_workbook_that_are_nobodys_keep_their_entities():
     xml = "<t>5 &lt; 6 &amp;#10; x&#13;</t><t>aliya.t@shop.example</t>"
     assert erase_books._clean(xml.encode(), ALIYA) == b"<t>5 &lt; 6 &amp;#10; x&#13;</t><t></t>"
+
+
+def test_only_what_a_connection_reads_is_rewritten_not_what_lies_beside_it(tmp_path_factory):
+    """A file named straight in the folder of connections.yaml does not give the whole folder away."""
+    shared = tmp_path_factory.mktemp("shared")
+    for name in ("cards.csv", "somebody-elses.csv", "notes.txt"):
+        (shared / name).write_text("aliya.t@shop.example\n")
+    (shared / "below").mkdir()
+    (shared / "below" / "cards.csv").write_text("aliya.t@shop.example\n")
+    hub = parse("crm: {connector: files, settings: {path: cards.csv}}", {}, folder=shared)
+    assert erase_files.rewrite(hub, ALIYA).rewritten == ["cards.csv"]
+    left = sorted(
+        str(path.relative_to(shared)) for path in shared.rglob("*") if path.is_file() and path.read_text() != "\n"
+    )
+    assert left == ["below/cards.csv", "notes.txt", "somebody-elses.csv"]
