@@ -28,6 +28,7 @@ def _span(value: Any) -> Any:
 
 Span = Annotated[timedelta, BeforeValidator(_span)]
 Mode = Literal["auto", "approve", "off"]
+Kept = Literal["raw", "marketing", "service", "carts", "buyers", "quarantine", "access", "erasures"]
 
 
 class _Part(BaseModel):
@@ -146,15 +147,27 @@ class ConnectionEntry(_Part):
 
 
 class Privacy(_Part):
-    """Which law applies."""
+    """Which law applies, and how long what is kept of people, where the owner knows better than the profile."""
 
     profile: Literal["kz", "ru", "eu"] = "kz"
+    retention: dict[Kept, Span] = Field(
+        default_factory=dict, description="Class of data → how long it is kept, e.g. `marketing: 365d`."
+    )
+
+
+class Loyalty(_Part):
+    """One programme of points for all channels."""
+
+    life: Span | None = Field(
+        None, description="How long points last, e.g. `365d`. Only where no system lets them expire itself."
+    )
 
 
 class HubEntry(_Part):
     """What holds for all connections."""
 
     privacy: Privacy = Privacy()
+    loyalty: Loyalty = Loyalty()
     authority: dict[str, Any] = Field(
         default_factory=dict, description="Field or entity → connection, list, or {default, location: connection}."
     )

@@ -16,6 +16,7 @@ RAW, CANONICAL, POSITION, DESIRED, PLAN, DELIVERY, DRIFT = (
 
 GOLDEN = "golden_3"
 GOLDEN_CUSTOMER = AssetKey(["golden", "customer"])
+GOLDEN_POINTS = AssetKey(["golden", "points"])
 POSITION_STOCK = AssetKey(["position", "stock"])
 HELD_PLAN = AssetKey("held_plan")
 

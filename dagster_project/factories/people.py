@@ -20,6 +20,7 @@ from dagster_project.connections import Hub
 from dagster_project.factories import keys
 from dagster_project.factories.preview import markdown
 from dagster_project.steps.people.identify import identify_due
+from dagster_project.steps.people.points import expire_points
 from dagster_project.store.database import engine
 
 FED_BY = ("customer", "order", "contact_event", "cart", "loyalty_entry")
@@ -54,7 +55,27 @@ def people_assets(hub: Hub) -> list[AssetsDefinition]:
         concerned = identify_due(store, hub, now=clock.now())
         return MaterializeResult(metadata={"persons_concerned": concerned, "changes": card(store, before)})
 
-    return [golden_customer]
+    return [golden_customer, *([points_asset(hub)] if "loyalty_entry" in keys.feeds(hub) else [])]
+
+
+def points_asset(hub: Hub) -> AssetsDefinition:
+    """`golden/points`: part of the night, like all of its group."""
+
+    @asset(
+        key=keys.GOLDEN_POINTS,
+        deps=[keys.canonical("loyalty_entry")],
+        group_name=keys.GOLDEN,
+        kinds={"postgres", "python"},
+        description="One ledger of points: what nobody spent within `hub.loyalty.life` ends, once.",
+        metadata={"table": "canonical.loyalty_entry"},
+    )
+    def golden_points() -> MaterializeResult:
+        ended = expire_points(engine(), hub, now=clock.now())
+        overdrawn = "select count(*) as holders from canonical.loyalty_balance where overdrawn"
+        told = {"expired": ended.booked, "taken_back": ended.taken_back, "overdrawn": _counts(overdrawn)["holders"]}
+        return MaterializeResult(metadata=told)
+
+    return golden_points
 
 
 _HAPPENED = text("""

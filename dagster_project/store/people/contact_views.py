@@ -2,11 +2,12 @@
 
 from mappings.carts.merging import WANTED
 
-_HOLDER = "coalesce(person_id, connection || ':' || coalesce(customer, 'card:' || loyalty_id))"
+HOLDER = "coalesce(person_id, connection || ':' || coalesce(customer, 'card:' || loyalty_id))"
+"""Whose an entry of points is: a person's, else the buyer's as the source names him, else a card's."""
 
 VIEWS = {
     "canonical.loyalty_balance": f"""
-select {_HOLDER} as holder, person_id, sum(points) as balance, count(*) as entries, max(at) as last_at,
+select {HOLDER} as holder, person_id, sum(points) as balance, count(*) as entries, max(at) as last_at,
        sum(points) < 0 as overdrawn
 from canonical.loyalty_entry where deleted_at is null group by 1, 2""",
     "mart.cart": WANTED.format(

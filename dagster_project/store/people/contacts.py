@@ -25,10 +25,12 @@ CHANGED = "changed_entry"
 """Rule of an entry of points that says otherwise than it did: the ledger is append-only."""
 
 
-def _buyer(entity: str, rows: str = "n", known: str = "n.loyalty_id") -> str:
+def buyer(
+    entity: str, rows: str = "n", known: str = "n.loyalty_id", connection: str = "cast(:connection as text)"
+) -> str:
     """Whose a row is, as identity is told of it; null of a row that says nothing of anybody."""
     named = f"{rows}.customer, case when {known} is not null then '{entity}:' || {rows}.external_id end"
-    return f"cast(:connection as text) || ':' || coalesce({named})"
+    return f"{connection} || ':' || coalesce({named})"
 
 
 def _fields(entity: str) -> str:
@@ -41,13 +43,13 @@ def _fields(entity: str) -> str:
 _CONTACT_ROWS = f"""
   select distinct on (i.external_id) cast(:connection as text) as connection, {_fields("contact_event")}, i.source
   from incoming_contact_event i order by i.external_id, i.seq desc"""
-_CONTACT_WAS = f"case when t.connection is not null then {_buyer('contact_event', 't', 't.identifier')} end"
+_CONTACT_WAS = f"case when t.connection is not null then {buyer('contact_event', 't', 't.identifier')} end"
 _CONTACTS = f"""
 with {merged("contact_event", _CONTACT_ROWS, Incoming("contact_event").columns, was=_CONTACT_WAS)},
 {
     marked(
         "customer",
-        f"select {_buyer('contact_event', 'n', 'n.identifier')} from merged n union all select was from merged",
+        f"select {buyer('contact_event', 'n', 'n.identifier')} from merged n union all select was from merged",
     )
 }
 select (select count(*) from merged), (select count(*) from marked)
@@ -156,7 +158,7 @@ with told as materialized (
   select :connection, external_id, {_SAID}, source from fresh order by external_id
   on conflict (connection, external_id) do update set customer = excluded.customer, loyalty_id = excluded.loyalty_id,
     reference = excluded.reference, source = excluded.source, deleted_at = null
-), {marked("customer", f"select {_buyer('loyalty_entry')} from fresh n")}
+), {marked("customer", f"select {buyer('loyalty_entry')} from fresh n")}
 select (select count(*) from fresh), (select count(*) from marked)
 """
 # Of a person, else of the buyer as the source names him, else of a card.
