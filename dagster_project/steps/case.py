@@ -90,12 +90,14 @@ def judge(db: Database, case: Case) -> Verdict:
 
 def _delayed(case: Case, rows: pa.Table) -> tuple[pa.Table, pa.Array]:
     """The rows, `at_once` narrowed to removals that leave now, and which of them the guards count as changes: what
-    replaces something shown; of audiences only who would leave, and was not made to by a refusal."""
+    replaces something shown; of audiences only who would leave, for another one too, and was not made to by a refusal.
+    """
     replaced = pc.and_(pc.is_in(rows["action"], SENT), pc.is_valid(rows["was"]))
     if "at_once" not in rows.column_names:
         return rows, replaced
-    leaving = pc.equal(rows["action"], "withdraw")
-    at_once = pc.and_(leaving, rows["at_once"])
+    withdrawn = pc.equal(rows["action"], "withdraw")
+    leaving = pc.or_(withdrawn, pc.fill_null(pc.starts_with(rows["becomes"], '{"member": false'), False))
+    at_once = pc.and_(withdrawn, rows["at_once"])
     rows = rows.set_column(rows.column_names.index("at_once"), "at_once", at_once)
     return rows, pc.and_(replaced, pc.and_not(leaving, at_once))
 

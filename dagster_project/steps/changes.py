@@ -52,7 +52,14 @@ def value_of(capability: str, stored: str | None) -> Any:
     value = _exactly(stored)
     if capability == "order.push" and isinstance(value, dict):
         value = opened_row("canonical.order", value)
-    return plain(value) if is_price and isinstance(value, Decimal) else _plain(value)
+    return plain(value) if is_price and isinstance(value, Decimal) else without_digest(_plain(value))
+
+
+def without_digest(value: Any) -> Any:
+    """A value without the digest that a membership has in the ledger: by which contacts the person is shown."""
+    if not isinstance(value, dict) or "member" not in value:
+        return value
+    return {name: part for name, part in value.items() if name != "contact"}
 
 
 def _plain(value: Any) -> Any:

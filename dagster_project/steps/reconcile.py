@@ -26,13 +26,14 @@ from dagster_project.store.outbox import Row, Sent, Told
 
 RESENDABLE = frozenset({"stock.push", "price.push", "segment.push"})
 """Absolute values: the same one twice does no harm, so it may be sent again where nothing can be read back."""
-COMPARED = frozenset({"stock.push", "price.push"})
+COMPARED = frozenset({"stock.push", "price.push", "segment.push"})
 """What is compared every night with what the channel shows."""
 LEASE = timedelta(minutes=10)
 GRACE = timedelta(minutes=5)
 """A listing seen sooner after our write may still be the old page: channels answer before they show."""
-SAMPLE = 500
-"""Items read one by one in a night, those longest unseen first, where a channel gives no list."""
+SAMPLE, WEEK = 500, 7
+"""Items read one by one in a night, those longest unseen first, where a channel gives no list; of an audience a seventh
+of the members if these are more, so that everybody is looked at in a week."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,12 @@ def _reconciled(
         return Reconciled(settled)
     seen = (
         drift.listed(engine, queue, grace=GRACE)
-        if lists(connection)
-        else _sampled(engine, hub, connection, sink, queue)
+        if lists(connection) and queue.capability in drift.LISTED
+        else _sampled(engine, hub, connection, sink, queue, now)
     )
     drifted = [one for one in seen if not _same(sink, queue, one)]
     drift.record(engine, queue, seen, {one.subject for one in drifted}, now=now)
-    return Reconciled(settled, len(seen), len(drifted))
+    return Reconciled(settled, sum(one.observed is not None for one in seen), len(drifted))
 
 
 def lists(connection: Connection) -> bool:
@@ -108,7 +109,7 @@ def read_back(
     counts: Counter[str] = Counter()
     asked = False
     while rows := outbox.claim_unknown(engine, queue, worker, limit=sink.batch, now=now(), until=now() + LEASE):
-        shown, failed, requests = _shown(engine, hub, connection, sink, queue, rows)
+        shown, failed, requests = _shown(engine, hub, connection, sink, queue, rows, now())
         batch = requests[0].batch if requests else None
         told = [_verdict(sink, queue, row, shown, failed, now())._replace(batch=batch) for row in rows]
         counts.update(outbox.record(engine, queue, worker, told, requests, now=now(), reading=True))
@@ -119,7 +120,7 @@ def read_back(
 
 
 def _shown(
-    engine: Engine, hub: Hub, connection: Connection, sink: Sink, queue: Queue, rows: Sequence[Row]
+    engine: Engine, hub: Hub, connection: Connection, sink: Sink, queue: Queue, rows: Sequence[Row], now: datetime
 ) -> tuple[Mapping[str, Any] | None, str | None, list[Sent]]:
     """What the channel shows of the rows' subjects, or why that cannot be said now; with the requests it took."""
     if sink.read_back is None:
@@ -132,7 +133,7 @@ def _shown(
 
     try:
         with using(replace(current(), note=note)):
-            changes = looked_up(engine, hub, connection, queue, rows)
+            changes = looked_up(engine, hub, connection, queue, rows, now=now)
             shown = sink.read_back(connection.config, changes) if changes else {}
             return impersonal(sink, queue, rows, changes, shown), None, requests
     except HubError as error:
@@ -161,24 +162,30 @@ def _verdict(
     return Told(row.subject, "deferred", f"read back: the channel shows {seen}; sent again", at=at, observed=seen)
 
 
-def _sampled(engine: Engine, hub: Hub, connection: Connection, sink: Sink, queue: Queue) -> list[drift.Seen]:
+def _sampled(
+    engine: Engine, hub: Hub, connection: Connection, sink: Sink, queue: Queue, now: datetime
+) -> list[drift.Seen]:
     if sink.read_back is None:
         return []
     found = []
-    rows = drift.longest_unseen(engine, queue, SAMPLE)
+    nights = WEEK if queue.capability == "segment.push" else None
+    rows = drift.longest_unseen(engine, queue, SAMPLE, nights=nights)
     for start in range(0, len(rows), sink.batch):
         batch = rows[start : start + sink.batch]
-        shown, failed, _ = _shown(engine, hub, connection, sink, queue, batch)
+        shown, failed, _ = _shown(engine, hub, connection, sink, queue, batch, now)
         if failed or shown is None:
             break
-        found += [
-            drift.Seen(row.subject, row.becomes, json.dumps(shown[row.subject], default=str))
-            for row in batch
-            if row.subject in shown
-        ]
+        found += [_seen(row, shown.get(row.subject)) for row in batch]
     return found
 
 
+def _seen(row: Row, value: Any) -> drift.Seen:
+    return drift.Seen(row.subject, row.becomes or "null", None if value is None else json.dumps(value, default=str))
+
+
 def _same(sink: Sink, queue: Queue, seen: drift.Seen) -> bool:
+    """What is not shown now says nothing, as there are channels that show only a part."""
+    if seen.observed is None:
+        return True
     shown = json.loads(seen.observed, parse_float=Decimal)
     return agree(sink.same, value_of(queue.capability, seen.acknowledged), shown)

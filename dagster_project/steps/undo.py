@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from connectors.sdk.errors import ConfigError
 from dagster_project.connections import Connection, Hub
 from dagster_project.steps.case import PEOPLE, VARIANTS
+from dagster_project.steps.changes import without_digest
 from dagster_project.steps.judge import guarded
 from dagster_project.steps.people.leaving import not_reachable
 from dagster_project.steps.slices import Slice
@@ -133,5 +134,5 @@ def _row(
 
 def _readable(value: str | None) -> Any:
     """An order's copy without its buyer: what is undone is printed and pasted."""
-    found = None if value is None else json.loads(value)
+    found = None if value is None else without_digest(json.loads(value))
     return {"status": found.get("status")} if isinstance(found, dict) and "lines" in found else found

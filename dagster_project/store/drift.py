@@ -12,11 +12,11 @@ from dagster_project.store.outbox import Row
 
 @dataclass(frozen=True)
 class Seen:
-    """An observation of an item in sync. Values are JSON text."""
+    """An observation of an item in sync. Values are JSON text; `observed` None: it was looked for and not shown."""
 
     subject: str
     acknowledged: str
-    observed: str
+    observed: str | None
     at: datetime | None = None
 
 
@@ -30,12 +30,13 @@ where i.connection = :connection and i.capability = :capability and i.state = 'i
   and l.observed_at > coalesce(i.observed_at, '-infinity')
 """
 
-_COLUMN = {"stock.push": "observed_stock", "price.push": "observed_price"}
+LISTED = {"stock.push": "observed_stock", "price.push": "observed_price"}
+"""Capabilities of which a channel's listings tell → the column that does."""
 
 
 def listed(engine: Engine, queue: Queue, *, grace: timedelta) -> list[Seen]:
     """Items in sync whose listing was pulled since they were last compared, and later than `grace` after our write."""
-    query = text(_LISTED.format(column=_COLUMN[queue.capability]))
+    query = text(_LISTED.format(column=LISTED[queue.capability]))
     with engine.connect() as db:
         rows = db.execute(query, {**queue.names, "grace": grace})
         return [Seen(row.subject, row.acknowledged, row.observed, row.observed_at) for row in rows]
@@ -45,14 +46,20 @@ _UNSEEN = text("""
 select subject, coalesce(external_id, subject) as external_id, coalesce(plan, 0) as plan, acknowledged::text as value
 from ledger.item
 where connection = :connection and capability = :capability and state = 'in_sync' and acknowledged is not null
-order by observed_at nulls first limit :limit
+order by observed_at nulls first limit greatest(:limit, (
+  select case when cast(:nights as integer) is not null then ceil(count(*) / cast(:nights as float8)) end
+  from ledger.item where connection = :connection and capability = :capability and state = 'in_sync'
+))
 """)
 
 
-def longest_unseen(engine: Engine, queue: Queue, limit: int) -> list[Row]:
-    """Items in sync, those longest not looked at first, as rows to read back; `becomes` is what was confirmed."""
+def longest_unseen(engine: Engine, queue: Queue, limit: int, *, nights: int | None = None) -> list[Row]:
+    """Items in sync, those longest not looked at first, as rows to read back; `becomes` is what was confirmed.
+
+    `nights`: in so many calls all of them come, be there ever so many more than `limit`.
+    """
     with engine.connect() as db:
-        rows = db.execute(_UNSEEN, {**queue.names, "limit": limit})
+        rows = db.execute(_UNSEEN, {**queue.names, "limit": limit, "nights": nights})
         return [Row(row.subject, row.external_id, row.plan, None, row.value, "{}", "", 0) for row in rows]
 
 
@@ -62,7 +69,7 @@ with seen as (
   select * from unnest(cast(:subjects as text[]), cast(cast(:values as text[]) as jsonb[]), cast(:ats as timestamptz[]),
                        cast(:drifted as boolean[])) as t(subject, observed, at, drifted)
 ), moved as (
-  update ledger.item i set observed = seen.observed, observed_at = seen.at,
+  update ledger.item i set observed = coalesce(seen.observed, i.observed), observed_at = seen.at,
     acknowledged = case when seen.drifted then seen.observed else i.acknowledged end,
     state = case when seen.drifted then 'pending' else i.state end,
     reason = case when seen.drifted then 'drift: the channel shows ' || seen.observed::text || ' instead of '

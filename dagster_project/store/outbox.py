@@ -198,6 +198,7 @@ def release(engine: Engine, queue: Queue, worker: str) -> None:
 
 # A row that was taken from this worker meanwhile is in neither `gone` nor `kept`, and nothing of it is recorded.
 # What is shown instead of something that belongs no more is desired by nobody: once confirmed, its item is excluded.
+# What was confirmed on the way to what is desired is not the last word: the rest is planned then.
 _RECORD = text("""
 with told as materialized (
   select subject, alike.* from json_to_recordset(cast(:told as json)) as alike(
@@ -218,16 +219,18 @@ with told as materialized (
     and o.claimed_by = :worker and t.outcome in ('deferred', 'unknown')
   returning t.*, o.plan, o.was, o.becomes, o.because, o.guard, o.key, o.version
 ), mine as (
-  select * from gone union all select * from kept
+  select m.*, m.version = i.version and (m.outcome <> 'accepted' or coalesce(i.desired = m.becomes, true)) as newest
+  from (select * from gone union all select * from kept) m join ledger.item i
+    on i.connection = :connection and i.capability = :capability and i.subject = m.subject
 ), moved as (
   update ledger.item i set
     state = case when mine.outcome in ('unknown', 'excluded') then mine.outcome
-                 when mine.outcome = 'deferred' or mine.version <> i.version then 'pending'
+                 when mine.outcome = 'deferred' or not mine.newest then 'pending'
                  when mine.outcome = 'rejected' then 'rejected'
                  when i.desired is null then 'excluded' else 'in_sync' end,
     reason = case when mine.outcome in ('unknown', 'deferred', 'excluded')
                        then coalesce(mine.message, 'waits for the channel')
-                  when mine.version <> i.version then 'a newer value is being planned'
+                  when not mine.newest then 'a newer value is being planned'
                   when mine.outcome = 'rejected' then coalesce(nullif(mine.message, ''), mine.code)
                   when i.desired is null then coalesce(mine.because, 'withdrawn') end,
     desired = case when mine.outcome <> 'excluded' then i.desired end,
@@ -240,7 +243,7 @@ with told as materialized (
     observed = coalesce(cast(mine.observed as jsonb), i.observed),
     observed_at = case when mine.observed is not null then mine.at else i.observed_at end
   from mine where i.connection = :connection and i.capability = :capability and i.subject = mine.subject
-  returning mine.subject, mine.outcome, mine.message, mine.code, mine.at, mine.version = i.version as newest
+  returning mine.subject, mine.outcome, mine.message, mine.code, mine.at, mine.newest
 ), journal as (
   insert into ledger.change (plan, connection, capability, subject, was, becomes, because, guard, outcome, message, key,
                              at, batch)

@@ -31,9 +31,10 @@ with seen as (
                  else 'send' end as verdict
   from seen
 )
-select * exclude (value, withdrawal, excluded, hold, verdict),
+select * exclude (value, first, withdrawal, excluded, hold, verdict),
        case when outbox in ('sending', 'unknown') then 'wait' else verdict end as action,
-       case verdict when 'send' then value when 'settle' then value when 'withdraw' then withdrawal end as becomes,
+       case verdict when 'send' then coalesce(first, value) when 'settle' then value
+                    when 'withdraw' then withdrawal end as becomes,
        case verdict when 'send' then value when 'settle' then value end as desired,
        case verdict when 'withdraw' then excluded when 'exclude' then excluded when 'hold' then hold end as why
 from judged
@@ -54,7 +55,8 @@ class Faced:
     """What should be, beside what is.
 
     `desired`: subject, value (JSON text), excluded (the rule by which the subject does not belong), hold (why there is
-    no value to show), withdrawal (what to show instead of what belongs no more), and any columns besides.
+    no value to show), withdrawal (what to show instead of what belongs no more), and any columns besides; `first`, if
+    given: what is to be shown on the way to the value, which is decided again once that was confirmed.
     `items`: subject, acknowledged, of all rows. `restless`: subject, state, reason, desired, outbox (state of the row
     there; `undo` where it waits to take back what is shown, which the rules' own value does not overrule) of those that
     are not in sync; the others desire what was acknowledged. `observed`: subject, value: what the
@@ -75,4 +77,7 @@ def moved(faced: Faced) -> pa.Table:
     is nothing to send), exclude, wait (a request is on its way: only what is desired changes now).
     """
     observed = NOBODY if faced.observed is None else faced.observed
-    return select(_MOVED, desired=faced.desired, items=faced.items, restless=faced.restless, observed=observed)
+    desired = faced.desired
+    if "first" not in desired.column_names:
+        desired = desired.append_column("first", pa.nulls(desired.num_rows, pa.string()))
+    return select(_MOVED, desired=desired, items=faced.items, restless=faced.restless, observed=observed)

@@ -18,6 +18,7 @@ from dagster_project.store.dirty import mark, take
 from dagster_project.store.locks import in_turn
 from dagster_project.store.people import golden, identity, persons, source_records
 from dagster_project.store.people.keyring import keys
+from dagster_project.store.people.segments import memberships_of
 from dagster_project.store.people.source_records import Told
 from mappings.identity import increment
 from mappings.identity.blocking import pairs, statistics
@@ -131,6 +132,7 @@ def _everybody(run: Run) -> int:
     _households(run, None)
     everybody = _people(persons.held(db), moved)
     mark(db, "person", everybody["person_id"], run.cause)
+    _mark_shown(run, _people(persons.held(db, moved), moved))
     return everybody.num_rows
 
 
@@ -227,7 +229,13 @@ def finish(run: Run, touched: Touched, concerned: pa.Table = RECORDS.empty_table
         _households(run, _people(persons.held(db, _union(touched.records, touched.beside)), dirty))
     for entity in ("person", "buyer"):  # where they belong, and what other systems should say of them
         mark(db, entity, dirty["person_id"], run.cause)
+    _mark_shown(run, _people(persons.held(db, touched.records), moved))
     return dirty.num_rows
+
+
+def _mark_shown(run: Run, people: pa.Table) -> None:
+    """Audiences show people by their contacts, which are others now."""
+    mark(run.db, "member", memberships_of(run.db, people["person_id"]), run.cause)
 
 
 def _union(*tables: pa.Table) -> pa.Table:

@@ -73,15 +73,20 @@ def _described(db: Database, hub: Hub, connection: Connection, queue: Queue, row
     return changes
 
 
-def looked_up(engine: Engine, hub: Hub, connection: Connection, queue: Queue, rows: Sequence[Row]) -> list[Change]:
-    """The rows as changes that are only looked up there: that reaches nobody, so nobody is asked. Whoever is to be
-    forgotten is not looked up: being told so twice does no harm."""
+def looked_up(
+    engine: Engine, hub: Hub, connection: Connection, queue: Queue, rows: Sequence[Row], *, now: datetime
+) -> list[Change]:
+    """The rows as changes that are only looked up there: that reaches nobody, so nobody is refused it. Who agreed is
+    looked for by the contacts that he agreed to. Whoever is to be forgotten is not looked up: being told so twice does
+    no harm."""
     if queue.capability not in PEOPLE:
         return [as_change(queue, row) for row in rows]
     with engine.connect() as db:
         if queue.capability == "customer.push":
             return _described(db, hub, connection, queue, [row for row in rows if row.becomes != FORGET])
-        return addressed(db, connection, queue, rows, {})
+        assert connection.spec is not None
+        allowed, _ = _asked(db, hub, connection, connection.spec.sink(queue.capability), rows, now)
+        return addressed(db, connection, queue, rows, allowed)
 
 
 def not_reachable(

@@ -14,6 +14,7 @@ from dagster_project.steps.people.activation import Activation, activated
 from dagster_project.steps.slices import Slice
 from dagster_project.store.ledger import Queue
 from dagster_project.store.people import consent
+from dagster_project.store.people.keyring import keys
 from dagster_project.store.people.memberships import concerned, widened
 from mappings.sync.diff import Faced
 from mappings.sync.plan import FEW
@@ -24,13 +25,15 @@ NOT_ACTIVE = "the segment is not activated here"
 HOLD_OUT = "hold-out: kept aside for comparison"
 ERASED = "erased on demand"
 """The rule that keeps away for good; nothing delays a removal by it."""
+MOVES = "shown in another audience or by other contacts now: taken out as he was, then shown anew"
 
 
 def memberships(hub: Hub, connection: Connection, queue: Queue, slice: Slice, now: datetime) -> Faced:
     """Subjects are `segment/person_id`. Who left, refused, was merged away or erased is withdrawn from the audience.
 
     Beside what `Faced` asks for: `at_once`, a removal that no guard and no approval delays, as the person may not be
-    reached any more; `emptied`, a removal by which a whole audience would go.
+    reached any more; `emptied`, a removal by which a whole audience would go. Who belongs to another audience now, or
+    is reached by other contacts, is `first` taken out as he was shown: only then nothing of him stays behind.
     """
     assert connection.spec is not None
     sink = connection.spec.sink(queue.capability)
@@ -40,8 +43,8 @@ def memberships(hub: Hub, connection: Connection, queue: Queue, slice: Slice, no
         if slice.subjects is not None:
             slice = Slice(slice.engine, hub, widened(db, slice.subjects))
         people = concerned(db, queue, list(active), slice.subjects)
-        reached = _reached(db, people, list(active.values()), channel, now)
-    desired = _desired(people, active, sink, reached)
+        contacts = _contacts(db, people, list(active.values()), channel, now)
+    desired = _desired(people, active, sink, contacts)
     return Faced(desired, slice.confirmed(queue), slice.restless(queue))
 
 
@@ -50,36 +53,48 @@ def unreachable(channel: str | None, purpose: str) -> str:
     return f"consent: may not be reached by {channel} for {purpose}"
 
 
-def _reached(
+def _contacts(
     db: Database, people: pa.Table, active: Sequence[Activation], channel: str | None, now: datetime
 ) -> pa.ChunkedArray | pa.Array:
-    """For each row whether the person agreed to be reached so; a mere record about them asks for no consent."""
+    """For each row a digest of the contacts by which the person agreed to be reached so, null where by none; empty for
+    a mere record about them, which asks for no consent and is found by its own number."""
     if channel is None:
-        return pa.repeat(pa.scalar(True), people.num_rows)
-    found = pa.repeat(pa.scalar(False), people.num_rows)
+        return pa.repeat(pa.scalar(""), people.num_rows)
+    found = pa.nulls(people.num_rows, pa.string())
     for purpose in {one.purpose for one in active}:
         meant = pa.array([one.segment for one in active if one.purpose == purpose], pa.string())
         mine = pc.is_in(people["segment"], meant)
         asked = pc.unique(people["survivor"].filter(mine)).to_pylist()
-        may = consent.reachable(db, asked, channel, purpose, now=now)["person_id"]
-        found = pc.or_(found, pc.and_(mine, pc.is_in(people["survivor"], may)))
+        digests = _digests(consent.reachable(db, asked, channel, purpose, now=now))
+        of_person = digests["digest"].combine_chunks().take(_one(pc.index_in(people["survivor"], digests["person_id"])))
+        found = pc.if_else(mine, of_person, found)
     return found
 
 
-def _desired(people: pa.Table, active: dict[str, Activation], sink: Sink, reached: Any) -> pa.Table:
-    refused = _refusals(people, active, sink.reaches, pc.invert(reached))
+def _digests(reachable: pa.Table) -> pa.Table:
+    """person_id, digest: by the key of this hub, so that it tells nobody else whose contacts they are."""
+    sealed = reachable.group_by("person_id", use_threads=False).aggregate([("identifier", "list")])
+    told = (keys().subject("segment.push", " ".join(some))[:16] for some in sealed["identifier_list"].to_pylist())
+    return pa.table({"person_id": sealed["person_id"], "digest": pa.chunked_array([pa.array(told, pa.string())])})
+
+
+def _desired(people: pa.Table, active: dict[str, Activation], sink: Sink, contacts: Any) -> pa.Table:
+    refused = _refusals(people, active, sink.reaches, pc.is_null(contacts))
     rules = _rules(people, active, refused)
-    told = people["told"]
+    told, values = people["told"], _values(people, active, contacts)
+    moves = pc.and_(_is_shown(told), pc.fill_null(pc.not_equal(told, values), False))
+    since = pc.binary_join_element_wise("in the segment since", people["since"], " ")
     withdrawal = pc.if_else(pc.and_(people["erased"], sink.forgets), _forget(told), _without(told))
     return pa.table(
         {
             "subject": people["subject"],
-            "value": _values(people, active),
+            "value": values,
+            "first": pc.if_else(moves, _without(told), None),
             "excluded": rules,
             "hold": pa.nulls(people.num_rows, pa.string()),
             "withdrawal": pc.if_else(_merged(people, rules), None, withdrawal),
             "external_id": pa.nulls(people.num_rows, pa.string()),
-            "because": pc.binary_join_element_wise("in the segment since", people["since"], " "),
+            "because": pc.if_else(moves, MOVES, since),
             "about": pa.nulls(people.num_rows, pa.string()),
             "at_once": pc.or_(pc.is_valid(refused), people["erased"]),
             "emptied": _emptied(people, told),
@@ -108,10 +123,16 @@ def _merged(people: pa.Table, rules: Any) -> Any:
     return pc.fill_null(pc.equal(rules, _named("merged into", people["survivor"])), False)
 
 
-def _values(people: pa.Table, active: dict[str, Activation]) -> Any:
-    texts = [as_json({"audience": one.audience, "member": True}) for one in active.values()]
-    of_segment = pc.index_in(people["segment"], pa.array(active, pa.string()))
-    return pa.array(texts, pa.string()).take(_one(of_segment))
+def _values(people: pa.Table, active: dict[str, Activation], contacts: Any) -> Any:
+    """The audience, and by which contacts the person is shown there, in the order in which the store has keys."""
+    audiences = pa.array([as_json(one.audience) for one in active.values()], pa.string())
+    audience = audiences.take(_one(pc.index_in(people["segment"], pa.array(active, pa.string()))))
+    known = pc.if_else(pc.equal(contacts, ""), "", pc.binary_join_element_wise('"contact": "', contacts, '", ', ""))
+    return pc.binary_join_element_wise('{"member": true, ', known, '"audience": ', audience, "}", "")
+
+
+def _is_shown(told: Any) -> Any:
+    return pc.fill_null(pc.starts_with(told, '{"member": true'), False)
 
 
 def _without(told: Any) -> Any:
@@ -129,8 +150,7 @@ def _forget(told: Any) -> Any:
 def _emptied(people: pa.Table, told: Any) -> Any:
     """Rows of a segment that has nobody left, and had more than a few: an empty result is a mistake more often than
     the truth."""
-    shown = pc.fill_null(pc.starts_with(told, '{"member": true'), False)
-    gone = people.filter(pc.and_(shown, pc.invert(people["peopled"])))
+    gone = people.filter(pc.and_(_is_shown(told), pc.invert(people["peopled"])))
     counts = gone.group_by("segment").aggregate([("subject", "count")])
     many = counts.filter(pc.greater(counts["subject_count"], FEW))["segment"]
     return pc.and_(pc.invert(people["peopled"]), pc.is_in(people["segment"], many))

@@ -136,5 +136,4 @@ def _tell(db: Database, moves: dict[str, pa.Table], live: frozenset[str], agreed
         if name in live:
             subjects = pc.binary_join_element_wise(name, _moved(moved)["person_id"], "/")
             mark(db, "member", subjects, f"segment {name}")
-    if len(agreed):
-        mark(db, "member", store.memberships_of(db, agreed.to_pylist()), "consent")
+    mark(db, "member", store.memberships_of(db, agreed), "consent")

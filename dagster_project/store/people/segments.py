@@ -168,13 +168,15 @@ def live(db: Connection) -> frozenset[str]:
     return frozenset(rows.scalars())
 
 
-def memberships_of(db: Connection, persons: Any) -> list[str]:
+def memberships_of(db: Connection, persons: pa.ChunkedArray) -> list[str]:
     """`segment/person_id` of these persons, in segments that are live."""
+    if not (len(persons) and live(db)):
+        return []
     found = db.execute(
         text(
             "select segment || '/' || person_id from segment.membership join segment.definition using (segment) "
             "where live_since is not null and person_id = any(:persons) order by 1"
         ),
-        {"persons": list(persons)},
+        {"persons": persons.to_pylist()},
     )
     return list(found.scalars())
