@@ -28,7 +28,7 @@ def held(db: Connection, records: pa.Table | None = None) -> pa.Table:
     """MEMBERSHIP of all records of the persons that have any of these; None: of everybody."""
     if records is None:
         return read(db, "select record, person_id from identity.membership").cast(MEMBERSHIP)
-    stage(db, "asked", records)
+    stage(db, "asked", records.select(["record"]))
     mine = "select distinct person_id from asked join identity.membership using (record)"
     found = read(db, f"select m.record, m.person_id from ({mine}) p join identity.membership m using (person_id)")
     return found.cast(MEMBERSHIP)
