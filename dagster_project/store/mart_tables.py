@@ -111,9 +111,11 @@ journey = table(
     Column("first_at", MOMENT, nullable=False),
     Column("ordered_at", MOMENT, nullable=False),
     Column("path", ARRAY(Text), nullable=False),
+    Column("touches", JSONB, nullable=False),
     *_counts("n"),
     *_numbers("value"),
-    doc="Orders that a contact led to. value: days from the first contact to the purchase; path: channels on the way.",
+    doc="Orders that a contact led to. value: days from the first contact to the purchase; path: channels on the way; "
+    "touches: channel to how often it was met.",
 )
 attribution = _mart(
     "attribution",

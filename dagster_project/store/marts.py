@@ -145,9 +145,9 @@ def replace(
     else:
         days = {"first": first, "last": last}
         db.execute(text(f"delete from mart.{mart.name} where day between :first and :last"), days)
-    table = rows if isinstance(rows, pa.Table) else pa.Table.from_pandas(rows, preserve_index=False)
-    shared = [column.name for column in mart.columns if column.name in table.column_names]
-    return copy_in(db, mart, table.select(shared))
+    given = rows.column_names if isinstance(rows, pa.Table) else rows.columns
+    shared = [column.name for column in mart.columns if column.name in given]
+    return copy_in(db, mart, rows.select(shared) if isinstance(rows, pa.Table) else rows[shared])
 
 
 def put(db: Connection, mart: Table, rows: pd.DataFrame) -> int:

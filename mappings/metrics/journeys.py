@@ -28,11 +28,11 @@ with met as (
          lag(channel) over (partition by "order" order by "at", channel) is distinct from channel as moved
   from steps where "order" is not null
 ), ways as (
-  select "order", min("at") as first_at, count(*) as n,
+  select "order", min("at") as first_at, count(*) as n, histogram(channel) as touches,
          list(channel order by "at", channel) filter (where moved) as path
   from met group by "order"
 )
-select o."order", o.day, o.channel, o.person_id, o."at" as ordered_at, w.first_at, w.path, w.n,
+select o."order", o.day, o.channel, o.person_id, o."at" as ordered_at, w.first_at, w.path, w.touches, w.n,
        (epoch_us(o."at") - epoch_us(w.first_at)) / 86_400e6 as value
 from orders o join ways w on w."order" = o."order"::varchar order by o."order"
 """
@@ -51,8 +51,9 @@ def steps(contacts: pd.DataFrame, orders: pd.DataFrame) -> pd.DataFrame:
 
 def journey(contacts: pd.DataFrame, orders: pd.DataFrame) -> pd.DataFrame:
     """One row an order that a contact led to: `order, day, channel` (where it was placed), `person_id, first_at,
-    ordered_at, path` (channels in the order they were met, repeats folded), `n` (touches) and `value`: days from the
-    first contact since the person's last order, at most 90 days back, to the purchase.
+    ordered_at, path` (channels in the order they were met, repeats folded), `touches` (channel → how many of them),
+    `n` (all of them) and `value`: days from the first contact since the person's last order, at most 90 days back, to
+    the purchase.
     """
     made = asked(_JOURNEY, steps=steps(contacts, orders), orders=orders)
-    return made.assign(path=made["path"].map(list))
+    return made.assign(path=made["path"].map(list), touches=made["touches"].map(dict))

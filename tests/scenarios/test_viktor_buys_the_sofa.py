@@ -13,6 +13,8 @@ from connectors.sdk import Accepted, Change, ConnectionConfig, ConnectorSpec, Si
 from connectors.sdk.registry import discover
 from dagster_project.connections import Hub, parse
 from dagster_project.home import home
+from dagster_project.steps.marts import fill
+from dagster_project.steps.people import membership
 from dagster_project.steps.status import violations
 from dagster_project.steps.sync import sync
 
@@ -91,7 +93,8 @@ class Showroom:
         for said in (SEEKERS, CARE):
             self.writes(said)
         self.syncs()
-        self.say("update segment.definition set live_since = now()")
+        for said in (SEEKERS, CARE):
+            membership.activate(self.store, self.hub, said["segment"], who="Aigul", now=self.clock())
 
     def reads(self, name: str, layout: str, **settings: Any) -> None:
         (home() / name).mkdir()
@@ -142,10 +145,6 @@ class Showroom:
         with self.store.connect() as db:
             return [tuple(row) for row in db.execute(text(query))]
 
-    def say(self, statement: str) -> None:
-        with self.store.begin() as db:
-            db.execute(text(statement))
-
 
 @pytest.fixture
 def showroom(store: Engine, clock: Any) -> Showroom:
@@ -172,21 +171,54 @@ def bought(interested: Showroom) -> Showroom:
     return interested
 
 
-def test_everything_he_did_is_one_journey_of_one_person(interested):
+@pytest.fixture
+def visited(interested: Showroom) -> Showroom:
+    """He opened a letter, came to the shop with his card, and bought the sofa there."""
     interested.hears("mail_log", EMAIL, "email,opened")
     interested.clock.passes(hours=2)
     interested.hears("door", "101", "store,visit")
     interested.clock.passes(minutes=20)
     interested.sells("till", "77")
-    interested.syncs(hours=1)
-    journey = interested.rows("""
+    interested.syncs(minutes=1)
+    return interested
+
+
+def test_everything_he_did_is_one_journey_of_one_person(visited):
+    journey = visited.rows("""
       select kind from (
         select at, kind, person_id from canonical.contact_event
         union all select placed_at, 'purchase', person_id from canonical."order") steps
       where person_id = (select person_id from canonical.identity where connection = 'crm')
       order by at, kind""")
     assert [kind for (kind,) in journey] == ["ad_view", "product_view", "opened", "visit", "purchase"]
-    assert interested.rows("select count(distinct person_id) from canonical.identity") == [(1,)]
+    assert visited.rows("select count(distinct person_id) from canonical.identity") == [(1,)]
+    [(path, touches, days)] = interested.rows("select path, touches, value from mart.journey")
+    assert path == ["ads", "site", "email", "store"]
+    assert touches == {"ads": 1, "site": 1, "email": 1, "store": 1}
+    assert round(days * 24 * 60) == 141, "two hours and 21 minutes from the first ad to the till"
+
+
+def test_the_journey_is_in_its_mart_from_the_first_advertisement_to_the_till(visited):
+    fill(visited.store, visited.hub, ["journey"], now=visited.clock())
+    [(order, person, path, touches, minutes)] = visited.rows("""
+      select "order", person_id, path, touches, round(value * 24 * 60)::int from mart.journey""")
+    assert order == "till:77"
+    assert [(person,)] == visited.rows("select distinct person_id from canonical.identity")
+    assert path == ["ads", "site", "email", "store"]
+    assert touches == {"ads": 1, "site": 1, "email": 1, "store": 1}
+    assert minutes == 141, "from the advertisement to the receipt"
+
+
+def test_the_whole_story_from_the_advertisement_to_the_care_set(visited):
+    assert visited.ads.shows("sofa seekers") == []
+    assert [change.value["member"] for change in visited.ads.told] == [True, False]
+    visited.syncs(days=13)
+    assert visited.letters.told == []
+    visited.syncs(days=1)
+    assert visited.letters.shows("care set") == [EMAIL]
+    visited.sells("outlet", "78", kind="return")
+    visited.syncs(minutes=1)
+    assert visited.letters.shows("care set") == [], "the sofa came back: he is not reminded any more"
 
 
 def test_ads_stop_with_the_pass_that_brings_the_receipt(interested):

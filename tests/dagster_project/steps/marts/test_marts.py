@@ -38,9 +38,10 @@ def viktor_buys_the_sofa(shop: Facts) -> None:
 def test_viktors_way_from_the_ad_to_the_till_is_in_every_mart(shop: Facts, fills: Callable) -> None:
     viktor_buys_the_sofa(shop)
     fills()
-    assert shop.sees('select "order", person_id, channel, path, n, value from mart.journey') == [
-        ("shop:sofa", "viktor", "store", ["ads", "site", "email", "store"], 5, 6.5)
-    ]
+    assert shop.sees('select "order", person_id, channel, path, touches, n, value from mart.journey') == [
+        ("shop:sofa", "viktor", "store", ["ads", "site", "email", "store"],
+         {"ads": 1, "site": 1, "email": 2, "store": 1}, 5, 6.5)
+    ]  # fmt: skip
     money = dict(shop.sees("select model, sum(value) from mart.attribution where segment = 'all' group by model"))
     assert money == dict.fromkeys(["first", "last", "linear", "time_decay", "removal"], pytest.approx(300_000))
     assert shop.sees("select value, n from mart.average_check") == [(300_000, 1)]
@@ -52,6 +53,16 @@ def test_viktors_way_from_the_ad_to_the_till_is_in_every_mart(shop: Facts, fills
     ]
     assert shop.sees("select letters, opened from mart.engagement where channel = 'email' and letters > 0") == [(1, 1)]
     assert dict(shop.sees("select channel, value from mart.engagement_person"))["store"] == 4
+
+
+def test_channels_that_led_nobody_on_from_here_are_not_named(shop: Facts, fills: Callable) -> None:
+    """Of two days each names its own: what is not there is absent, not null."""
+    for name, where, ago in (("a", "store", 1), ("b", "site", 3)):
+        shop.meets(name, f"e{name}", ago + 0.5, "ads", "ad_view")
+        shop.buys(name, f"o{name}", ago, 100, where)
+    fills()
+    found = shop.sees("select to_channels from mart.cross_conversion order by day")
+    assert found == [({"site": 1},), ({"store": 1},)]
 
 
 def test_an_answer_given_twice_counts_once(shop: Facts, fills: Callable) -> None:
