@@ -1,7 +1,12 @@
 """A number that an operator gave to somebody else joins nobody's past."""
 
+import json
+
 import pytest
 
+from dagster_project.store.people import statements
+from dagster_project.store.people.consent import may_reach
+from dagster_project.store.people.keyring import keys
 from tests.dagster_project.steps.test_identify import PHONE, People
 
 OLD = (
@@ -18,9 +23,29 @@ NEW = {
 }
 
 
+class Town(People):
+    """People who agree to be written to; their numbers lie sealed, as a connector stores them."""
+
+    def come(self, *rows: dict) -> None:
+        super().come(*({**row, "phones": [keys().seal(one, "phone") for one in row["phones"]]} for row in rows))
+
+    def agrees(self, phone: str, customer: str | None = None, state: str = "granted") -> None:
+        """Said by the person in the shop; `customer`: who it was, where the form says so."""
+        said = {"external_id": f"{customer} {state}", "customer": customer, "identifier_kind": "phone",
+                "identifier": phone, "channel": "sms", "purpose": "marketing", "state": state, "by": "person",
+                "at": self.now, "expires_at": None, "text_version": "v1", "evidence": json.dumps({"form": "12"}),
+                "source": "{}"}  # fmt: skip
+        with self.store.begin() as db:
+            statements.append(db, "shop", [said], because="a form")
+
+    def reached(self) -> set[str]:
+        with self.store.connect() as db:
+            return set(may_reach(db, None, "sms", now=self.now)["person_id"].to_pylist())
+
+
 @pytest.fixture
-def people(store, now) -> People:
-    return People(store, now)
+def people(store, now) -> Town:
+    return Town(store, now)
 
 
 def test_the_new_owner_of_a_number_has_none_of_the_old_ones_past(people):
@@ -43,3 +68,34 @@ def test_an_order_with_the_number_and_no_name_is_nobodys_once_two_people_had_it(
     people.buy({"connection": "shop", "external_id": "chair", "contact_phone": PHONE})
     people.settles()
     assert people.whose()["chair"] not in {people.person("crm", "1"), people.person("shop", "12")}
+
+
+@pytest.mark.parametrize("customer", ["11", None], ids=["the form names the old owner", "the form names nobody"])
+def test_the_old_owners_consent_does_not_pass_on_with_the_number(people, customer):
+    people.come(*OLD)
+    people.settles()
+    people.agrees(PHONE, customer)
+    assert people.reached() == {people.person("crm", "1")}
+    people.come(NEW)
+    people.settles()
+    assert people.person("shop", "12") not in people.reached()
+
+
+def test_it_does_not_even_once_the_old_owner_has_given_the_number_up(people):
+    people.come(*OLD)
+    people.settles()
+    people.agrees(PHONE, "11")
+    people.come(NEW, *({**card, "phones": []} for card in OLD))
+    people.settles()
+    assert people.reached() == set()
+    people.agrees(PHONE, "12")
+    assert people.reached() == {people.person("shop", "12")}
+
+
+def test_a_nameless_receipt_with_the_new_owners_card_does_not_tie_her_to_the_old_owner(people):
+    card = ["7700012"]
+    asel = {"external_id": "2", "first_name": "Асель", "last_name": "Оспанова", "phones": [], "loyalty_ids": card}
+    people.come(*OLD, asel)
+    people.come({"connection": "till", "external_id": "receipt", "phones": [PHONE], "loyalty_ids": card})
+    people.settles()
+    assert people.person("till", "receipt") == people.person("crm", "2") != people.person("crm", "1")
