@@ -7,7 +7,9 @@ answer may repeat it; what it changes is worked out afterwards, and by the next 
 """
 
 import logging
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Engine
@@ -20,6 +22,7 @@ from starlette.routing import Route
 
 from connectors.sdk.calls import Call
 from connectors.sdk.errors import ConfigError, ContractError, HubError, RejectedError
+from connectors.sdk.runtime import current, using
 from connectors.sdk.spec import Resource
 from dagster_project.connections import Connection, Hub
 from dagster_project.steps.canonical import map_new
@@ -28,6 +31,8 @@ from dagster_project.steps.hear import hear
 log = logging.getLogger(__name__)
 LARGEST = 10 * 2**20
 """Bytes of a call."""
+PATIENCE = 3.0
+"""Seconds a vendor waits for our answer: a call that would wait longer for its turn is asked to come again."""
 
 
 def hook_route(engine: Callable[[], Engine], hub: Hub, now: Callable[[], datetime]) -> Route:
@@ -61,7 +66,8 @@ def _answer(
 ) -> Response:
     """A caller who proves nothing learns nothing; the reason is in the log, without what was said."""
     try:
-        landed = hear(engine(), connection, call, now=now())
+        with using(replace(current(), deadline=time.monotonic() + PATIENCE)):
+            landed = hear(engine(), connection, call, now=now())
     except (HubError, SQLAlchemyError) as error:
         why = error if isinstance(error, HubError) else type(error).__name__
         log.warning("a call to the hook of %s is not taken: %s", connection.name, why)

@@ -142,9 +142,10 @@ def selected(defs: Definitions, job: str) -> set[tuple[str, ...]]:
     return {tuple(one.path) for one in defs.resolve_job_def(job).asset_layer.selected_asset_keys}
 
 
-def test_sensors_watch_dirt_outbox_held_plans_files_and_hot_resources(example: Definitions):
+def test_sensors_watch_dirt_outbox_held_plans_files_hot_resources_and_vendors_who_call(example: Definitions):
     assert {one.name for one in example.sensors} == {
         "dirty", "outbox", "held_plans", "files_tills", "hot_bot", "hot_crm", "hot_erp", "hot_kaspi_almaty", "hot_site",
+        "hot_letters",
     }  # fmt: skip
     assert all(one.default_status == DefaultSensorStatus.RUNNING for one in example.sensors)
 
