@@ -32,6 +32,7 @@ app.add_typer(person.app, name="person", help="Who is who: look, merge, split, t
 app.add_typer(quarantine.app, name="quarantine", help="Records set aside: look, replay after a fix, drop.")
 app.add_typer(segment.app, name="segment", help="Who belongs where: look, try, activate.")
 app.add_typer(privacy.consent, name="consent", help="What people agreed to: look, keep what one said.")
+app.add_typer(privacy.app, name="privacy", help="Duties of the law: demands to be forgotten, and terms of keeping.")
 app.add_typer(connectors.app, name="connectors", help="Installed connectors, their problems, and making your own.")
 app.add_typer(sandbox.app, name="sandbox", help="The vendors on loopback, with switchable faults.")
 

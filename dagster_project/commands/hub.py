@@ -1,6 +1,5 @@
 """Running the hub and asking it: up, sync, status, explain, sql, schema."""
 
-import getpass
 from typing import Annotated, Any
 
 import psycopg
@@ -8,8 +7,8 @@ import typer
 from sqlalchemy import Engine, text
 
 from connectors.sdk.errors import ConfigError
-from connectors.sdk.redact import redacted
 from dagster_project import clock
+from dagster_project.commands.looking import looked, without_words
 from dagster_project.commands.output import err, out, print_json, print_rows, progress, says_who_must_act
 from dagster_project.connections import load
 from dagster_project.connections import schema as connections_schema
@@ -130,6 +129,8 @@ def explain(
         migrate(engine)
         if kind == "person":
             story = explain_person(engine, name, connection=connection)
+            fields = {hop["hop"] for hop in story["hops"]}
+            looked(engine, "explain person", "timeline", fields, rows=len(story["hops"]), persons=[story["id"]])
         else:
             story = explaining.explain(engine, name, kind=kind, connection=connection)
     if as_json:
@@ -157,9 +158,8 @@ def sql(
         rows = _read_only(engine, query)
         if open_:
             rows, fields = access.opened(rows)
-            who = getpass.getuser()
-            said = redacted(query)
-            access.logged(engine, actor=who, purpose="sql --open", object=said, fields=fields, rows=len(rows))
+            persons = {row["person_id"] for row in rows if row.get("person_id")}
+            looked(engine, "sql --open", without_words(query), fields, rows=len(rows), persons=persons)
     print_rows(rows, as_json=as_json, empty="no rows")
 
 

@@ -1,12 +1,14 @@
 """Persons: who they are, why, and the word of whoever knows better than the rules."""
 
 import getpass
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 from sqlalchemy import Engine
 
 from dagster_project import clock
+from dagster_project.commands.looking import looked, shown_fields
 from dagster_project.commands.output import out, print_json, print_rows, says_who_must_act
 from dagster_project.connections import load
 from dagster_project.steps.people import explain_person, verdicts
@@ -42,6 +44,7 @@ def show(person: Person, as_json: Json = False) -> None:
     with running_store() as engine:
         migrate(engine)
         story = explain_person.show(engine, person)
+        looked(engine, "person show", "golden record", shown_fields(story["golden"]), persons=[story["person_id"]])
     if as_json:
         print_json(story)
         return
@@ -140,8 +143,15 @@ def review(
             verdicts.merge(desk, *same)
         if apart:
             verdicts.keep_apart(desk, *apart)
-        print_rows(
-            explain_person.review(engine, most=limit, after=after),
-            as_json=as_json,
-            empty="nothing waits for a person's eye",
-        )
+        rows = explain_person.review(engine, most=limit, after=after)
+        looked(engine, "person review", "review queue", REVIEWED, rows=len(rows), persons=_named(engine, rows))
+    print_rows(rows, as_json=as_json, empty="nothing waits for a person's eye")
+
+
+REVIEWED = ("birth_date", "city", "name")
+"""What the queue shows of both; contacts are masked."""
+
+
+def _named(engine: Engine, rows: Sequence[Mapping[str, Any]]) -> set[str]:
+    with engine.connect() as db:
+        return {verdicts.known(db, row[name]) for row in rows for name in ("one", "other")}

@@ -9,16 +9,19 @@ from sqlalchemy import Engine, text
 
 from connectors.sdk.errors import ConfigError
 from dagster_project import clock
+from dagster_project.commands.looking import looked
 from dagster_project.commands.output import err, out, print_json, print_rows, says_who_must_act
 from dagster_project.connections import load
 from dagster_project.steps.people import erase as erasing
+from dagster_project.steps.people import retention as keeping
 from dagster_project.store.database import migrate, running_store
-from dagster_project.store.people import statements
+from dagster_project.store.people import erasure, statements
 from dagster_project.store.people.keyring import keys
 from mappings.canonical.contact import ConsentEvent
 from mappings.privacy.consent import state_now
 from mappings.tables import convert
 
+app = typer.Typer(no_args_is_help=True)
 consent = typer.Typer(no_args_is_help=True)
 person = typer.Typer(no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
@@ -53,7 +56,10 @@ def show(
     """
     with running_store() as engine:
         migrate(engine)
-        print_rows(_states(engine, whose), as_json=as_json, empty="nothing was said, so nothing may be sent")
+        rows = _states(engine, whose)
+        persons = [whose] if identified(whose) is None else []
+        looked(engine, "consent show", "consents", ["channel", "purpose", "state"], rows=len(rows), persons=persons)
+    print_rows(rows, as_json=as_json, empty="nothing was said, so nothing may be sent")
 
 
 def _states(engine: Engine, whose: str) -> list[dict[str, Any]]:
@@ -162,6 +168,62 @@ def erase(
         print_rows([{"where": name, "rows": count} for name, count in report["erased"].items()], as_json=False)
         for line in report["owed"]:
             err.print(line, style="yellow", markup=False)
+        if report["owed"]:
+            err.print("`keruen privacy requests` shows what is left of this.")
     if any(report["proof"].values()):
         err.print("something of the person is still found: see `proof` of the report", style="red")
         raise typer.Exit(1)
+
+
+@app.command("requests")
+@says_who_must_act
+def requests(
+    everything: Annotated[bool, typer.Option("--all", help="Also those that are done.")] = False, as_json: Json = False
+) -> None:
+    """Demands to be forgotten that are not met yet, the most urgent first, and what each still waits for.
+
+    Example: keruen privacy requests
+    """
+    with running_store() as engine:
+        migrate(engine)
+        with engine.begin() as db:
+            now = clock.now()
+            erasure.settle(db, now=now)
+            rows = erasure.requests(db, now=now, everything=everything)
+    print_rows(rows, as_json=as_json, empty="every demand is met")
+
+
+@app.command("done")
+@says_who_must_act
+def done(
+    duty: Annotated[int, typer.Argument(help="Number from `keruen privacy requests`.")],
+    why: Annotated[str, typer.Option(help="What was done, kept in the proof.")],
+) -> None:
+    """Say that what no channel could do was done by hand.
+
+    Example: keruen privacy done 7 --why "contact 1042 deleted, the bin emptied"
+    """
+    with running_store() as engine:
+        migrate(engine)
+        with engine.begin() as db:
+            met = erasure.done_by_hand(db, duty, who=getpass.getuser(), why=why, now=clock.now())
+    out.print(f"duty {duty}: done" + "".join(f"; request {one} is met" for one in met))
+
+
+@app.command("retention")
+@says_who_must_act
+def retention(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what is past its term.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; there is no way back.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Remove, or make anonymous, what has been kept for its term; every night does the same with less at once.
+
+    Example: keruen privacy retention --dry-run
+    """
+    if not dry_run and not yes and not typer.confirm("What is past its term goes, for good. Go on?", err=True):
+        raise typer.Exit(1)
+    with running_store() as engine:
+        migrate(engine)
+        report = keeping.retain(engine, load(), now=clock.now(), dry_run=dry_run, asked=True)
+    print_rows([line.as_json() for line in report], as_json=as_json)

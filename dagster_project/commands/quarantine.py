@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from dagster_project import clock
+from dagster_project.commands.looking import looked, shown_fields
 from dagster_project.commands.output import out, print_json, print_rows, says_who_must_act
 from dagster_project.connections import load
 from dagster_project.steps.canonical import replay as replay_records
@@ -43,6 +44,9 @@ def show(number: Annotated[int, typer.Argument(help="Number from `quarantine lis
     with running_store() as engine:
         migrate(engine)
         record = quarantine.shown(engine, number)
+        if payload := record.get("payload"):
+            fields = shown_fields(payload) if isinstance(payload, dict) else ["line"]
+            looked(engine, "quarantine show", f"{record['connection']}.{record['resource']} {number}", fields)
     if as_json:
         print_json(record)
     else:

@@ -93,7 +93,7 @@ def test_groups_read_from_left_to_right_and_kinds_name_the_connector(graph: Asse
     assert first_words == {
         "raw_1": {"raw"}, "canonical_2": {"canonical"}, "position_3": {"position"}, "desired_4": {"desired"},
         "plan_5": {"plan", "held_plan"}, "delivery_6": {"delivery"}, "drift_7": {"drift"}, "mart_8": {"mart"},
-        "segment_4": {"segment"}, "golden_3": {"golden"},
+        "segment_4": {"segment"}, "golden_3": {"golden"}, "privacy": {"privacy"},
     }  # fmt: skip
     assert "dlt" in graph.get(key("raw/site/orders")).kinds
     assert "postgres" in graph.get(key("canonical/order")).kinds

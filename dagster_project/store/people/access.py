@@ -12,7 +12,7 @@ KINDS = ("phone", "email", "loyalty", "account", "evidence")
 
 _LOGGED = text("""
 insert into privacy.access_log (actor, purpose, object, person, fields, rows)
-values (:actor, :purpose, :object, :person, :fields, :rows)
+select :actor, :purpose, :object, person, :fields, :rows from unnest(cast(:persons as text[])) person
 """)
 
 
@@ -24,13 +24,19 @@ def logged(
     object: str,
     fields: Collection[str],
     rows: int,
-    person: str | None = None,
+    persons: Collection[str] = (),
 ) -> None:
-    """Written before anything is shown. `person`: an id; it is kept as a pseudonym."""
-    pseudonym = None if person is None else keys().subject("person", person)
-    values = {"actor": actor, "purpose": purpose, "object": object, "person": pseudonym, "fields": list(fields)}
+    """Written before anything is shown. `persons`: ids, kept as pseudonyms, a line each; one line where nobody knows
+    whose the rows are."""
+    pseudonyms = [pseudonym(one) for one in sorted(persons)] or [None]
+    values = {"actor": actor, "purpose": purpose, "object": object, "persons": pseudonyms, "fields": list(fields)}
     with engine.begin() as db:
         db.execute(_LOGGED, {**values, "rows": rows})
+
+
+def pseudonym(person: str) -> str:
+    """What a person's id is in the log, so that it may be kept for its term whatever becomes of the person."""
+    return keys().subject("person", person)
 
 
 def opened(rows: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], set[str]]:

@@ -15,7 +15,7 @@ _MINE = "t.person_id in (select person_id from erasing_person)"
 _OF_RECORD = "(t.connection, t.customer) in (select connection, external_id from erasing_record)"
 _CONTACT = "t.identifier in (select identifier from erasing_contact)"
 _RECORD = "t.record in (select record from erasing_record)"
-_ORDER_VALUE = "'{contact_name,contact_phone,contact_email,customer,delivery}'::text[]"
+ORDER_VALUE = "'{contact_name,contact_phone,contact_email,customer,delivery}'::text[]"
 
 PREPARED = f"""
 create temporary table erasing_order on commit drop as
@@ -55,12 +55,12 @@ LINEAGE: Mapping[str, str] = {
         for name, table in TABLES.items()
         if table.schema in ("segment", "mart") and "person_id" in table.columns
     },
-    "ledger.item": f"""update ledger.item t set desired = desired - {_ORDER_VALUE}, sent = sent - {_ORDER_VALUE},
-      acknowledged = acknowledged - {_ORDER_VALUE}, observed = observed - {_ORDER_VALUE} from erasing_order e
+    "ledger.item": f"""update ledger.item t set desired = desired - {ORDER_VALUE}, sent = sent - {ORDER_VALUE},
+      acknowledged = acknowledged - {ORDER_VALUE}, observed = observed - {ORDER_VALUE} from erasing_order e
       where t.capability = 'order.push' and t.subject = e.connection || ':' || e.external_id""",
-    "ledger.outbox": f"""update ledger.outbox t set was = was - {_ORDER_VALUE}, becomes = becomes - {_ORDER_VALUE}
+    "ledger.outbox": f"""update ledger.outbox t set was = was - {ORDER_VALUE}, becomes = becomes - {ORDER_VALUE}
       from erasing_order e where t.capability = 'order.push' and t.subject = e.connection || ':' || e.external_id""",
-    "ledger.change": f"""update ledger.change t set was = was - {_ORDER_VALUE}, becomes = becomes - {_ORDER_VALUE}
+    "ledger.change": f"""update ledger.change t set was = was - {ORDER_VALUE}, becomes = becomes - {ORDER_VALUE}
       from erasing_order e where t.capability = 'order.push' and t.subject = e.connection || ':' || e.external_id""",
     "ledger.quarantine": """delete from ledger.quarantine t using erasing_record e
       where t.connection = e.connection and t.key = e.external_id""",
