@@ -1,8 +1,9 @@
 """What a connector is: frozen declarations, readable without credentials, network or running the source."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Any, Literal
 
@@ -10,7 +11,8 @@ from connectors.sdk.calls import Hear
 from connectors.sdk.config import ConnectionConfig
 from connectors.sdk.deliver import Change, Outcome
 from mappings.canonical.money import exact
-from mappings.tables import FieldMap, at
+from mappings.tables import FieldMap, at, unmapped
+from mappings.tables.fields import leaves
 
 SDK_VERSION = 1
 Record = dict[str, Any]
@@ -57,14 +59,39 @@ def by_calls(config: Any, since: Since) -> Iterator[Sequence[Record]]:
     return iter(())
 
 
+def iso(moment: datetime) -> str:
+    """A moment as most vendors write it: 2026-03-02T05:00:00Z; without a zone where it came without one."""
+    return (moment.astimezone(UTC) if moment.tzinfo else moment).isoformat().replace("+00:00", "Z")
+
+
+def records_of(resource: "Resource", reply: Any) -> Sequence[Record] | None:
+    """Records of a saved reply, if they have the key and most of their fields are known to the resource."""
+    found = at(reply, resource.items) if resource.items else reply
+    records = list(found) if isinstance(found, list) else [reply if found is None else found]
+    own = {path for path in (resource.key, resource.cursor) if isinstance(path, str)}
+    covered = own.union(*(one.covered for one in resource.maps.values()))
+    return records if records and all(_fits(resource, covered, record) for record in records) else None
+
+
+def _fits(resource: "Resource", covered: Collection[str], record: Any) -> bool:
+    if not isinstance(record, dict) or not record or resource.identity(record) is None:
+        return False
+    return 2 * len(unmapped(record, covered)) < len(set(leaves(record)))
+
+
+BY_FIELDS: Reads = partial(records_of, None)  # type: ignore[arg-type]
+"""Stands for `records_of` the resource itself, which each puts in its place."""
+
+
 @dataclass(frozen=True)
 class Resource:
     """Something to read.
 
     `key`: dotted path or function of a record's identity. `cursor`: path or function whose maximum is kept (text
     compares as text: use a fixed-width notation), None where there is nothing to follow. `lag`: overlap read again;
-    `parse_cursor`/`format_cursor` move the cursor back by it. `map`: one mapping, or entity → mapping.
-    `reads(reply)`: the records of a saved reply of this resource, None where the reply is of another shape.
+    `parse_cursor`/`format_cursor` move the cursor back by it, ISO 8601 where they are not given. `map`: one mapping, or
+    entity → mapping. `reads(reply)`: the records of a saved reply of this resource, None where the reply is of another
+    shape; by default those at the dotted path `items` (else the reply itself) whose fields the mappings know.
     `complete`: every run (or, with `"full"`, every full run) reads all there is, so absence means deletion.
     `open_orders`: pass keys of unfinished orders in `Since.open_keys`. `hot`: polled in seconds by the hot lane.
     `refusals`: tells in few requests who refused by now. It is read before anything is sent to people there; of a
@@ -75,7 +102,8 @@ class Resource:
     extract: Extract
     key: str | Callable[[Record], str]
     map: FieldMap | Mapping[str, FieldMap]
-    reads: Reads
+    reads: Reads = BY_FIELDS
+    items: str = ""
     cursor: str | Callable[[Record], str | None] | None = None
     lag: timedelta = timedelta(0)
     parse_cursor: Callable[[str], datetime] | None = None
@@ -85,6 +113,13 @@ class Resource:
     hot: bool = False
     refusals: bool = False
     every: str = "*/30 * * * *"
+
+    def __post_init__(self) -> None:
+        if getattr(self.reads, "func", None) is records_of:
+            object.__setattr__(self, "reads", partial(records_of, self))
+        if self.lag and self.parse_cursor is None:
+            object.__setattr__(self, "parse_cursor", datetime.fromisoformat)
+            object.__setattr__(self, "format_cursor", self.format_cursor or iso)
 
     @classmethod
     def from_dlt(cls, name: str, source: Callable[[Any, Since], Iterable[Record]], **declared: Any) -> "Resource":
@@ -107,9 +142,13 @@ class Resource:
         """Entity → mapping."""
         return {self.map.model.entity: self.map} if isinstance(self.map, FieldMap) else self.map
 
+    def identity(self, record: Record) -> Any:
+        """What `key` finds in a record, None where it finds nothing."""
+        return self.key(record) if callable(self.key) else at(record, self.key)
+
     def key_of(self, record: Record) -> str:
         """Raises KeyError where the record has none: the connector's `key` is wrong or the vendor's answer is."""
-        value = self.key(record) if callable(self.key) else at(record, self.key)
+        value = self.identity(record)
         if value is None:
             raise KeyError(f"a record of {self.name} has no {self.key if isinstance(self.key, str) else 'key'}")
         return str(value)

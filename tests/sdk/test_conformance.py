@@ -290,6 +290,10 @@ BAD: dict[str, tuple[Bad, str, str]] = {
     "does not say what it reads": (orders(extract=undocumented), "every_resource_says_what_it_reads", "docstring"),
     "looks for its key in the wrong place": (orders(key="code"), "keys_and_cursors_stand_in_the_cases", "no code"),
     "looks for its cursor in the wrong place": (orders(cursor="moved"), "keys_and_cursors_stand_in_the_cases", "moved"),
+    "believes whoever calls": (
+        declared(hear=lambda config, call: [Heard("orders", records=[{}])]),
+        "a_call_that_proves_nothing_is_refused", "must raise RejectedError",
+    ),
     "forgets a field": (mapping("title", Field("sku")), "every_field_is_mapped_or_ignored", "title"),
     "maps otherwise than its golden file": (mapping("title", Field("title", str.upper)), "golden_files_match", "title"),
     "breaks on a missing field": (
@@ -300,7 +304,7 @@ BAD: dict[str, tuple[Bad, str, str]] = {
     "turns in circles": (reading(turns_in_circles), "paging_ends_and_repeats_nothing", "does not end"),
     "gives records twice": (reading(gives_the_first_page_twice), "paging_ends_and_repeats_nothing", "more than once"),
     "loses what came late": (reading(skips_a_day), "resuming_loses_nothing", "loses"),
-    "has a lag it cannot apply": (orders(parse_cursor=None), "resuming_loses_nothing", "lag"),
+    "has a lag it cannot apply": (orders(cursor="state"), "resuming_loses_nothing", "lag"),
     "hears no Retry-After": (reading(hears_no_retry_after), "it_waits_as_long_as_the_vendor_asks", "waited"),
     "gives up at once": (reading(speaks_over_its_own_wire), "it_tries_again_after_a_failure_of_the_vendor", "survive"),
     "repeats what was refused": (reading(beats_a_dead_horse), "it_does_not_repeat_what_was_refused", "3 times"),

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from connectors.sdk import ConfigError, Page, Resource, Since
 from connectors.sdk.extract import ENVELOPE, KEYLESS, Landed, envelope, land, pages, since
 from dagster_project.store.database import libpq_url
 from mappings.canonical import Product
-from mappings.tables import FieldMap
+from mappings.tables import Field, FieldMap
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -179,3 +180,37 @@ def test_a_resource_that_dlt_already_has_is_read_like_any_other():
     keys = [key for batch in read for key in batch["key"].to_pylist()]
     assert keys == [str(number) for number in range(701)]
     assert json.loads(read[0]["payload"][0].as_py())["after"] == "2026-03-02"
+
+
+# ── what a resource knows of saved replies and of its cursor, unless it is told otherwise ─────────────────────────────
+
+
+TEAS = Resource(
+    "teas", lambda config, since: iter(()), "id", FieldMap(Product, {"sku": Field("code"), "name": Field("title")}),
+    items="data", cursor="at", lag=timedelta(minutes=10),
+)  # fmt: skip
+A_TEA = {"id": 1, "code": "T-1", "title": "Шай", "at": "2026-03-02T05:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("reply", "read"),
+    [
+        ({"data": [A_TEA]}, [A_TEA]),
+        (A_TEA, [A_TEA]),
+        ({"data": [{**A_TEA, "invented": "yesterday"}]}, [{**A_TEA, "invented": "yesterday"}]),
+        ({"data": [{"id": 7, "state": "NEW", "total": "5", "lines": []}]}, None),
+        ({"data": [{"code": "T-1", "title": "Шай"}]}, None),
+        ({"data": []}, None),
+        ({"error": "no"}, None),
+        ("<html>", None),
+        (None, None),
+    ],
+)
+def test_a_saved_reply_belongs_to_the_resource_that_knows_most_of_its_fields(reply, read):
+    assert TEAS.reads(reply) == read
+    assert replace(TEAS, hot=True).reads(reply) == read
+
+
+def test_a_lag_is_applied_to_iso_times_without_a_word_of_how():
+    assert since(TEAS, "2026-03-02T05:00:00Z", Since()).value == "2026-03-02T04:50:00Z"
+    assert since(TEAS, "2026-03-02T05:00:00", Since()).value == "2026-03-02T04:50:00"

@@ -185,9 +185,12 @@ def _giving(page: Sequence[Record]) -> Extract:
 def _overlap(resource: Resource, cursor: str) -> None:
     """A cursor that is an instant must survive the way there and back, or the lag moves it wrongly."""
     if resource.parse_cursor is None or resource.format_cursor is None:
-        require(not resource.lag, f"{resource.name} has a lag but no parse_cursor and format_cursor to apply it with")
         return
-    moment = resource.parse_cursor(cursor)
+    try:
+        moment = resource.parse_cursor(cursor)
+    except ValueError:
+        require(False, f"{resource.name} has a lag and a cursor that it cannot move back, {cursor}: give parse_cursor")
+        return
     require(isinstance(moment, datetime), f"{resource.name}: parse_cursor gives {moment!r}, not a moment")
     back = resource.parse_cursor(resource.format_cursor(moment))
     require(
