@@ -18,6 +18,7 @@ from connectors.sdk import (
     ConnectionConfig,
     ConnectorSpec,
     FileDrop,
+    Heard,
     HubError,
     Rejected,
     RejectedError,
@@ -290,6 +291,10 @@ BAD: dict[str, tuple[Bad, str, str]] = {
     "does not say what it reads": (orders(extract=undocumented), "every_resource_says_what_it_reads", "docstring"),
     "looks for its key in the wrong place": (orders(key="code"), "keys_and_cursors_stand_in_the_cases", "no code"),
     "looks for its cursor in the wrong place": (orders(cursor="moved"), "keys_and_cursors_stand_in_the_cases", "moved"),
+    "believes whoever calls": (
+        declared(hear=lambda config, call: [Heard("orders", records=[{}])]),
+        "a_call_that_proves_nothing_is_refused", "must raise RejectedError",
+    ),
     "believes whoever calls": (
         declared(hear=lambda config, call: [Heard("orders", records=[{}])]),
         "a_call_that_proves_nothing_is_refused", "must raise RejectedError",
