@@ -9,7 +9,7 @@ from sqlalchemy import Connection as Database
 from sqlalchemy import Row, text
 
 from dagster_project.connections import Connection, Hub
-from dagster_project.store.tables import reservation
+from dagster_project.store.canonical_tables import reservation
 from dagster_project.store.transfer import upsert
 from mappings.stock.reservation import GONE, WAITING, Line, Reservation
 

@@ -13,7 +13,7 @@ from dagster_project.connections import Connection, Hub
 from dagster_project.steps.case import PEOPLE
 from dagster_project.steps.decide import Planned, decide, decide_dirty
 from dagster_project.steps.people.activation import activated
-from dagster_project.store.tables import cursor
+from dagster_project.store.hub_tables import cursor
 
 Plans = dict[tuple[str, str], Planned]
 """(connection, capability) → what was planned for it."""

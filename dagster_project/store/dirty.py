@@ -11,8 +11,8 @@ from datetime import datetime
 import pyarrow
 from sqlalchemy import Connection, Engine, text
 
+from dagster_project.store.hub_tables import dirty
 from dagster_project.store.locks import in_turn
-from dagster_project.store.tables import dirty
 from dagster_project.store.transfer import copy_in, read
 
 _WAITING = text("""

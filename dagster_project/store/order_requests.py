@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection as Database
 from sqlalchemy import text
 
-from dagster_project.store.tables import order_request
+from dagster_project.store.hub_tables import order_request
 from dagster_project.store.transfer import upsert
 
 KEY = ("connection", "external_id")

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection, text
 
+from dagster_project.store.canonical_tables import order, order_line
 from dagster_project.store.orders import BUYER
 from dagster_project.store.people.sealing import sealed
-from dagster_project.store.tables import order, order_line
 from dagster_project.store.transfer import copy_in, read
 
 UNSAID = ("connection", "external_id", "source", "person_id", "deleted_at", "updated_at")
@@ -35,7 +35,7 @@ def standing(db: Connection, connection: str, come: pa.Table) -> pa.Table:
 
 def add(db: Connection, orders: pa.Table, lines: pa.Table) -> None:
     """New receipts; both tables sorted by their keys, so that their indexes only grow at the end."""
-    copy_in(db, order, sealed("canonical.order", orders))
+    copy_in(db, order, sealed(db, "canonical.order", orders))
     copy_in(db, order_line, lines)
 
 
@@ -85,7 +85,7 @@ def replace(
     for name, table in (("stage_order", 'canonical."order"'), ("stage_line", "canonical.order_line")):
         db.execute(text(f"create temp table {name} (like {table} including defaults) on commit drop"))
     db.execute(text("create temp table touched (external_id text, comes boolean) on commit drop"))
-    copy_in(db, "stage_order", sealed("canonical.order", orders))
+    copy_in(db, "stage_order", sealed(db, "canonical.order", orders))
     copy_in(db, "stage_line", lines)
     copy_in(
         db,
