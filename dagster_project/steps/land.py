@@ -21,10 +21,11 @@ from connectors.sdk.spec import Record, Resource, Since
 from dagster_project import collector
 from dagster_project.connections import Connection
 from dagster_project.home import home
-from dagster_project.store import hints, limits, raw, tables
+from dagster_project.store import hints, limits, raw
 from dagster_project.store.database import dlt_url
 from dagster_project.store.locks import alone
 from dagster_project.store.raw import Raw
+from dagster_project.store.tables import TABLES
 
 PATIENCE = 60.0
 """Seconds a run waits for another one that reads the same resource."""
@@ -144,7 +145,7 @@ def _attempts_noted(engine: Engine, connection: Connection) -> Iterator[Runtime]
             if attempts:
                 rows = [{"connection": connection.name, **asdict(attempt)} for attempt in attempts]
                 with engine.begin() as db:
-                    db.execute(insert(tables.attempt), rows)
+                    db.execute(insert(TABLES["ledger.attempt"]), rows)
 
 
 # ── stage → raw ───────────────────────────────────────────────────────────────────────────────────────────────────────
