@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from dagster import MetadataValue
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 from sqlalchemy import Engine, text
 
 MOST = 6
 """Series that a picture can show and be read."""
+MARKED = 60
+"""Points of a line that are still marked one by one."""
 INCHES, DOTS = (7.5, 3.2), 90
 
 
@@ -94,22 +98,41 @@ def drawn(rows: Sequence[Any], title: str, plot: Plot) -> bytes:
     """A PNG of rows `x, series, y`: the series with most rows, at most MOST of them."""
     figure = Figure(figsize=INCHES, layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot(title=title, ylabel=plot.unit)
+    axes = figure.add_subplot(title=title.replace("_", " "), ylabel=plot.unit)
     names = sorted({row.series for row in rows}, key=lambda name: (-sum(row.series == name for row in rows), name))
-    places = list(dict.fromkeys(row.x for row in rows))
-    for number, name in enumerate(names[:MOST]):
-        points = [(row.x, float(row.y)) for row in rows if row.series == name]
-        if plot.shape == "lines":
-            axes.plot([x for x, _ in points], [y for _, y in points], marker=".", label=name)
-        else:
-            width = 0.8 / len(names[:MOST])
-            at = [places.index(x) + number * width for x, _ in points]
-            axes.bar(at, [y for _, y in points], width, label=name, align="edge")
-    if plot.shape == "bars":
-        axes.set_xticks([place + 0.4 for place in range(len(places))], [str(place) for place in places])
+    draw = _lines if plot.shape == "lines" else _bars
+    draw(axes, rows, names[:MOST])
+    axes.yaxis.set_major_formatter(FuncFormatter(_number))
     axes.tick_params(axis="x", labelrotation=30)
     axes.grid(axis="y", alpha=0.3)
-    axes.legend(fontsize="small")
+    figure.legend(fontsize="small", loc="outside right upper")
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=DOTS)
     return file.getvalue()
+
+
+def _lines(axes: Axes, rows: Sequence[Any], names: Sequence[str]) -> None:
+    for name in names:
+        points = [(row.x, float(row.y)) for row in rows if row.series == name]
+        marker = "." if len(points) <= MARKED else ""
+        axes.plot([x for x, _ in points], [y for _, y in points], marker=marker, label=name)
+    if len(places := {row.x for row in rows}) == 1:
+        axes.set_xticks([*places], [str(place) for place in places])
+
+
+def _bars(axes: Axes, rows: Sequence[Any], names: Sequence[str]) -> None:
+    """A group of bars a place; few places stay slim."""
+    places, width = list(dict.fromkeys(row.x for row in rows)), 0.8 / len(names)
+    for number, name in enumerate(names):
+        points = [(places.index(row.x) + number * width, float(row.y)) for row in rows if row.series == name]
+        axes.bar([x for x, _ in points], [y for _, y in points], width, label=name, align="edge")
+    axes.set_xticks([place + 0.4 for place in range(len(places))], [str(place) for place in places])
+    axes.set_xlim(-0.2, max(len(places), 4))
+
+
+def _number(value: float, place: int) -> str:
+    """12 000 000 as 12M: zeros and powers of ten are hard to count at the side of a picture."""
+    for size, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:g}{unit}"
+    return f"{value:g}"
