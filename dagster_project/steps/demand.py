@@ -39,8 +39,7 @@ class Terms:
 def plan_demand(engine: Engine, hub: Hub, *, now: datetime, terms: Terms = Terms()) -> dict[str, int]:
     """Makes the marts forecast and reorder anew; gives the rows of each. Weeks begin on Monday in the hub's zone; the
     one that is not over is not looked at."""
-    today = now.astimezone(ZoneInfo(hub.entry.timezone)).date()
-    monday = today - timedelta(today.weekday())
+    today, monday = _days(hub, now)
     with engine.begin() as db:
         in_turn(db, "mart:forecast")
         store.note_stock_outs(db, today)
@@ -57,6 +56,20 @@ def plan_demand(engine: Engine, hub: Hub, *, now: datetime, terms: Terms = Terms
             "forecast": replace(db, MARTS["forecast"], _long(history, expected, kind, choices, monday)),
             "reorder": replace(db, MARTS["reorder"], orders.assign(day=today, value=orders["purchase"])),
         }
+
+
+def demand_due(engine: Engine, hub: Hub, *, now: datetime) -> dict[str, int]:
+    """The same, where today nobody has done it yet; gives nothing where somebody has."""
+    today, monday = _days(hub, now)
+    with engine.connect() as db:
+        planned = store.planned(db, monday, today)
+    return {} if planned else plan_demand(engine, hub, now=now)
+
+
+def _days(hub: Hub, now: datetime) -> tuple[date, date]:
+    """Today in the hub's zone, and the Monday of its week."""
+    today = now.astimezone(ZoneInfo(hub.entry.timezone)).date()
+    return today, today - timedelta(today.weekday())
 
 
 def panel(sold: pd.DataFrame, out: pd.DataFrame, monday: date) -> pd.DataFrame:

@@ -28,6 +28,10 @@ select sku, location, date_trunc('week', day)::date as week, count(*)::int as da
 where day >= :first and day < :after group by sku, location, week
 """
 _AVAILABLE = "select sku, location, (on_hand - reserved)::float8 as available from position.stock"
+_PLANNED = """
+select (exists (select from mart.forecast where day = :monday) or not exists (select from canonical.order_line))
+   and (exists (select from mart.reorder where day = :today) or not exists (select from position.stock))
+"""
 _NOTE_OUT = """
 insert into mart.stock_out (sku, location, day)
 select sku, location, cast(:day as date) from position.stock where on_hand - reserved <= 0
@@ -51,6 +55,12 @@ def out_of_stock(db: Connection, first: date, after: date) -> pd.DataFrame:
 def available(db: Connection) -> pd.DataFrame:
     """`sku, location, available`: on hand less what all channels have reserved."""
     return _frame(db, _AVAILABLE)
+
+
+def planned(db: Connection, monday: date, today: date) -> bool:
+    """Whether the week from `monday` on is forecast and what to order was worked out `today`, where there is
+    anything to work it out of."""
+    return bool(db.execute(text(_PLANNED), {"monday": monday, "today": today}).scalar_one())
 
 
 def note_stock_outs(db: Connection, day: date) -> None:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine
 
 from dagster_project.connections import Hub
-from dagster_project.steps.demand import panel, plan_demand
+from dagster_project.steps.demand import demand_due, panel, plan_demand
 from tests.dagster_project.steps.marts.conftest import Facts
 
 MONDAY = date(2026, 3, 2)
@@ -90,6 +90,18 @@ def test_a_sale_without_a_place_counts_where_most_of_the_goods_lie(shop: Facts, 
         shop.buys(None, f"o{weeks_ago}", 7 * weeks_ago, 0, "site", lines={"lamp": 2})
     plans()
     assert shop.sees("select distinct location from mart.forecast") == [("astana",)]
+
+
+def test_what_to_order_is_worked_out_once_a_day(shop: Facts, store: Engine, hub: Hub, now: datetime) -> None:
+    sells(shop, "lamp", "almaty", [5, 6, 5, 4])
+    lies(shop, "lamp", "almaty", 9)
+    assert demand_due(store, hub, now=now) == {"forecast": 8, "reorder": 1}
+    assert demand_due(store, hub, now=now) == {}
+    assert demand_due(store, hub, now=now + timedelta(days=1)) == {"forecast": 8, "reorder": 1}
+
+
+def test_a_hub_without_orders_and_goods_has_nothing_to_work_out(store: Engine, hub: Hub, now: datetime) -> None:
+    assert demand_due(store, hub, now=now) == {}
 
 
 def test_without_any_sale_there_is_nothing_to_forecast(plans: Callable) -> None:
