@@ -32,7 +32,7 @@ from connectors.kaspi.sandbox_orders import (
     order_resource,
 )  # fmt: skip
 from connectors.sdk import Record
-from connectors.sdk.testing.sandbox import Demo, Limits, Sandbox, utc_now
+from connectors.sdk.testing.sandbox import Demo, Json, Limits, Sandbox, utc_now
 from connectors.sdk.testing.shop import Shop
 
 __all__ = ["DEMO", "LOGIN", "MERCHANT", "PASSWORD", "TOKEN", "Kaspi", "life", "sandbox"]
@@ -98,7 +98,7 @@ def _routes(kaspi: Kaspi) -> list[Route]:
             if request.headers.get("x-auth-token") != TOKEN:
                 return _error(401, "Token is not valid")
             reply = await answer(kaspi, request)
-            return reply if isinstance(reply, Response) else JSONResponse(reply)
+            return reply if isinstance(reply, Response) else Json(reply)
 
         return endpoint
 

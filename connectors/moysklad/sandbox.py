@@ -16,7 +16,7 @@ from connectors.moysklad.simulator.account import Account, Asked
 from connectors.moysklad.simulator.books import Refusal
 from connectors.moysklad.simulator.door import Door, User, identity, manners
 from connectors.moysklad.simulator.seed import ORGANIZATION, PARCEL, uid
-from connectors.sdk.testing.sandbox import Demo, Limits, Sandbox, utc_now
+from connectors.sdk.testing.sandbox import Demo, Json, Limits, Sandbox, utc_now
 from connectors.sdk.testing.shop import PLACES, Shop, a_shop
 
 TOKEN = "0cbfc512618efa7d5fa306250bca064c1169b37c"
@@ -34,6 +34,7 @@ DEMO = Demo(
     connection={
         "locations": {uid("store", place.code): place.code for place in PLACES},
         "push": {"order": "auto", "first": "auto"},
+        "country": "KZ",
     },
     unlimited={"budget": 1_000_000},
 )
@@ -139,7 +140,7 @@ def _response(status: int, answer: Any, headers: dict[str, str]) -> Response:
     """gzip always; 415 and deletions have no body."""
     if status == 415 or answer is None:
         return Response(b"", status, headers)
-    packed = compress(json.dumps(answer, ensure_ascii=False).encode(), compresslevel=1)
+    packed = compress(bytes(Json(answer).body), compresslevel=1)
     return Response(packed, status, headers | {"Content-Encoding": "gzip"}, media_type="application/json;charset=utf-8")
 
 

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from connectors.sdk.testing.sandbox import Demo, Limits, Sandbox, utc_now
+from connectors.sdk.testing.sandbox import Demo, Json, Limits, Sandbox, utc_now
 from connectors.sdk.testing.shop import Order as Sale
 from connectors.sdk.testing.shop import Shop
 
@@ -155,7 +155,7 @@ def _routes(state: Satu) -> list[Route]:
             if request.headers.get("authorization") != f"Bearer {TOKEN}":
                 return PlainTextResponse("Forbidden", 403)
             reply = await answer(state, request)
-            return reply if isinstance(reply, Response) else JSONResponse(reply)
+            return reply if isinstance(reply, Response) else Json(reply)
 
         return endpoint
 

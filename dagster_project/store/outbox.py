@@ -79,13 +79,12 @@ def new_worker() -> str:
 # updated, and are found fastest by their places (ctid).
 _CLAIM = text("""
 with picked as materialized (
-  select ctid as place, subject, version from ledger.outbox
+  select ctid as place, connection, capability, subject, version from ledger.outbox
   where connection = :connection and capability = :capability and state = 'ready' and not_before <= :now
   order by not_before limit :limit
 ), due as materialized (
   select p.place, i.version <> p.version as superseded
-  from picked p join ledger.item i
-    on i.connection = :connection and i.capability = :capability and i.subject = p.subject
+  from picked p join ledger.item i using (connection, capability, subject)
 ), claimed as (
   update ledger.outbox o set state = 'sending', claimed_by = :worker, claimed_until = :until
   from due where o.ctid = due.place and not due.superseded
@@ -196,18 +195,22 @@ def release(engine: Engine, queue: Queue, worker: str) -> None:
         db.execute(_RELEASE, {**queue.names, "worker": worker})
 
 
+# The queue's name travels with the rows: given as a constant, statistics of a moment before could say that the queue is
+# empty, and every row told of would be compared with every row of it.
 # A row that was taken from this worker meanwhile is in neither `gone` nor `kept`, and nothing of it is recorded.
 # What is shown instead of something that belongs no more is desired by nobody: once confirmed, its item is excluded.
 # What was confirmed on the way to what is desired is not the last word: the rest is planned then.
-_RECORD = text("""
+_NEWEST = "(mine.version = i.version and (mine.outcome <> 'accepted' or coalesce(i.desired = mine.becomes, true)))"
+_RECORD = text(f"""
 with told as materialized (
-  select subject, alike.* from json_to_recordset(cast(:told as json)) as alike(
+  select cast(:connection as text) as connection, cast(:capability as text) as capability, subject, alike.*
+  from json_to_recordset(cast(:told as json)) as alike(
     outcome text, message text, code text, not_before timestamptz, at timestamptz, batch bigint, observed text,
     subjects json)
   cross join json_array_elements_text(subjects) subject
 ), gone as (
   delete from ledger.outbox o using told t
-  where o.connection = :connection and o.capability = :capability and o.subject = t.subject
+  where o.connection = t.connection and o.capability = t.capability and o.subject = t.subject
     and o.claimed_by = :worker and t.outcome in ('accepted', 'rejected', 'excluded')
   returning t.*, o.plan, o.was, o.becomes, o.because, o.guard, o.key, o.version
 ), kept as (
@@ -215,22 +218,20 @@ with told as materialized (
     state = case t.outcome when 'unknown' then 'unknown' else 'ready' end,
     claimed_by = null, claimed_until = null, not_before = coalesce(t.not_before, 'epoch'), tries = o.tries + 1
   from told t
-  where o.connection = :connection and o.capability = :capability and o.subject = t.subject
+  where o.connection = t.connection and o.capability = t.capability and o.subject = t.subject
     and o.claimed_by = :worker and t.outcome in ('deferred', 'unknown')
   returning t.*, o.plan, o.was, o.becomes, o.because, o.guard, o.key, o.version
 ), mine as (
-  select m.*, m.version = i.version and (m.outcome <> 'accepted' or coalesce(i.desired = m.becomes, true)) as newest
-  from (select * from gone union all select * from kept) m join ledger.item i
-    on i.connection = :connection and i.capability = :capability and i.subject = m.subject
+  select * from gone union all select * from kept
 ), moved as (
   update ledger.item i set
     state = case when mine.outcome in ('unknown', 'excluded') then mine.outcome
-                 when mine.outcome = 'deferred' or not mine.newest then 'pending'
+                 when mine.outcome = 'deferred' or not {_NEWEST} then 'pending'
                  when mine.outcome = 'rejected' then 'rejected'
                  when i.desired is null then 'excluded' else 'in_sync' end,
     reason = case when mine.outcome in ('unknown', 'deferred', 'excluded')
                        then coalesce(mine.message, 'waits for the channel')
-                  when not mine.newest then 'a newer value is being planned'
+                  when not {_NEWEST} then 'a newer value is being planned'
                   when mine.outcome = 'rejected' then coalesce(nullif(mine.message, ''), mine.code)
                   when i.desired is null then coalesce(mine.because, 'withdrawn') end,
     desired = case when mine.outcome <> 'excluded' then i.desired end,
@@ -242,8 +243,8 @@ with told as materialized (
     acknowledged_at = case when mine.outcome = 'accepted' then mine.at else i.acknowledged_at end,
     observed = coalesce(cast(mine.observed as jsonb), i.observed),
     observed_at = case when mine.observed is not null then mine.at else i.observed_at end
-  from mine where i.connection = :connection and i.capability = :capability and i.subject = mine.subject
-  returning mine.subject, mine.outcome, mine.message, mine.code, mine.at, mine.newest
+  from mine where i.connection = mine.connection and i.capability = mine.capability and i.subject = mine.subject
+  returning mine.subject, mine.outcome, mine.message, mine.code, mine.at, {_NEWEST} as newest
 ), journal as (
   insert into ledger.change (plan, connection, capability, subject, was, becomes, because, guard, outcome, message, key,
                              at, batch)
