@@ -157,7 +157,8 @@ def sql(
         migrate(engine)
         rows = _read_only(engine, query)
         if open_:
-            rows, fields = access.opened(rows)
+            with engine.connect() as db:
+                rows, fields = access.opened(db, rows)
             persons = {row["person_id"] for row in rows if row.get("person_id")}
             looked(engine, "sql --open", without_words(query), fields, rows=len(rows), persons=persons)
     print_rows(rows, as_json=as_json, empty="no rows")

@@ -10,7 +10,7 @@ from typing import Any
 from connectors.sdk.deliver import Accepted, Change, Outcome, Rejected, Unknown
 from dagster_project.store.ledger import Queue
 from dagster_project.store.outbox import RECEIPTS, Row, Told
-from dagster_project.store.people.sealing import opened_row
+from dagster_project.store.people.sealing import opened_value
 from mappings.sync.values import plain
 
 FIRST_WAIT = timedelta(seconds=30)
@@ -51,7 +51,7 @@ def value_of(capability: str, stored: str | None) -> Any:
         return stored if is_price else int(stored)
     value = _exactly(stored)
     if capability == "order.push" and isinstance(value, dict):
-        value = opened_row("canonical.order", value)
+        value = opened_value("canonical.order", value)
     return plain(value) if is_price and isinstance(value, Decimal) else without_digest(_plain(value))
 
 

@@ -70,8 +70,8 @@ class Incoming:
             self.fill(db, pa.table(columns))
 
     def fill(self, db: Connection, rows: pa.Table) -> None:
-        """Appends rows that are a frame already; their contacts are sealed here, at the door."""
-        copy_in(db, self.name, sealed(f"canonical.{self.entity}", rows))
+        """Appends rows that are a frame already; what tells a person is sealed here, at the door."""
+        copy_in(db, self.name, sealed(db, f"canonical.{self.entity}", rows))
 
     def settled(self, db: Connection) -> None:
         """All rows are there: tells the planner about them."""

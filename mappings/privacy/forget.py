@@ -1,7 +1,7 @@
 """Finding what is known of somebody in any text, however it is written, and taking it out."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -45,6 +45,12 @@ class Traces:
 
     def _number(self, value: Any) -> Any:
         return None if isinstance(value, int) and self.in_text(str(value)) else value
+
+
+def names_of(card: Mapping[str, Any]) -> frozenset[str]:
+    """Full names of a card: `name`, and `last_name`, `first_name`, `middle_name` as one."""
+    parts = (card.get(part) for part in ("last_name", "first_name", "middle_name"))
+    return full_names([card.get("name"), " ".join(filter(None, parts))])
 
 
 def full_names(parts: Iterable[str | None]) -> frozenset[str]:

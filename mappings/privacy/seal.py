@@ -1,11 +1,11 @@
 """Pseudonyms and seals. All of them come from one master key, each by a key of its own.
 
-- `siv:…` (AES-SIV, RFC 5297) is the same for the same value of the same kind (phone, email, loyalty, account), in
+- `siv:…` (AES-SIV, RFC 5297) is the same for the same value of the same kind (phone, email, loyalty, account, name), in
   whatever table it stands: joins and unique checks still work;
 - a *subject* is the hash of such a seal, so a keyed hash of the contact: it finds the contact again, outlives it, and
   tells it to nobody. The store can compute it from the seal, without any key;
-- `gcm:…` (AES-GCM) differs every time and is under a key of the person: when that key is dropped, nobody opens it, not
-  even in a backup.
+- `gcm:…` (AES-GCM) is under a key of one record or one person, and names it: when that key is dropped, nobody opens it,
+  not even in a backup, not even with the master key.
 """
 
 import base64
@@ -19,7 +19,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 SIV, GCM = "siv:", "gcm:"
 MASTER_BYTES = 32
-NONCE_BYTES = 12
+NONCE_BYTES, NUMBER_BYTES = 12, 8
+DATA_KEY_BYTES = 64
+"""Of these 32 encrypt and 32 make nonces."""
 
 
 class WrongKey(ValueError):
@@ -33,7 +35,7 @@ class Keys:
     statements: bytes = field(repr=False)
     digests: bytes = field(repr=False)
     contacts: AESSIV = field(repr=False)
-    persons: AESGCM = field(repr=False)
+    wrapping: AESGCM = field(repr=False)
 
     @classmethod
     def of(cls, master: bytes) -> "Keys":
@@ -43,7 +45,7 @@ class Keys:
             _derived(master, b"keruen statement", 32),
             _derived(master, b"keruen digest", 32),
             AESSIV(_derived(master, b"keruen contact", 64)),
-            AESGCM(_derived(master, b"keruen person", 32)),
+            AESGCM(_derived(master, b"keruen data key", 32)),
         )
 
     def seal(self, value: str, kind: str) -> str:
@@ -67,38 +69,63 @@ class Keys:
 
 
 @dataclass(frozen=True)
-class PersonKey:
-    """The key under which one person's free text is sealed."""
+class DataKey:
+    """The key under which what is personal of one record, or of one person, is sealed. `number`: how a seal names it.
 
+    The nonce follows from the key and the value (as in AES-SIV): what did not change seals to the same text and is not
+    written again, and the same value under another key is another text.
+    """
+
+    number: int
     cipher: AESGCM = field(repr=False)
+    nonces: bytes = field(repr=False)
 
     @classmethod
-    def wrapped(cls, keys: Keys, nonce: bytes, fresh: bytes) -> tuple["PersonKey", str]:
-        """A key of 32 `fresh` random bytes, and what may be stored of it."""
-        return cls(AESGCM(fresh)), _text(nonce + keys.persons.encrypt(nonce, fresh, None))
+    def of(cls, number: int, secret: bytes) -> "DataKey":
+        """`secret`: DATA_KEY_BYTES random bytes."""
+        return cls(number, AESGCM(secret[:32]), secret[32:])
 
     @classmethod
-    def unwrapped(cls, keys: Keys, stored: str) -> "PersonKey":
-        """Raises WrongKey where the master key is another one."""
+    def wrapped(cls, keys: Keys, number: int, secret: bytes, nonce: bytes) -> str:
+        """What may be stored of a key; `nonce`: 12 random bytes."""
+        return _text(nonce + keys.wrapping.encrypt(nonce, secret, _number(number)))
+
+    @classmethod
+    def unwrapped(cls, keys: Keys, number: int, stored: str) -> "DataKey":
+        """Raises WrongKey where the master key, or the number, is another one."""
         whole = _bytes(stored)
         try:
-            return cls(AESGCM(keys.persons.decrypt(whole[:NONCE_BYTES], whole[NONCE_BYTES:], None)))
+            secret = keys.wrapping.decrypt(whole[:NONCE_BYTES], whole[NONCE_BYTES:], _number(number))
         except InvalidTag:
-            raise WrongKey("a person's key was not wrapped by this master key") from None
+            raise WrongKey(f"data key {number} was not wrapped by this master key") from None
+        return cls.of(number, secret)
 
-    def seal(self, value: str, column: str, nonce: bytes) -> str:
-        """`gcm:…`; `nonce`: 12 random bytes that were never used before."""
-        return GCM + _text(nonce + self.cipher.encrypt(nonce, value.encode(), column.encode()))
+    def seal(self, value: str) -> str:
+        """`gcm:…` of a value. What is empty, or sealed already, stays as it is."""
+        if not value or value.startswith(GCM):
+            return value
+        clear = value.encode()
+        nonce = hashlib.blake2b(clear, key=self.nonces, digest_size=NONCE_BYTES).digest()
+        return GCM + _text(_number(self.number) + nonce + self.cipher.encrypt(nonce, clear, None))
 
-    def open(self, sealed: str, column: str) -> str:
+    def open(self, sealed: str) -> str:
         """Raises WrongKey."""
         if not sealed.startswith(GCM):
             return sealed
-        whole = _bytes(sealed[len(GCM) :])
+        whole = _bytes(sealed[len(GCM) :])[NUMBER_BYTES:]
         try:
-            return self.cipher.decrypt(whole[:NONCE_BYTES], whole[NONCE_BYTES:], column.encode()).decode()
+            return self.cipher.decrypt(whole[:NONCE_BYTES], whole[NONCE_BYTES:], None).decode()
         except InvalidTag:
-            raise WrongKey(f"a value of {column} was not sealed under this person's key") from None
+            raise WrongKey(f"a value was not sealed under data key {self.number}") from None
+
+
+def key_of(sealed: str) -> int:
+    """The number of the key under which a `gcm:…` lies."""
+    return int.from_bytes(_bytes(sealed[len(GCM) : len(GCM) + 12])[:NUMBER_BYTES])
+
+
+def _number(number: int) -> bytes:
+    return number.to_bytes(NUMBER_BYTES)
 
 
 def _derived(master: bytes, purpose: bytes, length: int) -> bytes:

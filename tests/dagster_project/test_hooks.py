@@ -34,6 +34,7 @@ from dagster_project.steps.land import land
 from dagster_project.steps.sync import sync
 from mappings.canonical import Customer
 from mappings.tables import Field, FieldMap
+from tests.clear import clear
 from tests.dagster_project.test_feed_server import running
 
 NOW = datetime(2026, 3, 2, 5, 0, tzinfo=UTC)
@@ -131,8 +132,7 @@ def test_a_signed_call_lands_and_becomes_a_customer_and_the_same_call_twice_is_o
     assert post(f"{url}/news", {"readers": [ALIYA]}) == 200
     assert landed(store) == [("7", "Әлия")]
     sync(store, hub, ["news"], clock=lambda: NOW)
-    with store.connect() as db:
-        assert list(db.execute(text("select external_id, name from canonical.customer"))) == [("7", "Әлия")]
+    assert clear(store, "select external_id, name from canonical.customer") == [("7", "Әлия")]
 
 
 def test_a_call_with_a_bad_signature_is_refused_and_leaves_nothing(store, url):

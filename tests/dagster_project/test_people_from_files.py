@@ -10,6 +10,7 @@ import pytest
 
 from dagster_project.home import home
 from dagster_project.store.people.contacts import abandoned
+from tests.clear import clear
 from tests.dagster_project.conftest import Street
 
 ALMATY = {"timezone": "Asia/Almaty"}
@@ -69,9 +70,10 @@ def test_six_systems_come_in_whole_whatever_script_and_notation_they_write(six_s
         "crm": (2, 0, None), "erp": (1, 0, None), "site": (2, 0, None), "bazaar": (2, 0, None), "till": (1, 0, None),
         "letters": (2, 0, None),
     }  # fmt: skip
-    told = six_systems.rows(
-        "select connection, external_id, name, last_name, first_name, middle_name, birth_date::text, gender, city, "
-        "address, loyalty_ids, account_id, masked, refs, created_at is not null from canonical.customer order by 1, 2"
+    told = clear(
+        six_systems.store,
+        "select connection, external_id, name, last_name, first_name, middle_name, birth_date, gender, city, "
+        "address, loyalty_ids, account_id, masked, refs, created_at is not null from canonical.customer order by 1, 2",
     )
     nothing = (None,) * 3
     assert told == [

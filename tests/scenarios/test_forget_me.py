@@ -1,7 +1,7 @@
 """Aliya asks the shop to forget her. Nothing of her is left, her husband's record is, and the books still add up."""
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from tests.scenarios.counter import Counter
 
@@ -79,3 +79,19 @@ def test_the_demand_has_its_term_and_its_report(counter):
         "select state, extract(day from due_at - received_at)::int, basis from privacy.erasure_request"
     )
     assert (state, days, basis) == ("done", 15, "letter 1")
+
+
+def test_a_dump_from_before_cannot_be_opened_afterwards(counter):
+    """Keys are backed up apart, and not for long."""
+    with counter.store.begin() as db:
+        for table in ("canonical.customer", "identity.golden"):
+            db.execute(text(f"create table public.dump_{table.partition('.')[2]} as select * from {table}"))
+    names = "select name from public.dump_{} where name is not null order by 1"
+    for table in ("customer", "golden"):
+        opened = counter.keruen("sql", names.format(table), "--open", "--json")
+        assert {row["name"] for row in opened} == {NAME, "Марат Тестовый"}
+    report = counter.keruen("person", "erase", counter.person("a1"), "--basis", "letter 1", "--yes", "--json")
+    assert report["erased"]["privacy.data_key"] == 2  # of her card and of her golden record
+    for table in ("customer", "golden"):
+        opened = counter.keruen("sql", names.format(table), "--open", "--json")
+        assert {row["name"] for row in opened} == {None, "Марат Тестовый"}

@@ -16,30 +16,34 @@ from dagster_project.steps.people.identify import Manner, Run, without
 from dagster_project.steps.people.verdicts import known
 from dagster_project.steps.people.withdraw import ERASED, withdraw
 from dagster_project.store.locks import in_turn
-from dagster_project.store.people import erasure, identity, lineage, suppression
+from dagster_project.store.people import datakeys, erasure, identity, lineage, suppression
 from dagster_project.store.people.erasure import Duty
 from dagster_project.store.people.keyring import keys
-from dagster_project.store.people.sealing import LOYALTY
+from dagster_project.store.people.sealing import MET, opened
 from dagster_project.store.transfer import read
-from mappings.identity.digests import pads
+from mappings.identity.digests import NUMBER, pads
 from mappings.identity.increment import RECORDS
-from mappings.privacy.forget import Traces, full_names
+from mappings.privacy.forget import Traces, names_of
 from mappings.privacy.seal import SIV
 from mappings.privacy.terms import PROFILES
+from mappings.relations import unordered
 
 ANONYMOUS = "erased-"
 
 
 @dataclass(frozen=True)
 class Whose:
-    """`traces`: what to look for. `records`: RECORDS of the person."""
+    """`traces`: what to look for. `records`: RECORDS of the person. `keys`: numbers of the person's own keys."""
 
     traces: Traces
     records: pa.Table
+    keys: tuple[int, ...]
 
 
 def erase(engine: Engine, hub: Hub, person: str, *, basis: str, now: datetime) -> dict[str, Any]:
     """Erases a person from the store, its raw tables and the files of this home; gives the report that is kept.
+
+    With the person's own keys goes whatever lies under them in dumps and snapshots taken before.
 
     Orders and points stay, under an anonymous id. Contacts that somebody else has as well stay his. What a channel
     took of the person is withdrawn through the ledger; `owed` names what waits for that, or for a person's hands.
@@ -57,7 +61,7 @@ def erase(engine: Engine, hub: Hub, person: str, *, basis: str, now: datetime) -
         _suppress(db, whose, now)
         run = Run(db, Manner.of(hub), now, ERASED)
         erased = without(run, whose.records, lambda: lineage.erase(db, ANONYMOUS + uuid4().hex))
-        erased |= _raw(db, whose.traces)
+        erased |= _raw(db, whose.traces) | {"privacy.data_key": datakeys.drop(db, whose.keys)}
         # before the store forgets what to look for: where it fails, all of it can be done again
         files = erase_files.rewrite(hub, whose.traces)
     found = proof(engine, hub, whose.traces)
@@ -98,7 +102,7 @@ create temporary table erasing_record on commit drop as
 select r.record, r.connection, r.external_id
 from identity.membership m join erasing_person using (person_id) join identity.source_record r using (record)
 """)
-_KNOWN = text("""
+_KNOWN = """
 select c.name, c.last_name, c.first_name, c.middle_name, c.address, c.phones, c.emails, c.loyalty_ids
 from canonical.customer c join erasing_record e using (connection, external_id)
 union all
@@ -110,23 +114,27 @@ union all
 select null, null, null, null, null, case when e.identifier_kind = 'phone' then array[e.identifier] else '{}' end,
        case when e.identifier_kind = 'email' then array[e.identifier] else '{}' end, '{}'
 from canonical.contact_event e where e.identifier is not null and e.person_id in (select person_id from erasing_person)
-""")
+"""
 _OTHERS = text("""
 select identifier from unnest(cast(:contacts as text[])) identifier where exists (
   select from canonical.customer c where (c.phones && array[identifier] or c.emails && array[identifier])
     and (c.connection, c.external_id) not in (select connection, external_id from erasing_record))
 """)
-_NAMESAKES = text("""
-select name from unnest(cast(:names as text[])) name where exists (
-  select from canonical.customer c where c.name = name.name
-    and (c.connection, c.external_id) not in (select connection, external_id from erasing_record))
-""")
+_NAMESAKES = """
+select c.name, c.last_name, c.first_name, c.middle_name
+from identity.feature mine join erasing_record using (record)
+join identity.feature f on (f.first, f.last) = (mine.first, mine.last)
+join identity.source_record r on r.record = f.record
+join canonical.customer c on c.connection = r.connection and c.external_id = r.external_id
+where f.record not in (select record from erasing_record)
+"""
 
 
 def _whose(db: Connection, person: str) -> Whose:
     db.execute(_PERSONS, {"person": person})
     db.execute(_RECORDS)
-    told = [row._mapping for row in db.execute(_KNOWN)]
+    rows = read(db, _KNOWN)
+    told, clear = rows.to_pylist(), opened(db, MET, rows).to_pylist()
     phones = {one for row in told for one in row["phones"]}
     emails = {one for row in told for one in row["emails"]}
     others = set(db.execute(_OTHERS, {"contacts": sorted(phones | emails)}).scalars())
@@ -139,8 +147,8 @@ def _whose(db: Connection, person: str) -> Whose:
     )
     secret = keys()
     texts = (
-        _texts(db, told)
-        | {text for row in told for one in row["loyalty_ids"] for text in (one, secret.open(one, LOYALTY))}
+        _texts(db, clear)
+        | {one for row in (*told, *clear) for one in row["loyalty_ids"]}
         | {one for one in mine if one.startswith(SIV)}
     )
     traces = Traces(
@@ -148,15 +156,23 @@ def _whose(db: Connection, person: str) -> Whose:
         frozenset(secret.open(one, "email") for one in emails - others),
         frozenset(texts),
     )
-    return Whose(traces, read(db, "select record from erasing_record").cast(RECORDS))
+    return Whose(traces, read(db, "select record from erasing_record").cast(RECORDS), _own_keys(db))
+
+
+def _own_keys(db: Connection) -> tuple[int, ...]:
+    """Numbers of the keys under which the person's cards and golden record lie."""
+    persons = read(db, "select person_id from erasing_person")
+    numbers = unordered(f"select {NUMBER.format('person_id')} as number from p", p=persons)["number"].to_pylist()
+    return (*numbers, *db.execute(text("select record from erasing_record")).scalars())
 
 
 def _texts(db: Connection, known: list[Any]) -> set[str]:
-    """Full names that nobody else has, and addresses."""
-    wholes = [" ".join(filter(None, (row["last_name"], row["first_name"], row["middle_name"]))) for row in known]
-    names = full_names([*(row["name"] for row in known), *wholes])
-    shared = set(db.execute(_NAMESAKES, {"names": sorted(names)}).scalars())
-    return (set(names) - shared) | {row["address"] for row in known if row["address"]}
+    """Full names that nobody else has, and addresses. Who else has one is read alike by identity."""
+    names = {name for row in known for name in names_of(row)}
+    others = opened(db, MET, read(db, _NAMESAKES)).to_pylist()
+    return (names - {name for row in others for name in names_of(row)}) | {
+        row["address"] for row in known if row["address"]
+    }
 
 
 # ── away with it ──────────────────────────────────────────────────────────────────────────────────────────────────────

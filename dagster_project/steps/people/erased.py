@@ -1,20 +1,22 @@
 """What a later load meets of somebody who was erased: he is turned away, and his orders come in without him."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic_core import from_json, to_json
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, text
 
 from connectors.sdk.spec import Resource
 from dagster_project.steps.mapping import Pass
 from dagster_project.store import quarantine
 from dagster_project.store.people.keyring import keys
 from dagster_project.store.people.lineage import RECORD_HASH
+from dagster_project.store.people.sealing import MET, opened
 from dagster_project.store.people.suppression import SUBJECT
 from dagster_project.store.quarantine import Aside
+from dagster_project.store.transfer import read
 from mappings.identity.digests import pads
-from mappings.privacy.forget import Traces, full_names
+from mappings.privacy.forget import Traces, names_of
 
 REASON = "this buyer was erased on demand and is not loaded again; delete the record in its own system"
 
@@ -26,11 +28,11 @@ _KNOWN = f"""exists (
 _OF_CARD = _KNOWN.format(owner="external_id", contacts="i.phones || i.emails")
 _OF_ORDER = _KNOWN.format(owner="customer", contacts="array[i.contact_phone, i.contact_email]")
 _CUSTOMERS = f"""
-select i.seq, i.name, concat_ws(' ', i.last_name, i.first_name, i.middle_name) as parts, i.address, i.phones, i.emails
+select i.seq, i.name, i.last_name, i.first_name, i.middle_name, i.address, i.phones, i.emails
 from incoming_customer i where {_OF_CARD}
 """
 _ORDERS = f"""
-select i.seq, i.contact_name as name, null as parts, i.delivery ->> 'address' as address,
+select i.seq, i.contact_name as name, i.delivery ->> 'address' as address,
        array_remove(array[i.contact_phone], null) as phones, array_remove(array[i.contact_email], null) as emails
 from incoming_order i where {_OF_ORDER}
 """
@@ -43,7 +45,7 @@ update incoming_order set contact_name = null, contact_phone = null, contact_ema
 def turn_away(work: Pass) -> None:
     """Takes erased customers out of what comes in. They are counted as set aside, and not a word of them is kept."""
     if met := _met(work, _CUSTOMERS):
-        seqs = [one.seq for one in met]
+        seqs = [one["seq"] for one in met]
         if work.db.execute(text("select to_regclass('pg_temp.set_aside') is null")).scalar():
             quarantine.prepare(work.db)
         quarantine.add(work.db, [Aside(seq, "customer", "erased", REASON) for seq in seqs])
@@ -54,22 +56,28 @@ def turn_away(work: Pass) -> None:
 def make_nameless(work: Pass) -> None:
     """Orders of erased customers are facts of accounting: they come in without their buyer."""
     if met := _met(work, _ORDERS):
-        work.db.execute(_NAMELESS, {"seqs": [one.seq for one in met]})
+        work.db.execute(_NAMELESS, {"seqs": [one["seq"] for one in met]})
         _forget_payloads(work, met)
 
 
-def _met(work: Pass, query: str) -> Sequence[Row[Any]]:
+Met = Mapping[str, Any]
+"""A row that came in of somebody erased, in clear text."""
+
+
+def _met(work: Pass, query: str) -> Sequence[Met]:
     if not work.db.execute(_ANYBODY).scalar():
         return []
-    return work.db.execute(text(query), {**work.values, **pads(keys().digests)}).all()
+    rows = read(work.db, query, {**work.values, **pads(keys().digests)})
+    found: list[Met] = opened(work.db, MET, rows).to_pylist()
+    return found
 
 
-def _forget_payloads(work: Pass, met: Sequence[Row[Any]]) -> None:
+def _forget_payloads(work: Pass, met: Sequence[Met]) -> None:
     """Raw rows keep their hash, so that the same record coming again is nothing new. Lines of files lie in the archive,
     which the next erasure, or its proof, reads."""
     if isinstance(work.resource, Resource):
         for one in met:
-            _forget(work.db, work.raw.table, one.seq, _traces(one))
+            _forget(work.db, work.raw.table, one["seq"], _traces(one))
 
 
 def _forget(db: Connection, table: str, number: int, traces: Traces) -> None:
@@ -80,9 +88,6 @@ def _forget(db: Connection, table: str, number: int, traces: Traces) -> None:
         db.execute(update, {"payload": clean, "id": number})
 
 
-def _traces(row: Row[Any]) -> Traces:
-    return Traces(
-        frozenset(keys().open(one, "phone") for one in row.phones or ()),
-        frozenset(keys().open(one, "email") for one in row.emails or ()),
-        full_names([row.name, row.parts]) | frozenset(filter(None, [row.address])),
-    )
+def _traces(row: Met) -> Traces:
+    texts = names_of(row) | frozenset(filter(None, [row["address"]]))
+    return Traces(frozenset(row["phones"] or ()), frozenset(row["emails"] or ()), texts)

@@ -54,7 +54,7 @@ def show(engine: Engine, name: str) -> dict[str, Any]:
     with engine.connect() as db:
         person = known(db, name)
         row = db.execute(_GOLDEN, {"person": person}).mappings().one_or_none()
-        best = {} if row is None else opened_row("identity.golden", row)
+        best = {} if row is None else opened_row(db, "identity.golden", row)
         return {
             "person_id": person,
             "golden": {field: _hidden(field, value) for field, value in best.items() if field != "person_id"},

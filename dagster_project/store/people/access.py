@@ -1,14 +1,15 @@
 """Who opened what of whom: a line for every look at clear text, kept with the store."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
+from dagster_project.store.people import datakeys
 from dagster_project.store.people.keyring import keys
 from mappings.privacy.seal import SIV, WrongKey
 
-KINDS = ("phone", "email", "loyalty", "account", "evidence")
+KINDS = ("phone", "email", "name", "address", "loyalty", "account", "evidence")
 
 _LOGGED = text("""
 insert into privacy.access_log (actor, purpose, object, person, fields, rows)
@@ -39,12 +40,15 @@ def pseudonym(person: str) -> str:
     return keys().subject("person", person)
 
 
-def opened(rows: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], set[str]]:
-    """The rows in clear text, whatever table they come from, and the names of columns that were sealed."""
+def opened(db: Connection, rows: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], set[str]]:
+    """The rows in clear text, whatever table they come from, and the names of columns that were sealed.
+
+    What lay under a key that was dropped is None.
+    """
     found: set[str] = set()
     clear = []
-    for row in rows:
-        shown = {name: _opened(value) for name, value in row.items()}
+    for row, said in zip(rows, datakeys.opened(db, list(rows)), strict=True):
+        shown = {name: _opened(value) for name, value in said.items()}
         found |= {name for name, value in row.items() if shown[name] != value}
         clear.append(shown)
     return clear, found

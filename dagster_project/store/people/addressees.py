@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from dagster_project.store.ledger import Queue
+from dagster_project.store.people import datakeys
 from dagster_project.store.people.keyring import keys
 from dagster_project.store.people.sealing import SEALED
 
@@ -32,10 +33,11 @@ where not exists (select from identity.person p where p.person_id = u.person_id 
 def known(db: Connection, connection: str, persons: Collection[str]) -> dict[str, Mapping[str, Any]]:
     """Of each person the golden record, and `external_id`: who the person is in that connection, if known.
 
-    Somebody who was merged is who he is now; nobody is known of whom nothing is left. Contacts are sealed: see `clear`.
+    Somebody who was merged is who he is now; nobody is known of whom nothing is left. Of what is sealed the
+    contacts still are: see `clear`.
     """
     rows = db.execute(_KNOWN, {"connection": connection, "persons": list(persons)}).mappings()
-    return {row["asked"]: dict(row) for row in rows}
+    return {row["asked"]: row for row in datakeys.opened(db, [dict(row) for row in rows])}
 
 
 def clear(golden: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,7 +57,7 @@ def _clear(column: str, value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Written:
-    """A person whom a connection may be told of, contacts sealed.
+    """A person whom a connection may be told of; of what is sealed the contacts still are.
 
     `survivor`: who the person was merged into. `there`: what the connection itself says, None where it knows nobody.
     `acknowledged`: JSON text of what it confirmed. `erased`: the person was, on demand.
@@ -71,8 +73,8 @@ class Written:
 
 _WRITTEN = """
 with asked as ({asked})
-select a.person_id, to_jsonb(g) as golden, p.merged_into, to_jsonb(there) as there, i.acknowledged::text,
-       coalesce(p.status = 'erased', false) as erased
+select a.person_id, coalesce(to_jsonb(g), '{{}}') as golden, p.merged_into as survivor,
+       to_jsonb(there) as there, i.acknowledged::text, coalesce(p.status = 'erased', false) as erased
 from asked a left join identity.golden g using (person_id) left join identity.person p using (person_id)
 left join ledger.item i
   on i.connection = :connection and i.capability = :capability and i.subject = a.person_id
@@ -99,8 +101,5 @@ def written(db: Connection, queue: Queue, subjects: Sequence[str] | None, *, eve
     """Persons of `subjects` (None: all) whom the connection knows, or was told of, or, if `everybody`, may be told."""
     asked = (_ANYBODY if everybody else _THERE) if subjects is None else _NAMED
     values = {**queue._asdict(), "subjects": list(subjects or ()), "everybody": everybody}
-    rows = db.execute(text(_WRITTEN.format(asked=asked)), values)
-    return [
-        Written(row.person_id, row.golden or {}, row.merged_into, row.there, row.acknowledged, row.erased)
-        for row in rows
-    ]
+    rows = db.execute(text(_WRITTEN.format(asked=asked)), values).mappings()
+    return [Written(**row) for row in datakeys.opened(db, [dict(row) for row in rows])]

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 from dagster_project.store.people import answers, identity
 from dagster_project.store.people.keyring import keys
 from dagster_project.store.people.persons import PEOPLE
-from dagster_project.store.people.sealing import EMAIL, LOYALTY, PHONE, opened, sealed
+from dagster_project.store.people.sealing import opened_pins, sealed
 from dagster_project.store.people.source_records import LATEST, NAMELESS, UNDESCRIBED, clear, stage
 from dagster_project.store.tables import TABLES
 from dagster_project.store.transfer import read, upsert
@@ -119,7 +119,6 @@ def said(db: Connection, people: pa.Table) -> pa.Table:
 
 
 def _as_said(rows: pa.Table) -> pa.Table:
-    rows = opened("canonical.customer", rows)
     missing = {name: pa.nulls(rows.num_rows, SAID.field(name).type) for name in SAID.names}
     return pa.table({name: rows[name] if name in rows.column_names else missing[name] for name in SAID.names}).cast(
         SAID
@@ -189,20 +188,7 @@ order by w.person_id, p.field, w.pinned = w.person_id desc, p.at desc
 
 def _pins(db: Connection, people: pa.Table) -> pa.Table:
     stage(db, "people", people)
-    return _clear_pins(read(db, _PINS))
-
-
-CONTACTS = {"phone": PHONE, "email": EMAIL, "loyalty_id": LOYALTY}
-"""Fields that are sealed at rest, pins of them too → as what."""
-
-
-def _clear_pins(rows: pa.Table) -> pa.Table:
-    """Pins are few: one by one."""
-    told = rows.to_pylist()
-    for pin in told:
-        if kind := CONTACTS.get(pin["field"]):
-            pin.update({name: pin[name] and keys().open(pin[name], kind) for name in ("value", "instead_of")})
-    return pa.Table.from_pylist(told, schema=PINS)
+    return opened_pins(db, read(db, _PINS)).cast(PINS)
 
 
 # ── one row a person ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -244,7 +230,7 @@ from renewed r where r.person_id = g.person_id
 def _write(db: Connection, rows: pa.Table, now: datetime) -> None:
     stage(db, "people", rows.select(["person_id"]).cast(PEOPLE))
     there = read(db, "select person_id from people join identity.golden using (person_id)")
-    changed = upsert(db, TABLES["identity.golden"], sealed("identity.golden", rows), ["person_id"])
+    changed = upsert(db, TABLES["identity.golden"], sealed(db, "identity.golden", rows), ["person_id"])
     stage(
         db,
         "renewed",

@@ -9,6 +9,7 @@ from datetime import date
 import pyarrow as pa
 from sqlalchemy import Connection, Table, text
 
+from dagster_project.store.people.sealing import opened, sealed
 from dagster_project.store.people.source_records import stage
 from dagster_project.store.tables import TABLES
 from dagster_project.store.transfer import copy_in, read
@@ -94,7 +95,7 @@ def replace_records(db: Connection, changed: pa.Table, features: pa.Table, ident
         f"returning {_columns(IDENTIFIERS, 'i')}",
     )
     db.execute(text("delete from identity.feature f using changed c where f.record = c.record"))
-    copy_in(db, _table("feature"), features)
+    copy_in(db, _table("feature"), sealed(db, "identity.feature", features))
     copy_in(db, _table("identifier"), identifiers)
     return had.cast(IDENTIFIERS)
 
@@ -150,7 +151,7 @@ def with_targets(db: Connection, held: pa.Table) -> tuple[pa.Table, pa.Table]:
 def features_of(db: Connection, records: pa.Table) -> pa.Table:
     stage(db, "asked", records)
     found = read(db, f"select {_columns(FEATURES, 'f')} from asked join identity.feature f using (record)")
-    return found.cast(FEATURES)
+    return opened(db, "identity.feature", found).cast(FEATURES)
 
 
 def identifiers_of(db: Connection, records: pa.Table) -> pa.Table:
@@ -243,6 +244,6 @@ def replace_all(db: Connection, tables: Mapping[str, pa.Table]) -> None:
     """Table → all its rows from now on."""
     for name, rows in tables.items():
         db.execute(text(f"truncate identity.{name}"))
-        copy_in(db, _table(name), rows)
+        copy_in(db, _table(name), sealed(db, f"identity.{name}", rows))
     for name in tables:
         db.execute(text(f"analyze identity.{name}"))

@@ -12,7 +12,7 @@ import pyarrow as pa
 from sqlalchemy import Connection, text
 
 from dagster_project.store.people.keyring import keys
-from dagster_project.store.people.sealing import opened
+from dagster_project.store.people.sealing import MET, opened
 from dagster_project.store.tables import TABLES
 from dagster_project.store.transfer import copy_in, read
 from mappings.identity.digests import KEYED, pads
@@ -154,9 +154,9 @@ def told(db: Connection) -> Told:
 
 
 def clear(db: Connection, statement: str, names: Sequence[str] | None = None) -> pa.Table:
-    """What a query of contacts gives, in clear text under the names phone, email, phones, emails."""
+    """What a query of cards, orders or events gives, in clear text; under these names, where they are not its own."""
     rows = read(db, statement)
-    return opened("identity.golden", rows.rename_columns(list(names)) if names else rows)
+    return opened(db, MET, rows.rename_columns(list(names)) if names else rows)
 
 
 _PREFIX = f"^({'|'.join(NAMELESS)}):"
@@ -173,7 +173,6 @@ def known(db: Connection, records: pa.Table) -> pa.Table:
 
 
 def _as_customers(rows: pa.Table, kind: str) -> pa.Table:
-    rows = opened("canonical.customer", rows)
     missing = {name: pa.nulls(rows.num_rows, CUSTOMERS.field(name).type) for name in CUSTOMERS.names}
     columns = {name: rows[name] if name in rows.column_names else missing[name] for name in CUSTOMERS.names}
     table = pa.table(columns).cast(CUSTOMERS)

@@ -294,6 +294,15 @@ erasure_duty = table(
     "a person has to do it. confirmed_by: the connection, or the person who did it.",
 )
 
+data_key = table(
+    "data_key",
+    "privacy",
+    key("number", BigInteger),
+    Column("wrapped", Text, nullable=False),
+    doc="Keys under which what is personal lies sealed, wrapped by the master key: of each card (number: its record's) "
+    "and of each person. Dropping a row is crypto-erasure: it reaches backups too.",
+)
+
 access_log = table(
     "access_log",
     "privacy",

@@ -7,8 +7,7 @@ from datetime import datetime
 import pyarrow as pa
 from sqlalchemy import Connection, text
 
-from dagster_project.store.people.golden import CONTACTS
-from dagster_project.store.people.keyring import keys
+from dagster_project.store.people.sealing import sealed_pin
 from mappings.identity.clusters import OVERRIDES
 
 
@@ -100,10 +99,8 @@ on conflict (person_id, field) do update
 
 
 def pin(db: Connection, person: str, field: str, value: str, instead_of: str | None, by: By) -> None:
-    def kept(one: str | None) -> str | None:
-        return keys().seal(one, CONTACTS[field]) if one and field in CONTACTS else one
-
-    values = {"person": person, "field": field, "value": kept(value), "instead_of": kept(instead_of)}
+    kept = sealed_pin(db, person, field, [value, instead_of])
+    values = {"person": person, "field": field, "value": kept[0], "instead_of": kept[1]}
     db.execute(_PIN, {**values, "who": by.who, "at": by.at})
 
 

@@ -83,7 +83,8 @@ class People:
 
     def golden(self, person: str):
         [row] = self.all("select * from canonical.person where person_id = :p", p=person)
-        return SimpleNamespace(**opened_row("identity.golden", row._mapping))
+        with self.store.connect() as db:
+            return SimpleNamespace(**opened_row(db, "identity.golden", row._mapping))
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from dagster_project.store.people import golden, identity, persons
 from dagster_project.store.tables import TABLES
 from mappings.identity.clusters import OVERRIDES
 from mappings.identity.households import households, shared_values
-from mappings.identity.normalise import FEATURES, IDENTIFIERS
+from mappings.identity.increment import RECORDS
+from mappings.identity.normalise import IDENTIFIERS
 from mappings.identity.population import Population
 from mappings.identity.resolution import resolve
 from mappings.identity.rules import RuleVersion
@@ -93,7 +94,9 @@ class Store:
         with self.engine.connect() as db:
             population = identity.population(db, self.manner.version)
         assert population is not None
-        features = self.frame(f"select {', '.join(FEATURES.names)} from identity.feature").cast(FEATURES)
+        with self.engine.connect() as db:
+            everyone = transfer.read(db, "select record from identity.feature").cast(RECORDS)
+            features = identity.features_of(db, everyone)
         identifiers = self.frame("select record, kind, value from identity.identifier").cast(IDENTIFIERS)
         whole = resolve(features, identifiers, population, self.manner.rules, OVERRIDES.empty_table())
         membership = self.frame("select record, person_id from identity.membership")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from mappings.privacy.seal import Keys, PersonKey, WrongKey
+from mappings.privacy.seal import DataKey, Keys, WrongKey, key_of
 
 KEYS = Keys.of(bytes(range(32)))
 OTHERS = Keys.of(bytes(range(1, 33)))
@@ -49,13 +49,36 @@ def test_keys_do_not_show_in_their_repr():
     assert repr(KEYS) == "Keys()"
 
 
-def test_free_text_is_under_the_persons_own_key():
-    person, stored = PersonKey.wrapped(KEYS, bytes(12), bytes(range(32)))
-    sealed = person.seal("Abay 1, flat 2", "customer.address", bytes(12))
-    assert PersonKey.unwrapped(KEYS, stored).open(sealed, "customer.address") == "Abay 1, flat 2"
-    other, _ = PersonKey.wrapped(KEYS, bytes(12), bytes(32))
+def data_key(number=7, secret=bytes(range(64))):
+    return DataKey.unwrapped(KEYS, number, DataKey.wrapped(KEYS, number, secret, bytes(12)))
+
+
+@given(words)
+def test_what_lies_under_a_data_key_says_which_and_opens_with_it(value):
+    sealed = data_key().seal(value)
+    assert (sealed[:4], key_of(sealed), data_key().open(sealed)) == ("gcm:", 7, value)
+
+
+def test_what_did_not_change_seals_the_same_and_under_another_key_it_looks_different():
+    address = "Abay 1, flat 2"
+    other = data_key(8, bytes(range(1, 65)))
+    assert data_key().seal(address) == data_key().seal(address) == data_key().seal(data_key().seal(address))
+    assert data_key().seal(address)[20:] != other.seal(address)[20:]
     with pytest.raises(WrongKey):
-        other.open(sealed, "customer.address")
+        other.open(data_key().seal(address))
+
+
+def test_a_wrapped_key_opens_under_its_number_and_master_key_only():
+    stored = DataKey.wrapped(KEYS, 7, bytes(range(64)), bytes(12))
+    for keys, number in ((KEYS, 8), (OTHERS, 7)):
+        with pytest.raises(WrongKey):
+            DataKey.unwrapped(keys, number, stored)
+
+
+def test_one_altered_sign_opens_nothing():
+    sealed = data_key().seal("Abay 1, flat 2")
+    with pytest.raises(WrongKey):
+        data_key().open(sealed[:-2] + ("A" if sealed[-2] != "A" else "B") + sealed[-1])
 
 
 def test_a_short_master_key_is_refused():

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from dagster_project.store.people.keyring import keys
 from mappings.canonical import PROGRESS, STATUSES, is_final, may_follow
+from tests.clear import clear
 
 
 def an_order(number="1", state="NEW", lines=(), **more):
@@ -299,9 +299,9 @@ def test_a_buyer_is_kept_as_each_system_says(shop):
     shop.reads("erp", "people")
     shop["market"].says("people", {"id": "1", "name": "Айгүл Н."})
     shop.reads("market", "people")
-    assert shop.rows("select connection, name, phones, city from canonical.customer order by 1") == [
+    assert clear(shop.store, "select connection, name, phones, city from canonical.customer order by 1") == [
         ("erp", "Aigul", [], None),
-        ("market", "Айгүл Н.", [keys().seal("+77000000001", "phone")], "Алматы"),
+        ("market", "Айгүл Н.", ["+77000000001"], "Алматы"),
     ]
 
 
