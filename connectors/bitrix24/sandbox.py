@@ -33,6 +33,7 @@ DEMO = Demo(
     connection={
         "locations": {str(place): one.code for place, one in enumerate(PLACES, 1)},
         "push": {"customer": "auto", "segment": "auto", "first": "auto"},
+        "country": "KZ",
     },
     unlimited={"per_second": 1000, "burst": 1000},
     among={"orders_from": []},

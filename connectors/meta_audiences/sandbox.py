@@ -25,7 +25,7 @@ DEMO = Demo(
     people=True,
     settings={"ad_account": ACCOUNT},
     secrets={"token": TOKEN},
-    connection={"push": {"segment": "auto", "first": "auto"}},
+    connection={"push": {"segment": "auto", "first": "auto"}, "country": "KZ"},
     unlimited={"per_second": 1000},
 )
 

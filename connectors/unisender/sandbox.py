@@ -39,7 +39,7 @@ DEMO = Demo(
     people=True,
     settings={},
     secrets={"api_key": KEY},
-    connection={"push": {"segment": "auto", "customer": "auto", "first": "auto"}},
+    connection={"push": {"segment": "auto", "customer": "auto", "first": "auto"}, "country": "KZ"},
     unlimited={"per_second": 1000},
 )
 

@@ -74,7 +74,7 @@ def _opened(opened: ExitStack, shop: Shop) -> Any:
     for name, player in (("shop", seller), ("network", network)):
         address = opened.enter_context(player.running(shop, limits="off", folder=home()))
         entries[name] = _entry(name, player, address)
-    entries["network"]["push"] = {"segment": "auto", "first": "auto"}
+    entries["network"] |= {"push": {"segment": "auto", "first": "auto"}, "country": "KZ"}
     entries["shop"] |= {"push": {"stock": "auto", "first": "auto"}, "guards": {"share": 1.0}}
     (home() / "connections.yaml").write_text(yaml.safe_dump(entries), "utf-8")
     return seller.pulse(shop, None, home())

@@ -35,7 +35,8 @@ def checks(hub: Hub) -> Sequence[AssetChecksDefinition]:
 
 
 def localised(connection: Connection, capability: str) -> AssetChecksDefinition:
-    """Warns when personal data go to a country that nobody named, or that the privacy profile does not allow."""
+    """Fails when personal data would go to a country that nobody named, or that the privacy profile does not allow:
+    then nothing of them is delivered."""
 
     @asset_check(
         asset=keys.outward("delivery", connection.name, capability), name="localised", description=localised.__doc__
@@ -43,7 +44,8 @@ def localised(connection: Connection, capability: str) -> AssetChecksDefinition:
     def check() -> AssetCheckResult:
         entry, profile = connection.entry, connection.hub.privacy.profile
         problem = transfer_problem(profile, entry.country, entry.transfer)
-        return _warning(problem is None, problem=problem or "none", profile=profile)
+        told = {"problem": problem or "none", "profile": profile}
+        return AssetCheckResult(passed=problem is None, severity=AssetCheckSeverity.ERROR, metadata=told)
 
     return check
 

@@ -30,6 +30,7 @@ from dagster_project.connections import Hub
 from dagster_project.factories import keys
 from dagster_project.factories.preview import preview
 from dagster_project.segment_files import segments
+from dagster_project.steps.people.coverage import covered
 from dagster_project.steps.people.identify import identify_due
 from dagster_project.steps.people.segments import segments_due
 from dagster_project.store.database import engine
@@ -60,6 +61,7 @@ def segment_assets(hub: Hub) -> list[AssetsDefinition]:
     checks = [
         AssetCheckSpec("files_readable", asset=VALUES),
         *(AssetCheckSpec("fresh", asset=key(one.name)) for one in written),
+        *(AssetCheckSpec("consent_coverage", asset=key(one.name)) for one in written if _asks(one)),
     ]
 
     @multi_asset(name="segments", specs=specs, check_specs=checks, can_subset=True)
@@ -76,6 +78,8 @@ def segment_assets(hub: Hub) -> list[AssetsDefinition]:
             if key(one.name) in context.selected_asset_keys:
                 yield MaterializeResult(asset_key=key(one.name), metadata=_moves(store, one.name, now))
                 yield _fresh(store, one, now)
+                if _asks(one):
+                    yield _covered(store, hub, one, now)
 
     return [evaluate]
 
@@ -187,4 +191,23 @@ def _fresh(store: Engine, one: Compiled, now: datetime) -> AssetCheckResult:
         passed=looked is not None and (limit is None or now - looked <= limit),
         severity=AssetCheckSeverity.WARN,
         metadata={"evaluated_at": str(looked)},
+    )
+
+
+def _asks(one: Compiled) -> bool:
+    """Whether it is shown to anybody who must have agreed."""
+    return bool(one.segment.activate) and one.segment.consent is not None
+
+
+def _covered(store: Engine, hub: Hub, one: Compiled, now: datetime) -> AssetCheckResult:
+    """Warns where fewer of its members may be reached than before: a form lost its box, or a list its opt-ins."""
+    found = covered(store, hub, one, now=now)
+    told = {f"{each.channel}_share": round(each.share, 4) for each in found}
+    was = {f"{each.channel}_before": round(each.before, 4) for each in found if each.before is not None}
+    return AssetCheckResult(
+        check_name="consent_coverage",
+        asset_key=key(one.name),
+        passed=not any(each.fell for each in found),
+        severity=AssetCheckSeverity.WARN,
+        metadata={**told, **was, "members": max((each.members for each in found), default=0)},
     )

@@ -93,7 +93,8 @@ def deliver(
     outbox.expire(engine, queue, now=now())
     if not outbox.waiting(engine, queue):
         return Delivered()
-    require_home(hub, connection, capability)
+    if outbox.reaching(engine, queue, now=now()):
+        require_home(hub, connection, capability)
     found = rest.find(engine, queue)
     if found.lasts(now()):
         rest.begin(engine, queue, found)

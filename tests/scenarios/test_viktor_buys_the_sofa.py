@@ -86,7 +86,7 @@ class Showroom:
             self.reads(name, "receipts", customers_of="crm", currency="KZT")
         self.reads("forms", "consents", customers_of="crm")
         push = {"segment": "auto", "first": "auto"}
-        self.entries |= {name: {"connector": name, "push": push} for name in ("ads", "letters")}
+        self.entries |= {name: {"connector": name, "push": push, "country": "KZ"} for name in ("ads", "letters")}
         self.drops("goods", "sku,name,category", "SOFA-1,Sofa Altai,Sofas", "CARE-1,Care set,Care")
         self.drops("crm", "external_id,name,phone,email,loyalty_id", f"101,Viktor Kim,{PHONE},{EMAIL},{CARD}")
         self.drops("site", "external_id,name,email", f"S-7,Viktor Kim,{EMAIL}")

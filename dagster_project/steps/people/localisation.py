@@ -9,13 +9,14 @@ PERSONAL = frozenset({"order.push", "customer.push", "segment.push"})
 
 
 def require_home(hub: Hub, connection: Connection, capability: str) -> None:
-    """Raises ConfigError before anything personal leaves for a country outside the profile. A connection whose country
-    nobody named is not stopped; an asset check warns of it."""
-    country = connection.entry.country
-    if capability not in PERSONAL or country is None:
+    """Raises ConfigError before anything personal leaves for a country outside the profile, or for one that nobody
+    named. What takes a person away there carries nothing personal: the caller lets it pass."""
+    entry = connection.entry
+    if capability not in PERSONAL:
         return
-    if problem := transfer_problem(hub.entry.privacy.profile, country, connection.entry.transfer):
+    if problem := transfer_problem(hub.entry.privacy.profile, entry.country, entry.transfer):
+        todo = "Record it as `transfer`" if entry.country else "Name the `country`, or record the basis as `transfer`,"
         raise ConfigError(
-            f"{connection.name}: {capability} may not leave: {problem}. Record it as `transfer` of this connection in "
+            f"{connection.name}: {capability} may not leave: {problem}. {todo} of this connection in "
             "connections.yaml, or switch the capability off under `push`."
         )

@@ -89,6 +89,17 @@ change = table(
     doc="entered and left, in order.",
 )
 
+coverage = table(
+    "coverage",
+    "segment",
+    key("segment"),
+    key("channel"),
+    key("day", Date),
+    Column("members", Integer, nullable=False),
+    Column("reachable", Integer, nullable=False),
+    doc="How many members of a live segment agreed to be reached by a channel, day by day.",
+)
+
 VIEWS = {
     "canonical.segment_member": """
 select segment, person_id, at as entered_at, ended_at as left_at, coalesce(ended_by, cause) as why

@@ -56,7 +56,7 @@ def day(store: Engine, shop: Shop, clock: Clock, monkeypatch: pytest.MonkeyPatch
             "crm": {
                 "connector": "bitrix24", "secrets": {"webhook": "BITRIX24"}, "locations": DEMO.connection["locations"],
                 "settings": {**DEMO.settings, **DEMO.unlimited, "base_url": crm},
-                "push": {"order": "auto", "first": "auto"},
+                "push": {"order": "auto", "first": "auto"}, "country": "KZ",
             },
             "bazaar": {
                 "connector": "satu", "secrets": {"token": "SATU"}, "orders_to": "crm",

@@ -73,7 +73,7 @@ def test_a_message_goes_to_who_agreed_and_not_to_who_only_wrote_or_said_stop(
     with served(bot.sandbox) as url:
         settings = {**DEMO.settings, **DEMO.unlimited, "base_url": url, "messages": {"care": "Набор по уходу"}}
         entry = {"connector": "telegram", "settings": settings, "secrets": {"token": "BOT_TOKEN"},
-                 "push": {"segment": "auto", "first": "auto"}, "guards": {"share": 1.0}}  # fmt: skip
+                 "push": {"segment": "auto", "first": "auto"}, "guards": {"share": 1.0}, "country": "KZ"}  # fmt: skip
         hub = parse(str({"bot": entry}), {"telegram": CONNECTOR}, folder=tmp_path)
         sync(store, hub, clock=lambda: now)
         membership.activate(store, hub, "sofa_care", who="Aigul", now=now)

@@ -24,6 +24,13 @@ def test_a_segment_does_not_leave_for_another_country():
         leaves("segment.push", country="US")
 
 
+def test_nothing_personal_leaves_for_a_country_that_nobody_named():
+    with pytest.raises(ConfigError, match=r"letters: segment\.push may not leave: .*nobody named.*Name the `country`"):
+        leaves("segment.push")
+    leaves("segment.push", transfer="contract 12 of 2026-01-15")
+    leaves("price.push")
+
+
 def test_with_a_recorded_basis_it_does():
     leaves("segment.push", country="US", transfer="contract 12 of 2026-01-15")
 

@@ -90,7 +90,7 @@ class Circle:
         )  # fmt: skip
         spec = ConnectorSpec("mailer", "Mailer", ConnectionConfig, resources=self.resources, sinks=sinks)
         crm = ConnectorSpec("crm", "CRM", ConnectionConfig)
-        entry = f"connector: mailer, push: {{{self.push}}}, guards: {{{self.guards}}}"
+        entry = f"connector: mailer, country: KZ, push: {{{self.push}}}, guards: {{{self.guards}}}"
         return parse(f"crm: {{connector: crm}}\nletters: {{{entry}}}", {"mailer": spec, "crm": crm}, folder=self.folder)
 
     def passes(self, **span: float) -> None:

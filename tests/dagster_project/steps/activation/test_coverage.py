@@ -1,0 +1,40 @@
+"""How many of a segment's members may be written to is measured every day, and a fall is seen."""
+
+from dagster_project.segment_files import segment
+from dagster_project.steps.people.coverage import covered
+from tests.dagster_project.steps.activation.conftest import ALIYA, BORIS, DANA, Circle
+
+
+def measured(circle: Circle):
+    return covered(circle.store, circle.hub, segment(circle.hub, "sofas"), now=circle.now)
+
+
+def test_a_fall_is_told_and_is_told_once_it_lasts_no_more(circle):
+    circle.enter("sofas", ALIYA, BORIS)
+    circle.enter("sofas", DANA, hold_out=True)
+    circle.agree(ALIYA, BORIS, DANA)
+    [first] = measured(circle)
+    assert (first.channel, first.members, first.reachable, first.before, first.fell) == ("email", 2, 2, None, False)
+    circle.passes(days=1)
+    circle.says(BORIS, "refused")
+    [next_] = measured(circle)
+    assert (next_.share, next_.before, next_.fell) == (0.5, 1.0, True)
+    [again] = measured(circle)
+    assert again.fell, "the same day is measured against the day before"
+    circle.passes(days=1)
+    [later] = measured(circle)
+    assert (later.before, later.fell) == (0.5, False)
+
+
+def test_a_segment_of_whom_nobody_agreed_is_told_from_its_first_day(circle):
+    circle.enter("sofas", ALIYA)
+    assert [one.fell for one in measured(circle)] == [True]
+
+
+def test_what_is_not_live_or_reaches_nobody_is_not_measured(circle):
+    circle.enter("sofas", ALIYA)
+    circle.reaches = None
+    assert measured(circle) == []
+    circle.reaches = "email"
+    circle.say("update segment.definition set live_since = null")
+    assert measured(circle) == []
