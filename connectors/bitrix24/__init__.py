@@ -79,6 +79,7 @@ CONNECTOR = ConnectorSpec(
     sinks=(
         Sink(
             "customer.push", deliver=push_customers, read_back=shown_customers, batch=AT_ONCE, needs_listing=False,
+            takes=lambda config: config.person_fields,
             hint="Makes contacts and mends their names, phones and e-mails; what managers added stays.",
             by_hand="In CRM > Contacts open it and choose Delete; empty the recycle bin too.",
         ),

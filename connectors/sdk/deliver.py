@@ -23,7 +23,8 @@ class Change:
     number, or a mapping point → number; price: Decimal text; order.status: `{"status"}` and, of what the sink `asks`,
     `reason`, `comment`, `arrived`, and `keep` (line → what stays of it: `quantity`, `weight_g`); order.push: a
     canonical order as JSON; segment.push: `{"audience", "member": true|false}`; customer.push: a person's names,
-    phones, emails, birth_date, city; of both to a sink that `forgets`, with `"forget": true`, of who was erased).
+    phones, emails, birth_date, city, and, to a sink that `takes` it, `points`, the balance as text; of both to a sink
+    that `forgets`, with `"forget": true`, of who was erased).
     `key`: idempotency key. `about`: facts of the subject a channel wants beside the value (name, brand, currency …; for
     segment.push the person's email, phone, first_name, last_name, city, birth_date, gender: fetched when it leaves, and
     stored nowhere; of the contacts only those by which the person agreed to be reached, `account` among them). For

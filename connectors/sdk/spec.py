@@ -202,6 +202,7 @@ class Sink:
     `asks`: what a person may ask of an order there (`cancelled`, `returned`, `arrived`, `keep`); no more is ever sent.
     `reaches`: the channel of consent (email, sms, ads …) by which what is written here comes to a person; None where it
     only changes a record about them.
+    `takes(config)`: of people, facts beyond names and contacts that the settings ask for: `points`, the balance.
     `hint`: for a merchant, what the channel does with it.
     `forgets`: of people. A change with `"forget": true` in its value deletes all that was written of a person who was
     erased here, found by the receipt alone; without it a person of the shop must do that, as `by_hand` says.
@@ -220,6 +221,7 @@ class Sink:
     login: Callable[[Any], tuple[str, str] | None] = lambda config: None
     asks: frozenset[str] = frozenset()
     reaches: str | None = None
+    takes: Callable[[Any], Collection[str]] = lambda config: ()
     hint: str = ""
     forgets: bool = False
     by_hand: str = ""

@@ -18,9 +18,11 @@ from mappings.sync.values import as_json
 
 FACTS = {
     "first_name": "name", "last_name": "name", "middle_name": "name", "phones": "phone", "emails": "email",
-    "birth_date": "birth_date", "city": "city",
+    "birth_date": "birth_date", "city": "city", "points": "points",
 }  # fmt: skip
 """What is written of a person → the field by which hub.authority names who owns it."""
+ASKED = frozenset({"points"})
+"""Facts that a sink is told only where it `takes` them: a balance moves with every purchase."""
 MANY = ("phones", "emails")
 Facts = dict[str, Any]
 COLUMNS = ("subject", "value", "excluded", "hold", "withdrawal", "external_id", "because", "about")
@@ -35,7 +37,7 @@ def buyers(hub: Hub, connection: Connection, queue: Queue, slice: Slice, now: da
     forgets = connection.spec.sink(queue.capability).forgets
     with slice.engine.connect() as db:
         people = written(db, queue, slice.subjects, everybody=connection.entry.push.create)
-    facts = not_owned(hub, connection)
+    facts = not_owned(hub, connection, queue.capability)
     rows, shown = [], {}
     for one in people:
         wanted = of_golden(one.golden, facts)
@@ -48,10 +50,12 @@ def buyers(hub: Hub, connection: Connection, queue: Queue, slice: Slice, now: da
     return Faced(_table(rows), slice.confirmed(queue), slice.restless(queue), _observed(shown))
 
 
-def not_owned(hub: Hub, connection: Connection) -> tuple[str, ...]:
+def not_owned(hub: Hub, connection: Connection, capability: str) -> tuple[str, ...]:
     """Facts of which the connection is not the master: it is never a target for what it owns."""
+    assert connection.spec is not None
+    told = FACTS.keys() - (ASKED - {*connection.spec.sink(capability).takes(connection.config)})
     owners = {field: (hub.authority(field) or hub.authority("customer"))[:1] for field in FACTS.values()}
-    return tuple(fact for fact, field in FACTS.items() if owners[field] != (connection.name,))
+    return tuple(fact for fact, field in FACTS.items() if fact in told and owners[field] != (connection.name,))
 
 
 def of_golden(golden: Mapping[str, Any], facts: Sequence[str]) -> Facts:

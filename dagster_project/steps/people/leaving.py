@@ -59,7 +59,7 @@ def leaving(
 def _described(db: Database, hub: Hub, connection: Connection, queue: Queue, rows: Sequence[Row]) -> list[Change]:
     """Changes with the golden record as their value; none of a person of whom something else is known by now. Who was
     erased is named by the receipt alone."""
-    facts, changes = not_owned(hub, connection), []
+    facts, changes = not_owned(hub, connection, queue.capability), []
     known = addressees.known(db, connection.name, [row.subject for row in rows])
     for row in rows:
         golden = known.get(row.subject, {})

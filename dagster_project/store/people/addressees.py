@@ -21,6 +21,8 @@ with recursive up(asked, person_id) as (
   select u.asked, p.merged_into from up u join identity.person p using (person_id) where p.merged_into is not null
 )
 select u.asked, g.*, (
+  select trim_scale(greatest(b.balance, 0))::text from canonical.loyalty_balance b where b.person_id = u.person_id
+) as points, (
   select r.external_id from identity.membership m join identity.source_record r using (record)
   where m.person_id = u.person_id and r.connection = :connection and r.kind = 'customer' and r.deleted_at is null
   order by r.record limit 1
@@ -34,7 +36,7 @@ def known(db: Connection, connection: str, persons: Collection[str]) -> dict[str
     """Of each person the golden record, and `external_id`: who the person is in that connection, if known.
 
     Somebody who was merged is who he is now; nobody is known of whom nothing is left. Of what is sealed the
-    contacts still are: see `clear`.
+    contacts still are: see `clear`. `points`: the balance; a person must look at one below zero, no system is told it.
     """
     rows = db.execute(_KNOWN, {"connection": connection, "persons": list(persons)}).mappings()
     return {row["asked"]: row for row in datakeys.opened(db, [dict(row) for row in rows])}
@@ -73,7 +75,10 @@ class Written:
 
 _WRITTEN = """
 with asked as ({asked})
-select a.person_id, coalesce(to_jsonb(g), '{{}}') as golden, p.merged_into as survivor,
+select a.person_id, coalesce(to_jsonb(g), '{{}}') || coalesce((
+         select jsonb_build_object('points', trim_scale(greatest(b.balance, 0))::text)
+         from canonical.loyalty_balance b where b.person_id = a.person_id), '{{}}') as golden,
+       p.merged_into as survivor,
        to_jsonb(there) as there, i.acknowledged::text, coalesce(p.status = 'erased', false) as erased
 from asked a left join identity.golden g using (person_id) left join identity.person p using (person_id)
 left join ledger.item i

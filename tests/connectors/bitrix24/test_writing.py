@@ -142,6 +142,15 @@ def test_further_facts_go_to_the_fields_that_the_merchant_names(empty, settings)
     assert empty.crm["CONTACT"][1]["UF_CRM_CITY"] == "Алматы"
 
 
+def test_a_balance_of_points_goes_to_the_field_that_asks_for_it(empty, settings):
+    config = settings(empty, person_fields={"points": "UF_CRM_CITY"})
+    [sink] = [one for one in CONNECTOR.sinks if one.capability == "customer.push"]
+    assert set(sink.takes(config)) == {"points"}
+    assert set(sink.takes(settings(empty))) == set()
+    push(config, person(points="120"))
+    assert empty.crm["CONTACT"][1]["UF_CRM_CITY"] == "120"
+
+
 def test_a_field_that_does_not_exist_is_told_because_the_portal_would_not(empty, settings):
     [told] = push(settings(empty, person_fields={"city": "UF_CRM_TOWN"}), person(city="Алматы"))
     assert isinstance(told, Deferred)

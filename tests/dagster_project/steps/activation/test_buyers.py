@@ -131,3 +131,38 @@ def test_what_was_said_of_a_person_before_is_not_kept_and_so_not_restored(book):
     book.syncs()
     [row] = book.takes_back(book.plans()[0].plan)
     assert row["left_alone"] == "what was said of a person before is not kept"
+
+
+def earns(circle, person, name, points):
+    circle.say(
+        "insert into canonical.loyalty_entry (connection, external_id, person_id, at, points, reason, source) "
+        "values ('till', :name, :p, now(), :points, 'purchase', '{}')", name=name, p=person, points=points,
+    )  # fmt: skip
+    circle.dirty(person, entity="buyer")
+
+
+def test_a_system_that_takes_points_is_told_the_balance_of_all_channels(book, mailer):
+    book.takes = ("points",)
+    earns(book, ALIYA, "1", 150)
+    earns(book, ALIYA, "2", -30)
+    book.syncs()
+    assert mailer.cards["L-1"]["points"] == "120"
+    earns(book, ALIYA, "3", 5)
+    book.syncs()
+    assert [change.value["points"] for change in mailer.received] == ["120", "125"]
+
+
+def test_a_balance_below_zero_is_told_nobody(book, mailer):
+    book.takes = ("points",)
+    earns(book, ALIYA, "1", -30)
+    book.syncs()
+    assert mailer.cards["L-1"]["points"] == "0"
+
+
+def test_a_system_that_takes_no_points_is_not_written_to_for_them(book, mailer):
+    learns(book, ALIYA)
+    book.syncs()
+    earns(book, ALIYA, "1", 150)
+    book.syncs()
+    assert len(mailer.received) == 1
+    assert "points" not in mailer.cards["L-1"]
