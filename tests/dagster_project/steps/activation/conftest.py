@@ -80,12 +80,13 @@ class Circle:
     resources: tuple[Resource, ...] = ()
     capability: str = "segment.push"
     batch: int = 10
+    takes: tuple[str, ...] = ()
 
     @property
     def hub(self) -> Hub:
         sinks = tuple(
             Sink(name, deliver=self.mailer.deliver, read_back=self.mailer.read_back, reaches=self.reaches,
-                 batch=self.batch)
+                 batch=self.batch, takes=lambda config: self.takes)
             for name in ("segment.push", "customer.push")
         )  # fmt: skip
         spec = ConnectorSpec("mailer", "Mailer", ConnectionConfig, resources=self.resources, sinks=sinks)
