@@ -17,6 +17,7 @@ from dagster_project.steps.decide import Planned, decide, decide_dirty, preview
 from dagster_project.steps.deliver import deliver
 from dagster_project.steps.position import Folded, fold
 from dagster_project.store.dirty import mark
+from tests.dagster_project.steps.asking import Asking
 
 AUTO = "push: {stock: auto, price: auto, order: auto, first: auto}"
 
@@ -58,7 +59,7 @@ SPECS = {
 
 
 @dataclass
-class Shop:
+class Shop(Asking):
     """`yaml`: connections beside the warehouse system `erp`. Everything that is said of goods marks them dirty."""
 
     store: Engine
@@ -217,18 +218,6 @@ class Shop:
     def dirty(self, entity: str, *subjects: str) -> None:
         with self.store.begin() as db:
             mark(db, entity, subjects)
-
-    def say(self, statement: str, **values: Any) -> None:
-        with self.store.begin() as db:
-            db.execute(text(statement), values)
-
-    def all(self, query: str, **values: Any) -> Sequence[Any]:
-        with self.store.connect() as db:
-            return db.execute(text(query), values).all()
-
-    def one(self, query: str, **values: Any) -> Any:
-        (row,) = self.all(query, **values)
-        return row
 
 
 @pytest.fixture

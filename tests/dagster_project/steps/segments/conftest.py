@@ -1,6 +1,5 @@
 """A town of invented people who buy, bring back, fill carts and are merged; and the segments they belong to."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -8,17 +7,18 @@ from typing import Any
 
 import pytest
 import yaml
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from dagster_project.connections import Hub, HubEntry
 from dagster_project.steps.people.segments import segments_due
 from dagster_project.store.dirty import mark
+from tests.dagster_project.steps.asking import Asking
 
 TITLE = {"ru": "Люди", "kk": "Адамдар", "en": "People"}
 
 
 @dataclass
-class Town:
+class Town(Asking):
     """Time stands still until `passes`. Whoever something happens to is marked dirty, as identity does it."""
 
     store: Engine
@@ -150,14 +150,6 @@ class Town:
     def dirty(self, *persons: str) -> None:
         with self.store.begin() as db:
             mark(db, "person", persons)
-
-    def say(self, statement: str, **values: Any) -> None:
-        with self.store.begin() as db:
-            db.execute(text(statement), values)
-
-    def all(self, query: str, **values: Any) -> Sequence[Any]:
-        with self.store.connect() as db:
-            return db.execute(text(query), values).all()
 
     def _next(self, person: str) -> int:
         self.numbers[person] = self.numbers.get(person, 0) + 1
