@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,10 +37,13 @@ class Stage:
 
 
 @contextmanager
-def stage(wanted: bool, feed_port: int, people: bool = False) -> Iterator[Stage]:
-    """Sandboxes with the shop in them, and a connections.yaml that points at them; nothing when no demo is wanted."""
+def stage(wanted: bool, feed_port: int, people: bool = False) -> Iterator[Callable[[], Stage]]:
+    """Sandboxes with the shop in them, opening while the caller does something else; nothing when no demo is wanted.
+
+    Yields what waits until they are open and writes a connections.yaml that points at them.
+    """
     if not wanted:
-        yield Stage({})
+        yield lambda: Stage({})
         return
     refuse_foreign_home()
     cast = [one.name for one in simulators() if people or not (one.demo and one.demo.people)]
@@ -52,13 +55,17 @@ def stage(wanted: bool, feed_port: int, people: bool = False) -> Iterator[Stage]
         stdout=subprocess.PIPE,
     )  # fmt: skip
     try:
-        with progress("demo") as tell:
-            tell("sandboxes", "opening an invented shop: 5,000 variants, 20,000 people, 60,000 orders")
-            urls = _announced(child, set(cast))
-        write_connections(urls)
-        yield Stage(urls)
+        yield lambda: _opened(child, cast)
     finally:
         processes.stop([child], patience=5)
+
+
+def _opened(child: "subprocess.Popen[str]", cast: Sequence[str]) -> Stage:
+    with progress("demo") as tell:
+        tell("sandboxes", "opening an invented shop: 5,000 variants, 20,000 people, 60,000 orders")
+        urls = _announced(child, set(cast))
+    write_connections(urls)
+    return Stage(urls)
 
 
 def connections_file() -> Path:

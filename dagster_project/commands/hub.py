@@ -53,8 +53,9 @@ def up(
         try:
             if demo:
                 demonstration.clean_slate()
-            with demonstration.stage(demo, feed_port, people) as stage, running_store() as engine:
+            with demonstration.stage(demo, feed_port, people) as opened, running_store() as engine:
                 migrate(engine)
+                stage = opened()
                 if demo:
                     report = demonstration.first_sync(engine)
                     _tell(report)

@@ -3,7 +3,7 @@ lies under that key, in every backup too.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 from dagster_project.store.people.keyring import keys
 from dagster_project.store.tables import TABLES
 from dagster_project.store.transfer import upsert
-from mappings.privacy.seal import DATA_KEY_BYTES, GCM, NONCE_BYTES, DataKey, key_of
+from mappings.privacy.seal import DATA_KEY_BYTES, GCM, NONCE_BYTES, DataKey, Keys, key_of
 
 AT_ONCE = 50_000
 """Keys that one query asks for."""
@@ -35,7 +35,7 @@ def ensured(db: Connection, numbers: Iterable[int]) -> Wrapped:
     """All of the keys; those that are not there are made."""
     asked = set(numbers)
     found = dict(known(db, asked))
-    fresh = {number: _fresh(number) for number in sorted(asked - found.keys())}
+    fresh = _fresh(sorted(asked - found.keys()))
     if fresh:
         rows = pa.table({"number": pa.array(fresh, pa.int64()), "wrapped": pa.array(fresh.values(), pa.string())})
         made = upsert(db, TABLES["privacy.data_key"], rows, ["number"], compare=[])["number"].to_pylist()
@@ -52,15 +52,10 @@ def drop(db: Connection, numbers: Iterable[int]) -> int:
     return db.execute(_DROP, {"numbers": sorted(set(numbers))}).rowcount
 
 
-def unwrapped(wrapped: Wrapped, number: int) -> DataKey:
-    """Raises WrongKey where the master key is another one."""
-    return DataKey.unwrapped(keys(), number, wrapped[number])
-
-
 def opened(db: Connection, values: Any) -> Any:
     """Whatever is sealed under such keys in a value, a row or a list of them, in clear; None where the key is gone."""
     wrapped = known(db, map(key_of, _seals(values)))
-    return _clear(wrapped, values)
+    return _clear(keys(), wrapped, values)
 
 
 def _seals(value: Any) -> Iterator[str]:
@@ -73,17 +68,24 @@ def _seals(value: Any) -> Iterator[str]:
         yield from (seal for part in value for seal in _seals(part))
 
 
-def _clear(wrapped: Wrapped, value: Any) -> Any:
+def _clear(master: Keys, wrapped: Wrapped, value: Any) -> Any:
     if isinstance(value, str) and value.startswith(GCM):
         number = key_of(value)
-        return unwrapped(wrapped, number).open(value) if number in wrapped else None
+        return DataKey.unwrapped(master, number, wrapped[number]).open(value) if number in wrapped else None
     if isinstance(value, Mapping):
-        return {name: _clear(wrapped, part) for name, part in value.items()}
-    return [_clear(wrapped, part) for part in value] if isinstance(value, list | tuple) else value
+        return {name: _clear(master, wrapped, part) for name, part in value.items()}
+    return [_clear(master, wrapped, part) for part in value] if isinstance(value, list | tuple) else value
 
 
-def _fresh(number: int) -> str:
-    return DataKey.wrapped(keys(), number, os.urandom(DATA_KEY_BYTES), os.urandom(NONCE_BYTES))
+def _fresh(numbers: Sequence[int]) -> dict[int, str]:
+    """The system is asked for chance once: each question costs as much as all the rest of a key."""
+    master, size = keys(), DATA_KEY_BYTES + NONCE_BYTES
+    chance = os.urandom(size * len(numbers))
+    parts = (chance[start : start + size] for start in range(0, len(chance), size))
+    return {
+        number: DataKey.wrapped(master, number, part[:DATA_KEY_BYTES], part[DATA_KEY_BYTES:])
+        for number, part in zip(numbers, parts, strict=True)
+    }
 
 
 def _batched(numbers: list[int]) -> Iterator[list[int]]:

@@ -18,7 +18,7 @@ from dagster_project.store.people import datakeys
 from dagster_project.store.people.datakeys import Wrapped
 from dagster_project.store.people.keyring import keys
 from mappings.identity.digests import NUMBER
-from mappings.privacy.seal import GCM, key_of
+from mappings.privacy.seal import GCM, DataKey, key_of
 from mappings.relations import select
 
 PHONE, EMAIL, LOYALTY, ACCOUNT, NAME, ADDRESS = "phone", "email", "loyalty", "account", "name", "address"
@@ -222,13 +222,14 @@ def _turned_rows(
     wrapped: Wrapped, numbers: Sequence[int | None], columns: Sequence[list[Any]], *, seals: bool
 ) -> Iterator[tuple[Any, ...]]:
     """Row by row, so that one key is unwrapped at a time."""
+    master = keys()
     for number, *told in zip(numbers, *columns, strict=True):
         if number is None:
             yield tuple(told)
         elif number not in wrapped:
             yield tuple(None if any(_seals_of((value,))) else value for value in told)
         else:
-            key = datakeys.unwrapped(wrapped, number)
+            key = DataKey.unwrapped(master, number, wrapped[number])
             turn = key.seal if seals else key.open
             yield tuple(
                 [turn(one) for one in value] if isinstance(value, list) else value and turn(value) for value in told
