@@ -129,10 +129,12 @@ def _disk(engine: Engine) -> float:
 def _populate() -> None:
     customers = people(SIZE, SEED).customers
     names = [name for name in customers.column_names if name in TABLES["canonical.customer"].columns]
+    source = pc.binary_join_element_wise('{"connection": "', customers["connection"], '"}', "")
+    customers = customers.select(names).append_column("source", source)
     with engine_of_this_home().begin() as db:
         for start in range(0, customers.num_rows, PAGE):
-            page = sealed("canonical.customer", customers.slice(start, PAGE).select(names).combine_chunks())
-            copy_in(db, TABLES["canonical.customer"], page.append_column("source", pa.repeat("{}", page.num_rows)))
+            page = sealed(db, "canonical.customer", customers.slice(start, PAGE).combine_chunks())
+            copy_in(db, TABLES["canonical.customer"], page)
 
 
 def _tidy(engine: Engine) -> None:
@@ -142,12 +144,13 @@ def _tidy(engine: Engine) -> None:
 
 def _change(engine: Engine) -> None:
     """All of them move to another town, half of them have a new number as well."""
-    some = "select connection, external_id, phones from canonical.customer order by md5(external_id) limit :changed"
+    some = """select connection, external_id, phones, source from canonical.customer
+    order by md5(external_id) limit :changed"""
     with engine.begin() as db:
         told = read(db, some, {"changed": CHANGED})
         fresh = [[f"+7706{place:07}"] if place % 2 else None for place in range(told.num_rows)]
-        fresh = sealed("canonical.customer", pa.table({"phones": pa.array(fresh, pa.list_(pa.string()))}))["phones"]
-        said = {"city": "Kostanay", "updated_at": NOW, "source": "{}"}
+        fresh = sealed(db, "canonical.customer", pa.table({"phones": pa.array(fresh, pa.list_(pa.string()))}))["phones"]
+        said = {"city": "Kostanay", "updated_at": NOW}
         moved = {name: pa.repeat(value, told.num_rows) for name, value in said.items()}
         rows = pa.table({**dict(zip(told.column_names, told.columns, strict=True)), **moved})
         rows = rows.set_column(2, "phones", pc.coalesce(fresh, told["phones"]))

@@ -186,6 +186,7 @@ person_event = table(
     Column("cause", Text),
     Column("at", MOMENT, nullable=False, server_default=func.now()),
     Index("person_event_person", "person_id"),
+    Index("person_event_other", "other_id", postgresql_where=text("other_id is not null")),
     doc="created, merged, split, moved, retired: everything downstream follows these.",
 )
 

@@ -47,10 +47,11 @@ def records(db: Connection, person: str) -> list[int]:
 def named(db: Connection, names: Sequence[str]) -> dict[str, int]:
     """`connection:external id` → its record, of those that are there."""
     those = text("""
-    select connection || ':' || external_id, record from identity.source_record join identity.membership using (record)
-    where connection || ':' || external_id = any(:names) and connection = any(:connections)""")
-    connections = [name.partition(":")[0] for name in names]
-    return dict(tuple(row) for row in db.execute(those, {"names": list(names), "connections": connections}))
+    select n.name, r.record from unnest(cast(:names as text[])) n(name)
+    join identity.source_record r
+      on r.connection = split_part(n.name, ':', 1) and r.external_id = substr(n.name, strpos(n.name, ':') + 1)
+    join identity.membership using (record)""")
+    return dict(tuple(row) for row in db.execute(those, {"names": list(names)}))
 
 
 _SAY = text("""
