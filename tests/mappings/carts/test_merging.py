@@ -137,3 +137,20 @@ def test_what_is_left_behind_is_wanted_and_waiting_longer_only_adds_to_it(events
         town.fills(channel, when, state=state, **{sku: count})
     assert set(town.left(minutes, idle)) <= set(town.wants())
     assert set(town.left(minutes, idle)) <= set(town.left(minutes + 60, idle))
+
+
+BOUGHT = st.lists(st.tuples(st.sampled_from(["tea", "cup"]), st.integers(0, 500)), max_size=4)
+
+
+@given(EVENTS, BOUGHT)
+def test_nobody_is_reminded_of_what_he_has_bought_anywhere_since_he_last_touched_it(events, bought):
+    town = Town()
+    for channel, minutes, sku, count, state in events:
+        town.fills(channel, minutes, state=state, **{sku: count})
+    before = town.wants()
+    touched = {sku: max(event[1] for event in events if event[2] == sku) for sku in before}
+    for sku, minutes in bought:
+        town.buys(sku, minutes)
+    since = {sku for sku, minutes in bought if sku in touched and minutes >= touched[sku]}
+    assert town.wants() == {sku: count for sku, count in before.items() if sku not in since}
+    assert set(town.left(10_000)) == before.keys() - since
