@@ -9,7 +9,8 @@ def fill(store: Engine, first: int, last: int) -> None:
     with store.begin() as db:
         statement = """
         insert into ledger.item (connection, capability, subject, state, reason, desired)
-        select 'site', 'stock.push', 'SKU-' || n, 'pending', 'new', to_jsonb(n) from generate_series(cast(:first as int), :last) n"""
+        select 'site', 'stock.push', 'SKU-' || n, 'pending', 'new', to_jsonb(n)
+        from generate_series(cast(:first as int), :last) n"""
         db.execute(text(statement), {"first": first, "last": last})
 
 
