@@ -22,13 +22,14 @@ from dagster_project.bench.throwaway import throwaway_store
 from dagster_project.connections import load
 from dagster_project.home import home
 from dagster_project.simulators import Simulator, simulators
+from dagster_project.steps.people.membership import activate
 from dagster_project.steps.sync import sync
 from dagster_project.up import dagster, free_port
 
 NAMES = ("ad_suppression",)
 SEED, PEOPLE, PURCHASES, BETWEEN, PATIENCE = 1, 300, 20, 3.0, 120.0
 GOAL = 60.0
-SEGMENT = {
+SEGMENT: dict[str, Any] = {
     "segment": "seekers",
     "title": dict.fromkeys(("ru", "kk", "en"), "Seekers"),
     "where": {"field": "orders.count", "op": "=", "value": 0},
@@ -106,8 +107,7 @@ def _everybody_is_sought(engine: Engine, shop: Shop) -> None:
     (home() / "segments").mkdir()
     (home() / "segments" / "seekers.yaml").write_text(yaml.safe_dump(SEGMENT), "utf-8")
     sync(engine, load(), clock=clock.now)
-    with engine.begin() as db:
-        db.execute(text("update segment.definition set live_since = now()"))
+    activate(engine, load(), SEGMENT["segment"], who="the bench", now=clock.now())
     report = sync(engine, load(), clock=clock.now)
     assert not report.errors, report.errors
 
