@@ -295,10 +295,6 @@ BAD: dict[str, tuple[Bad, str, str]] = {
         declared(hear=lambda config, call: [Heard("orders", records=[{}])]),
         "a_call_that_proves_nothing_is_refused", "must raise RejectedError",
     ),
-    "believes whoever calls": (
-        declared(hear=lambda config, call: [Heard("orders", records=[{}])]),
-        "a_call_that_proves_nothing_is_refused", "must raise RejectedError",
-    ),
     "forgets a field": (mapping("title", Field("sku")), "every_field_is_mapped_or_ignored", "title"),
     "maps otherwise than its golden file": (mapping("title", Field("title", str.upper)), "golden_files_match", "title"),
     "breaks on a missing field": (

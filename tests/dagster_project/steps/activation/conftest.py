@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from connectors.sdk import Accepted, Change, ConnectionConfig, ConnectorSpec, Outcome, Sink
 from connectors.sdk.spec import Resource
@@ -20,6 +20,7 @@ from dagster_project.steps.status import violations
 from dagster_project.steps.undo import undo
 from dagster_project.store.dirty import mark
 from dagster_project.store.people.keyring import keys
+from tests.dagster_project.steps.asking import Asking
 
 ALIYA, BORIS, DANA = "aliya", "boris", "dana"
 PHONES = {name: f"+7700000000{place}" for place, name in enumerate((ALIYA, BORIS, DANA), start=1)}
@@ -67,7 +68,7 @@ class Mailer:
 
 
 @dataclass
-class Circle:
+class Circle(Asking):
     """`people` of the shop, known to the system `crm`; segments are files, memberships are said."""
 
     store: Engine
@@ -216,18 +217,6 @@ class Circle:
     def dirty(self, *subjects: str, entity: str = "member") -> None:
         with self.store.begin() as db:
             mark(db, entity, subjects)
-
-    def say(self, statement: str, **values: Any) -> None:
-        with self.store.begin() as db:
-            db.execute(text(statement), values)
-
-    def all(self, query: str, **values: Any) -> Sequence[Any]:
-        with self.store.connect() as db:
-            return db.execute(text(query), values).all()
-
-    def one(self, query: str, **values: Any) -> Any:
-        (row,) = self.all(query, **values)
-        return row
 
 
 @pytest.fixture
