@@ -9,6 +9,8 @@ import numpy as np
 
 from mappings.forecast.demand import dispersion, kinds
 from mappings.forecast.errors import mase, pinball
+from mappings.forecast.ets import NAME as AUTO_ETS
+from mappings.forecast.ets import auto_ets, few, installed
 from mappings.forecast.panel import Panel, Vector, mean_of
 from mappings.forecast.reorder import demand_quantile
 from mappings.forecast.seasonal import seasonal_naive, theta
@@ -31,7 +33,7 @@ SPORADIC: Mapping[str, Method] = {
     "sba": sba,
 }
 CANDIDATES = {"smooth": STEADY, "erratic": STEADY, "intermittent": SPORADIC, "lumpy": SPORADIC}
-METHODS = {**STEADY, **SPORADIC}
+METHODS: Mapping[str, Method] = {**STEADY, **SPORADIC, AUTO_ETS: auto_ets}
 SAMPLE = 2_000
 """Series of a kind that are tried: their mean loss settles long before all of them are."""
 
@@ -65,10 +67,15 @@ def choose(history: Panel, horizon: int, season: int, *, level: float = 0.95, or
     """
     kind = kinds(history)
     return {
-        str(name): _chosen(_sample(history[kind == name]), CANDIDATES[name], horizon, season, level, origins)
+        str(name): _chosen(_sample(found), _candidates(str(name), found), horizon, season, level, origins)
         for name in np.unique(kind)
-        if name in CANDIDATES
+        if name in CANDIDATES and len(found := history[kind == name])
     }
+
+
+def _candidates(kind: str, history: Panel) -> Mapping[str, Method]:
+    usual = CANDIDATES[kind]
+    return {**usual, AUTO_ETS: auto_ets} if usual is STEADY and few(history) and installed() else usual
 
 
 def _sample(history: Panel) -> Panel:

@@ -2,8 +2,7 @@
 
 Both follow the benchmarks of the M4 competition (Mcompetitions/M4-methods), whose published figures pin them. The Theta
 of statsforecast 2.1.1 says the same on M4 (weekly sMAPE 9.143 for 9.093, hourly 18.133 for 18.138) at fourteen times
-the cost, compiling included. Its AutoETS is better on weekly series, 8.706 for 9.011 of our SES, at 65 ms a series; no
-method here uses it yet.
+the cost, compiling included, so it is not taken from there; its AutoETS is (see `ets`).
 """
 
 import numpy as np
