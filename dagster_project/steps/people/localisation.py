@@ -6,13 +6,16 @@ from mappings.privacy.terms import transfer_problem
 
 PERSONAL = frozenset({"order.push", "customer.push", "segment.push"})
 """Capabilities whose changes carry personal fields."""
+OWN_BOOKS = frozenset({"order.push"})
+"""Of them those that fill the merchant's own books: a country that nobody named is warned of, and stops nothing there."""
 
 
 def require_home(hub: Hub, connection: Connection, capability: str) -> None:
-    """Raises ConfigError before anything personal leaves for a country outside the profile, or for one that nobody
-    named. What takes a person away there carries nothing personal: the caller lets it pass."""
+    """Raises ConfigError before anything personal leaves for a country outside the profile, or, where it is written to
+    people, for one that nobody named. What takes a person away there carries nothing personal: the caller lets it pass.
+    """
     entry = connection.entry
-    if capability not in PERSONAL:
+    if capability not in PERSONAL or (capability in OWN_BOOKS and entry.country is None):
         return
     if problem := transfer_problem(hub.entry.privacy.profile, entry.country, entry.transfer):
         todo = "Record it as `transfer`" if entry.country else "Name the `country`, or record the basis as `transfer`,"

@@ -31,6 +31,12 @@ def test_nothing_personal_leaves_for_a_country_that_nobody_named():
     leaves("price.push")
 
 
+def test_a_merchants_own_books_need_no_country_but_may_not_lie_in_a_foreign_one():
+    leaves("order.push")
+    with pytest.raises(ConfigError, match=r"order\.push may not leave: it lies in US"):
+        leaves("order.push", country="US")
+
+
 def test_with_a_recorded_basis_it_does():
     leaves("segment.push", country="US", transfer="contract 12 of 2026-01-15")
 

@@ -97,7 +97,7 @@ def test_a_pass_looks_only_at_what_was_written_since_the_last(shop: Facts, keeps
         shop.buys("aigul", f"o{ago}", ago, 100)
         shop.meets("aigul", f"c{ago}", ago, "site", "page_view")
     assert keeps_up()["average_check"] >= 40
-    assert keeps_up() == {}
+    assert not any(keeps_up().values())
     shop.buys("aigul", "today", 0, 100)
     made = keeps_up()
     assert (made["average_check"], made["cross_conversion"], made["nps"]) == (1, 31, 0)
