@@ -7,7 +7,7 @@ from mappings.privacy.terms import transfer_problem
 PERSONAL = frozenset({"order.push", "customer.push", "segment.push"})
 """Capabilities whose changes carry personal fields."""
 OWN_BOOKS = frozenset({"order.push"})
-"""Of them those that fill the merchant's own books: a country that nobody named is warned of, and stops nothing there."""
+"""Of them those that fill the merchant's own books: a country that nobody named is warned of, and stops nothing."""
 
 
 def require_home(hub: Hub, connection: Connection, capability: str) -> None:
