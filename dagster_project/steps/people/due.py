@@ -9,6 +9,7 @@ from connectors.sdk.errors import ConfigError
 from dagster_project.connections import Hub
 from dagster_project.steps.people.identify import identify_due
 from dagster_project.steps.people.segments import segments_due
+from dagster_project.store import statistics
 
 WHO = ("customer", "person", "consent")
 """Kinds of dirt that are settled here."""
@@ -19,7 +20,8 @@ def people_due(engine: Engine, hub: Hub, *, now: datetime) -> None:
 
     A segment's file that cannot be read keeps everybody where he is until it is mended; goods and prices go on.
     """
-    identify_due(engine, hub, now=now)
+    if identify_due(engine, hub, now=now):
+        statistics.refresh(engine)
     try:
         segments_due(engine, hub, now=now)
     except ConfigError as error:

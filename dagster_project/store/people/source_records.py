@@ -5,6 +5,7 @@ names, is a bare record with the contacts of the latest order. What names no cus
 its contacts, `order:<digest>`; `identity.mention` says which.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -256,6 +257,8 @@ def remember(db: Connection, changed: Told, now: object) -> None:
     db.execute(text(_FORGET), {"now": now})
 
 
+MANY = 5_000
+"""Rows that become somebody's at once, of which the planner is told."""
 _FILL_NAMED = """
 update canonical."{entity}" o set person_id = m.person_id
 from settled c join identity.source_record r using (record) left join identity.membership m using (record)
@@ -273,7 +276,8 @@ where n.entity = '{entity}' and o.connection = n.connection and o.external_id = 
 def fill_persons(db: Connection, records: pa.Table) -> None:
     """`person_id` of everything that belongs to these records."""
     stage(db, "settled", records)
-    for entity in OWNED:
-        db.execute(text(_FILL_NAMED.format(entity=entity)))
-    for entity in NAMELESS:
-        db.execute(text(_FILL_NAMELESS.format(entity=entity)))
+    filled = Counter({entity: db.execute(text(_FILL_NAMED.format(entity=entity))).rowcount for entity in OWNED})
+    filled.update({entity: db.execute(text(_FILL_NAMELESS.format(entity=entity))).rowcount for entity in NAMELESS})
+    for entity, rows in filled.items():
+        if rows > MANY:  # or who asks next, by persons, is planned for as if nothing were anybody's
+            db.execute(text(f'analyze canonical."{entity}" (person_id)'))
