@@ -68,7 +68,8 @@ def test_whoever_reads_the_tables_of_people_reads_seals(counter):
     shown = [name for (name,) in tables if CANARY.in_text(str(counter.rows(f"select t::text from {name} t")))]
     # how often a name is borne in the whole base is nobody's
     assert set(shown) <= {"identity.population_name"}
-    sealed = "select phones[1], loyalty_ids[1], name, address, birth_date from canonical.customer"
+    card = "from canonical.customer where connection = 'crm'"
+    sealed = f"select phones[1], loyalty_ids[1], name, address, birth_date {card}"
     assert [one[:4] for one in counter.rows(sealed)[0]] == ["siv:", "siv:", "gcm:", "gcm:", "gcm:"]
     assert counter.rows("select left(name, 4), left(address, 4) from identity.golden") == [("gcm:", "gcm:")]
 

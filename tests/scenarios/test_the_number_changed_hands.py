@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from dagster_project.steps.people.erase import erase
 from dagster_project.store.people import statements
 from dagster_project.store.people.consent import may_reach
 from dagster_project.store.people.keyring import keys
@@ -41,6 +42,10 @@ class Town(People):
     def reached(self) -> set[str]:
         with self.store.connect() as db:
             return set(may_reach(db, None, "sms", now=self.now)["person_id"].to_pylist())
+
+    def shown(self) -> set[str]:
+        """Whom the store says to have agreed."""
+        return {row.person_id for row in self.all("select person_id from canonical.consent where state = 'granted'")}
 
 
 @pytest.fixture
@@ -81,15 +86,83 @@ def test_the_old_owners_consent_does_not_pass_on_with_the_number(people, custome
     assert people.person("shop", "12") not in people.reached()
 
 
-def test_it_does_not_even_once_the_old_owner_has_given_the_number_up(people):
+GIVEN_UP = tuple({**card, "phones": []} for card in OLD)
+
+
+@pytest.mark.parametrize("customer", ["11", None], ids=["the form names the old owner", "the form names nobody"])
+def test_it_does_not_even_once_the_old_owner_has_given_the_number_up(people, customer):
     people.come(*OLD)
     people.settles()
-    people.agrees(PHONE, "11")
-    people.come(NEW, *({**card, "phones": []} for card in OLD))
+    people.agrees(PHONE, customer)
+    people.come(NEW, *GIVEN_UP)
+    people.settles()
+    assert people.reached() == set() == people.shown()
+    people.agrees(PHONE, customer and "12")
+    assert people.reached() == {people.person("shop", "12")} == people.shown()
+
+
+@pytest.mark.parametrize("customer", ["11", None], ids=["the form names the old owner", "the form names nobody"])
+def test_nor_when_the_old_owners_cards_are_gone(people, customer):
+    people.come(*OLD)
+    people.settles()
+    people.agrees(PHONE, customer)
+    people.come(NEW)
+    people.leave("crm", "1")
+    people.leave("shop", "11")
+    people.settles()
+    assert people.person("shop", "11") is None
+    assert people.reached() == set() == people.shown()
+
+
+def test_nor_does_one_that_came_before_its_number_was_anybodys(people):
+    people.agrees(PHONE)
+    people.come(*OLD)
+    people.settles()
+    assert people.reached() == {people.person("crm", "1")}
+    people.come(NEW, *GIVEN_UP)
     people.settles()
     assert people.reached() == set()
-    people.agrees(PHONE, "12")
-    assert people.reached() == {people.person("shop", "12")}
+
+
+def test_one_that_came_while_two_had_the_number_reaches_whoever_keeps_it_and_nobody_after_him(people):
+    people.come(*OLD, NEW)
+    people.settles()
+    people.agrees(PHONE)
+    assert people.reached() == set()
+    people.come({**NEW, "phones": []})
+    people.settles()
+    assert people.reached() == {people.person("crm", "1")}
+    people.come(NEW, *GIVEN_UP)
+    people.settles()
+    assert people.reached() == set()
+
+
+def test_a_consent_stays_the_old_owners_when_he_turns_out_to_be_somebody_known_longer(people):
+    twin = {"connection": "till", "external_id": "21", "name": "Виктор Ким", "phones": [], "emails": ["v@old.example"]}
+    people.come(twin)
+    people.settles()
+    people.come(OLD[1])
+    people.settles()
+    people.agrees(PHONE)
+    known_longer = people.person("till", "21")
+    assert people.reached() == {people.person("shop", "11")} != {known_longer}
+    people.come({**twin, "emails": ["v@mail.example"]})
+    people.settles()
+    assert people.reached() == {people.person("shop", "11")} == {known_longer} == people.shown()
+
+
+@pytest.mark.parametrize("customer", ["11", None], ids=["the form names the old owner", "the form names nobody"])
+def test_it_does_not_when_the_old_owner_is_forgotten(people, customer):
+    people.come(*OLD)
+    people.settles()
+    people.agrees(PHONE, customer)
+    people.come(NEW)
+    people.settles()
+    erase(people.store, people.hub, people.person("crm", "1"), basis="letter 1", now=people.now)
+    people._mark_now("shop:12")
+    people.settles()
+    assert people.person("crm", "1") is None
+    assert people.reached() == set() == people.shown()
 
 
 def test_a_nameless_receipt_with_the_new_owners_card_does_not_tie_her_to_the_old_owner(people):

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, text
 from dagster_project.connections import Hub
 from dagster_project.store.dirty import mark, take
 from dagster_project.store.locks import in_turn
-from dagster_project.store.people import golden, identity, persons, source_records
+from dagster_project.store.people import golden, identity, nameless_consents, persons, source_records
 from dagster_project.store.people.keyring import keys
 from dagster_project.store.people.segments import memberships_of
 from dagster_project.store.people.source_records import Told
@@ -130,6 +130,7 @@ def _everybody(run: Run) -> int:
     source_records.fill_persons(db, _union(told.concerned, moved))
     golden.refresh(db, None, run.manner.authorities, now=run.now)
     _households(run, None)
+    nameless_consents.bind_all(db)
     everybody = _people(persons.held(db), moved)
     mark(db, "person", everybody["person_id"], run.cause)
     _mark_shown(run, _people(persons.held(db, moved), moved))
@@ -225,8 +226,10 @@ def finish(run: Run, touched: Touched, concerned: pa.Table = RECORDS.empty_table
     source_records.fill_persons(db, records)
     dirty = _people(persons.held(db, records), moved)
     golden.refresh(db, _people(persons.held(db, touched.records), dirty), run.manner.authorities, now=run.now)
+    near = _people(persons.held(db, _union(touched.records, touched.beside)), dirty)
     if touched.records.num_rows:
-        _households(run, _people(persons.held(db, _union(touched.records, touched.beside)), dirty))
+        _households(run, near)
+    nameless_consents.bind_held(db, near["person_id"].to_pylist())
     for entity in ("person", "buyer"):  # where they belong, and what other systems should say of them
         mark(db, entity, dirty["person_id"], run.cause)
     _mark_shown(run, _people(persons.held(db, touched.records), moved))

@@ -8,31 +8,35 @@ from sqlalchemy import Connection
 
 from dagster_project import clock
 from dagster_project.store.people.keyring import keys
+from dagster_project.store.people.tables import GIVERS
 from dagster_project.store.transfer import read
 
 REACH = pa.schema({"person_id": pa.string(), "identifier": pa.string()})
 
 # A person is stopped by any refusal, of any identifier. A consent reaches whom it names; one that names nobody known
-# reaches the only person who has the identifier, and where several share it, nobody.
-_REACHED = """
-with said as materialized (
+# reaches its holder, whoever else has the identifier by now. As long as it has none, it reaches the only person who has
+# the identifier, and where several share it, nobody.
+_REACHED = f"""
+with recursive said as materialized (
   select h.person_id, e.* from privacy.holder h join privacy.consent_state e using (identifier)
-  where e.channel = :channel and e.purpose = :purpose and {these}
+  where e.channel = :channel and e.purpose = :purpose and {{these}}
 ), stopped as (
   select person_id from said where state = 'refused'
-  union select h.person_id from privacy.stopped h where h.channel = :channel and {these}
+  union select h.person_id from privacy.stopped h where h.channel = :channel and {{these}}
 ), granted as (
-  select s.person_id, s.identifier_kind, s.identifier, s.givers from said s
+  select s.person_id, s.identifier_kind, s.identifier, s.givers,
+         case when s.held_as_of = s.as_of then s.holder end as holder
+  from said s
   left join privacy.suppression off
     on off.identifier_hash = s.subject and off.channel = s.channel and off.since >= coalesce(s.person_at, '-infinity')
   where s.state = 'granted' and (s.expires_at is null or s.expires_at > :now) and off.identifier_hash is null
     and not exists (select from stopped t where t.person_id = s.person_id)
 ), named as (
-  select g.identifier, m.person_id
-  from (select distinct identifier, givers from granted) g cross join unnest(g.givers) as giver
-  join identity.source_record r
-    on r.connection = split_part(giver, ':', 1) and r.external_id = substr(giver, strpos(giver, ':') + 1)
-  join identity.membership m using (record)
+  select e.identifier, m.person_id from (select distinct identifier, givers from granted) e cross join {GIVERS}
+), merged (holder, person_id) as (
+  select distinct holder, holder from granted where holder <> person_id
+  union
+  select b.holder, p.merged_into from merged b join identity.person p using (person_id) where p.merged_into is not null
 ), shared as (
   select identifier from privacy.holder where identifier in (select identifier from granted)
   group by identifier having count(*) > 1
@@ -40,6 +44,8 @@ with said as materialized (
 select g.person_id, g.identifier_kind, g.identifier from granted g
 where case when g.identifier in (select identifier from named)
            then (g.identifier, g.person_id) in (select identifier, person_id from named)
+           when g.holder is not null
+           then g.holder = g.person_id or (g.holder, g.person_id) in (select holder, person_id from merged)
            else g.identifier not in (select identifier from shared) end
 order by g.person_id, g.identifier
 """

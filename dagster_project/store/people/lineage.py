@@ -14,6 +14,7 @@ from dagster_project.store.tables import TABLES
 _MINE = "t.person_id in (select person_id from erasing_person)"
 _OF_RECORD = "(t.connection, t.customer) in (select connection, external_id from erasing_record)"
 _CONTACT = "t.identifier in (select identifier from erasing_contact)"
+_CUSTOMERS = "select connection || ':' || external_id from erasing_record"
 _RECORD = "t.record in (select record from erasing_record)"
 ORDER_VALUE = "'{contact_name,contact_phone,contact_email,customer,delivery}'::text[]"
 
@@ -35,8 +36,11 @@ LINEAGE: Mapping[str, str] = {
     "canonical.cart": f"delete from canonical.cart t where {_MINE} or {_OF_RECORD}",
     "canonical.consent_event": f"""update canonical.consent_event t
       set identifier = null, customer = null, evidence = '{{}}' where {_CONTACT} or {_OF_RECORD}""",
-    "privacy.consent_state": f"""update privacy.consent_state t set identifier = null, givers = '{{}}'
-      where {_CONTACT}""",
+    # What the person agreed to stays the person's: it is not found to be of the next who has the number.
+    "privacy.consent_state": f"""update privacy.consent_state t
+      set identifier = case when {_CONTACT} then null else t.identifier end,
+          givers = array(select unnest(t.givers) except {_CUSTOMERS}), holder = 'erased', held_as_of = t.as_of
+      where {_CONTACT} or t.holder in (select person_id from erasing_person) or t.givers && array({_CUSTOMERS})""",
     "canonical.customer": """delete from canonical.customer t using erasing_record e
       where t.connection = e.connection and t.external_id = e.external_id""",
     **{

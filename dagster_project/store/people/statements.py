@@ -11,8 +11,9 @@ from sqlalchemy import Connection, text
 
 from dagster_project.store import dirty
 from dagster_project.store.locks import in_turn
-from dagster_project.store.people import suppression
+from dagster_project.store.people import nameless_consents, suppression
 from dagster_project.store.people.keyring import keys
+from dagster_project.store.people.tables import GIVERS
 from dagster_project.store.tables import TABLES
 from dagster_project.store.transfer import copy_in, read, upsert
 from mappings.privacy import chain
@@ -107,23 +108,22 @@ def _sum_up(db: Connection, subjects: Collection[str], because: str) -> None:
     if refused.num_rows:
         suppression.from_refusals(db, refused.select(["subject", "channel", "at"]))
     touched = rows.filter(pc.is_in(rows["subject"], changed["subject"].combine_chunks()))
-    mark_holders(db, [one for one in touched["identifier"].unique().to_pylist() if one], because)
+    identifiers = touched["identifier"].drop_null().unique().to_pylist()
+    nameless_consents.bind_said(db, identifiers)
+    mark_holders(db, identifiers, because)
     for ends in touched["expires_at"].drop_null().unique().to_pylist():
         ending = touched.filter(pc.equal(touched["expires_at"], pa.scalar(ends, touched["expires_at"].type)))
         mark_holders(db, [one for one in ending["identifier"].to_pylist() if one], "a consent ran out", due=ends)
 
 
-_HOLDERS = """
-with of_records as (
-  select r.record from canonical.customer c join identity.source_record r
-    on r.connection = c.connection and r.external_id = c.external_id and r.kind = 'customer'
-  where c.phones && cast(:identifiers as text[]) or c.emails && cast(:identifiers as text[])
-  union
-  select r.record from privacy.consent_state e cross join unnest(e.givers) giver join identity.source_record r
-    on r.connection = split_part(giver, ':', 1) and r.external_id = substr(giver, strpos(giver, ':') + 1)
-  where e.identifier = any(:identifiers)
-)
-select distinct person_id from of_records join identity.membership using (record)
+_HOLDERS = f"""
+select m.person_id from canonical.customer c
+join identity.source_record r on r.connection = c.connection and r.external_id = c.external_id and r.kind = 'customer'
+join identity.membership m using (record)
+where c.phones && cast(:identifiers as text[]) or c.emails && cast(:identifiers as text[])
+union
+select m.person_id from privacy.consent_state e cross join {GIVERS}
+where e.identifier = any(:identifiers) and m.person_id is not null
 """
 
 

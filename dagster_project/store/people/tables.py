@@ -259,9 +259,12 @@ consent_state = table(
     Column("person_at", MOMENT),
     Column("expires_at", MOMENT),
     _texts("givers"),
+    Column("holder", Text),
+    Column("held_as_of", MOMENT),
     Index("consent_state_identifier", "identifier"),
     doc="What the statements about an identifier come to. person_at: the last consent that the person gave; it ends a "
-    "suppression from before. givers: connection:customer of those who gave the consent that holds.",
+    "suppression from before. givers: connection:customer of those who gave the consent that holds. holder: the person "
+    "whose a consent is that names nobody; it counts while held_as_of is as_of, a later statement may be another's.",
 )
 
 erasure_request = table(
@@ -320,13 +323,18 @@ access_log = table(
 
 # ── views under the stable names ──────────────────────────────────────────────────────────────────────────────────────
 
+GIVERS = """unnest(e.givers) giver join identity.source_record r
+  on r.connection = split_part(giver, ':', 1) and r.external_id = substr(giver, strpos(giver, ':') + 1)
+left join identity.membership m using (record)"""
+"""SQL of whom the consent `e` names: the persons `m`, null of a card that is gone. What it said is nobody else's."""
+
 VIEWS = {
     "canonical.person": "select g.*, p.created_at from identity.golden g join identity.person p using (person_id) "
     "where p.status = 'active'",
     "canonical.identity": "select r.connection, r.external_id, m.person_id, m.since from identity.membership m "
     "join identity.source_record r using (record)",
     "canonical.household": "select household_id, person_id, since from identity.household",
-    "privacy.holder": """
+    "privacy.contact_holder": """
 select m.person_id, i.identifier from identity.membership m join identity.source_record r using (record)
 join canonical.customer c on c.connection = r.connection and c.external_id = r.external_id and r.kind = 'customer'
 cross join unnest(case when 'phone' = any(c.masked) then '{}' else c.phones end
@@ -340,13 +348,12 @@ union
 select m.person_id, e.identifier from identity.membership m
 join identity.mention n on n.record = m.record and n.entity = 'contact_event'
 join canonical.contact_event e on e.connection = n.connection and e.external_id = n.external_id
-where e.identifier is not null
+where e.identifier is not null""",
+    "privacy.holder": f"""
+select person_id, identifier from privacy.contact_holder
 union
-select m.person_id, e.identifier from privacy.consent_state e cross join unnest(e.givers) giver
-join identity.source_record r on r.connection = split_part(giver, ':', 1)
-  and r.external_id = substr(giver, strpos(giver, ':') + 1)
-join identity.membership m using (record)
-where e.identifier_kind = 'account' and e.identifier is not null""",
+select m.person_id, e.identifier from privacy.consent_state e cross join {GIVERS}
+where e.identifier_kind = 'account' and e.identifier is not null and m.person_id is not null""",
     "privacy.stopped": """
 select distinct h.person_id, s.channel
 from privacy.suppression s
@@ -354,13 +361,21 @@ join privacy.holder h on encode(sha256(convert_to(h.identifier, 'UTF8')), 'hex')
 where s.reason <> 'bounced'
   and not exists (select from privacy.consent_state e where e.subject = s.identifier_hash and e.channel = s.channel
                   and e.purpose = 'marketing' and e.person_at > s.since)""",
-    "canonical.consent": """
+    "canonical.consent": f"""
 select h.person_id, e.identifier_kind, e.channel, e.purpose,
        case when bool_or(bool_or(e.state = 'refused' or s.person_id is not null)) over same then 'refused'
             when bool_or(e.state = 'granted' and (e.expires_at is null or e.expires_at > now())) then 'granted'
             else 'expired' end as state, max(e.as_of) as as_of
 from privacy.holder h join privacy.consent_state e using (identifier)
 left join privacy.stopped s on s.person_id = h.person_id and s.channel = e.channel
+where e.state = 'refused' or s.person_id is not null or case
+  when exists (select from {GIVERS}) then exists (select from {GIVERS} where m.person_id = h.person_id)
+  when e.held_as_of = e.as_of then h.person_id in (
+    with recursive up (person_id, merged_into) as (
+      select person_id, merged_into from identity.person where person_id = e.holder
+      union select p.person_id, p.merged_into from up u join identity.person p on p.person_id = u.merged_into
+    ) select person_id from up)
+  else true end
 group by h.person_id, e.identifier_kind, e.channel, e.purpose
 window same as (partition by h.person_id, e.channel, e.purpose)""",
     **segment_tables.VIEWS,
