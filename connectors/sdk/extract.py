@@ -17,6 +17,7 @@ from typing import Any
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from connectors.sdk.errors import HubError
 from connectors.sdk.spec import Page, Record, Resource, Since
@@ -54,10 +55,14 @@ def _now() -> datetime:
 
 @dataclass(frozen=True)
 class Landed:
-    """`load_id` is dlt's, None where there was nothing to land: then the stage still holds an older load."""
+    """`load_id` is dlt's, None where there was nothing to land: then the stage still holds an older load.
+
+    `cursor`: the greatest of the records', compared as text byte by byte.
+    """
 
     load_id: str | None
     rows: int
+    cursor: str | None = None
 
 
 def since(resource: Resource, stored: str | None, asked: Since) -> Since:
@@ -112,20 +117,30 @@ def land(batches: Iterable[pa.RecordBatch], *, connection: str, resource: str, u
     finally:
         # dlt empties finished packages but keeps their folders: one per run, and the hot lane runs every few seconds.
         shutil.rmtree(Path(pipeline.working_dir) / "load" / "loaded", ignore_errors=True)
-    return Landed(done.loads_ids[-1], counted.rows)
+    return Landed(done.loads_ids[-1], counted.rows, counted.cursor)
 
 
 class _Counted:
-    """Counts rows on their way through; dlt tells only in a trace, which costs a file per run."""
+    """Counts rows on their way through, which dlt tells only in a trace that costs a file per run; and their cursor."""
 
     def __init__(self, batches: Iterator[pa.RecordBatch]):
         self._batches = batches
         self.rows = 0
+        self.cursor: str | None = None
 
     def __iter__(self) -> Iterator[pa.Table]:
         for batch in self._batches:
             self.rows += batch.num_rows
+            self.cursor = greatest_cursor(batch, self.cursor)
             yield batch
+
+
+def greatest_cursor(batch: pa.RecordBatch, known: str | None = None) -> str | None:
+    """The greatest cursor of the batch and of what is `known`; other schemas than the envelope have none."""
+    if "cursor" not in batch.schema.names:
+        return known
+    found = pc.max(batch["cursor"]).as_py()
+    return max((one for one in (known, found) if one is not None), default=None)
 
 
 def _pipeline(name: str, schema: str, url: str, folder: Path) -> Any:

@@ -171,12 +171,11 @@ def _append(engine: Engine, connection: Connection, resource: Resource, asked: S
     place = Raw(connection.name, resource.name)
     complete = resource.complete is True or (resource.complete == "full" and asked.first)
     with engine.begin() as db:
-        appended, cursor = raw.Appended(), None
+        appended = raw.Appended()
         if stage.load_id:
-            cursor = raw.highest_cursor(db, place)
             appended = raw.append(db, place, stage.load_id, complete=complete, now=asked.now)
         full_at = asked.now if asked.first else None
-        values = {"connection": connection.name, "resource": resource.name, "value": cursor}
+        values = {"connection": connection.name, "resource": resource.name, "value": stage.cursor}
         patience = connection.guards.fresh
         silent_since = asked.now - patience if patience else None
         db.execute(_ADVANCE, {**values, "now": asked.now, "full_at": full_at, "silent_since": silent_since})

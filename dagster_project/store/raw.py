@@ -112,12 +112,6 @@ def _forget_loads(db: Connection, raw: Raw, load_id: str) -> None:
         db.execute(text(f"{older} and l.schema_name = mine.schema_name"), {"load_id": load_id})
 
 
-def highest_cursor(db: Connection, raw: Raw) -> str | None:
-    """The greatest cursor of the stage, compared as text byte by byte."""
-    statement = f'select max(cursor collate "C") from {raw.stage}'
-    return db.execute(text(statement)).scalar()
-
-
 def latest_ids(db: Connection, raw: Raw, keys: Sequence[str]) -> dict[str, int]:
     """Key → raw id of the record as it is now, of the keys that are still there."""
     statement = text(f"select key, id from {raw.latest} where key = any(:keys)")

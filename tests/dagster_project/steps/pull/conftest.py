@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -308,7 +309,8 @@ class Shop:
                 columns = "key text, cursor text, payload text, payload_hash text, landed_at timestamptz"
                 db.execute(text(f"create table {place.stage} ({columns})"))
                 copy_in(db, f"stage_{connection}.{resource}", pa.Table.from_batches(batches))
-        stage = extract.Landed("load-1" if batches else None, sum(batch.num_rows for batch in batches))
+        cursor = reduce(lambda known, batch: extract.greatest_cursor(batch, known), batches, None)
+        stage = extract.Landed("load-1" if batches else None, sum(batch.num_rows for batch in batches), cursor)
         _append(self.store, self.hub[connection], spoken, asked, stage)
 
     def _resource(self, connection: str, resource: str) -> Resource:

@@ -106,7 +106,7 @@ class Died(BaseException):
     """kill -9 as far as the code can tell: nobody catches it."""
 
 
-@pytest.mark.parametrize("place", ["extract.land", "raw.append", "raw.highest_cursor"])
+@pytest.mark.parametrize("place", ["extract.land", "raw.append"])
 def test_a_run_that_dies_anywhere_is_done_again_without_loss_or_repetition(shop, monkeypatch, place):
     shop["erp"].says("goods", *(a_product(n) for n in range(5)))
     module, name = place.split(".")
