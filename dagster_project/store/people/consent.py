@@ -80,5 +80,6 @@ def may_reach(
     """
     found = reachable(db, person_ids, channel, purpose, now=now)
     sealed = zip(found["identifier"].to_pylist(), found["identifier_kind"].to_pylist(), strict=True)
-    opened = [keys().open(identifier, kind) for identifier, kind in sealed]
+    secret = keys()
+    opened = [secret.open(identifier, kind) for identifier, kind in sealed]
     return pa.table({"person_id": found["person_id"], "identifier": pa.array(opened, pa.string())}, schema=REACH)

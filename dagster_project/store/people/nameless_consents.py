@@ -79,7 +79,8 @@ join identity.membership m using (record)
 def _candidates(db: Connection, nobodys: pa.Table) -> list[str]:
     """Persons who may have any of these contacts, and all who do."""
     told = zip(nobodys["identifier"].to_pylist(), nobodys["identifier_kind"].to_pylist(), strict=True)
-    clear = pa.array([keys().open(identifier, kind) for identifier, kind in told], pa.string())
-    found = unordered(_KEYS, pads(keys().digests), contacts=nobodys.append_column("clear", clear))
+    secret = keys()
+    clear = pa.array([secret.open(identifier, kind) for identifier, kind in told], pa.string())
+    found = unordered(_KEYS, pads(secret.digests), contacts=nobodys.append_column("clear", clear))
     stage(db, "contact_key", found)
     return list(db.execute(text(_WITH_KEYS)).scalars())
