@@ -69,7 +69,7 @@ outbox = table(
     Column("tries", Integer, nullable=False, server_default="0"),
     Column("about", JSONB, nullable=False, server_default="{}"),
     Index("outbox_due", "connection", "capability", "not_before"),
-    fill=50,
+    fill=40,
     doc="Changes to deliver, at most one per subject: held, ready, sending (a request may have left) or unknown. "
     "not_before: the year 9999 while held, so that what is due stands together.",
 )

@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -112,8 +113,11 @@ def claim(engine: Engine, queue: Queue, worker: str, *, limit: int, now: datetim
     """At most `limit` due rows, marked as sending for everybody to see before it returns."""
     with engine.begin() as db:
         claiming(db, queue)
-        found = db.execute(_CLAIM, {**queue.names, "worker": worker, "limit": limit, "now": now, "until": until}).all()
-    rows = tuple(Row._make(row) for row in found if row.subject is not None)
+        values = {**queue.names, "worker": worker, "limit": limit, "now": now, "until": until}
+        cursor = db.execute(_CLAIM, values).cursor
+        assert cursor is not None
+        found = cursor.fetchall()  # as the driver gives them: wrapping each would cost more than reading it
+    rows = tuple(map(Row._make, filter(itemgetter(0), found)))
     return Claim(rows, len(found) - len(rows), until)
 
 
@@ -203,7 +207,8 @@ def release(engine: Engine, queue: Queue, worker: str) -> None:
 _NEWEST = "(mine.version = i.version and (mine.outcome <> 'accepted' or coalesce(i.desired = mine.becomes, true)))"
 _RECORD = text(f"""
 with told as materialized (
-  select cast(:connection as text) as connection, cast(:capability as text) as capability, subject, alike.*
+  select cast(:connection as text) as connection, cast(:capability as text) as capability, subject,
+         outcome, message, code, not_before, at, batch, observed
   from json_to_recordset(cast(:told as json)) as alike(
     outcome text, message text, code text, not_before timestamptz, at timestamptz, batch bigint, observed text,
     subjects json)

@@ -84,7 +84,7 @@ def test_an_expired_token_is_refreshed_and_the_write_has_one_effect(vendor, acco
     vendor.access = "gone"
     vendor.effects.clear()
     assert account().send("POST", "orders", json={"n": 1}).ok
-    assert vendor.effects == ['{"n": 1}']
+    assert vendor.effects == ['{"n":1}']
     assert refreshes(vendor) == 2
 
 
