@@ -30,9 +30,9 @@ from dagster_project.store.outbox import Claim, Row, Sent, Told
 from dagster_project.store.people import erasure
 
 Clock = Callable[[], datetime]
-CHUNK = 1000
+CHUNK = 2000
 """Rows claimed together: enough that the store costs little per row, few enough to read back after a crash."""
-BATCHES = 10
+BATCHES = 20
 LEASE = timedelta(minutes=5)
 """Longer than any single request with its time-outs and its wait for the account's turn."""
 LAST_SECONDS = 2.5
