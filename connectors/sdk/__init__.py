@@ -27,6 +27,7 @@ from connectors.sdk.spec import (
     FileDrop,
     Offer,
     Page,
+    Pages,
     Record,
     Resource,
     Since,
@@ -36,9 +37,10 @@ from connectors.sdk.spec import (
 )  # fmt: skip
 
 __all__ = [
-    "CAPABILITIES", "SDK_VERSION", "Accepted", "ApiKey", "Basic", "Bearer", "Breaker", "Call", "Change", "ConfigError",
-    "ConnectionConfig", "ConnectorSpec", "ContractError", "Deferred", "FileDrop", "Heard", "Http", "HubBug",
-    "HubError", "HubPath", "Offer", "Outcome", "Page", "Record", "Rejected", "RejectedError", "Reply", "Resource",
-    "Rotating", "Since", "Sink", "Snapshot", "Step", "TransientError", "UnansweredError", "Unknown", "by_calls",
-    "in_turn", "known_zone", "outcomes", "redacted", "sample", "standard_retry_after", "zone_validator",
+    "CAPABILITIES", "SDK_VERSION", "Accepted", "ApiKey", "Basic", "Bearer", "Breaker", "Call", "Change",
+    "ConfigError", "ConnectionConfig", "ConnectorSpec", "ContractError", "Deferred", "FileDrop", "Heard", "Http",
+    "HubBug", "HubError", "HubPath", "Offer", "Outcome", "Page", "Pages", "Record", "Rejected", "RejectedError",
+    "Reply", "Resource", "Rotating", "Since", "Sink", "Snapshot", "Step", "TransientError", "UnansweredError",
+    "Unknown", "by_calls", "in_turn", "known_zone", "outcomes", "redacted", "sample", "standard_retry_after",
+    "zone_validator",
 ]  # fmt: skip

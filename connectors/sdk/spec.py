@@ -9,7 +9,9 @@ from typing import Any, Literal
 
 from connectors.sdk.calls import Hear
 from connectors.sdk.config import ConnectionConfig
-from connectors.sdk.deliver import Change, Outcome
+from connectors.sdk.deliver import Accepted, Change, Outcome, Rejected
+from connectors.sdk.errors import RejectedError
+from connectors.sdk.http import Reply
 from mappings.canonical.money import exact
 from mappings.tables import FieldMap, at, unmapped
 from mappings.tables.fields import leaves
@@ -50,7 +52,10 @@ class Page:
     cursor: str | None = None
 
 
-Extract = Callable[[Any, Since], Iterator[Page | Sequence[Record]]]
+Pages = Iterator[Page | Sequence[Record]]
+"""What an `extract` gives, page by page."""
+
+Extract = Callable[[Any, Since], Pages]
 Reads = Callable[[Any], Sequence[Record] | None]
 
 
@@ -226,9 +231,43 @@ class Sink:
     forgets: bool = False
     by_hand: str = ""
 
+    @classmethod
+    def one_by_one(
+        cls,
+        capability: str,
+        write: Callable[[Any, Change], Reply],
+        shown: Callable[[Any, Change], Any] | None = None,
+        **declared: Any,
+    ) -> "Sink":
+        """A sink of a vendor that takes one change a request.
+
+        `write(config, change)` sends it; a reply that is not `ok` is a definite no, in the vendor's words.
+        `shown(config, change)` asks for the value that the channel shows now; a 404 says that it shows none.
+        """
+
+        def deliver(config: Any, changes: Sequence[Change]) -> Iterator[Outcome]:
+            for change in changes:
+                reply = write(config, change)
+                yield Accepted(change) if reply.ok else Rejected(change, str(reply.status), reply.text)
+
+        read_back = None if shown is None else partial(_found, shown)
+        return cls(capability, deliver, read_back=read_back, batch=1, **declared)
+
     @property
     def capabilities(self) -> tuple[str, ...]:
         return (self.capability,) if isinstance(self.capability, str) else self.capability
+
+
+def _found(shown: Callable[[Any, Change], Any], config: Any, changes: Sequence[Change]) -> dict[str, Any]:
+    """Subject → value, without those that the channel does not know."""
+    found = {}
+    for change in changes:
+        try:
+            found[change.subject] = shown(config, change)
+        except RejectedError as error:
+            if error.code != "404":
+                raise
+    return found
 
 
 @dataclass(frozen=True)

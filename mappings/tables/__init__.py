@@ -1,7 +1,7 @@
 """Mapping as a table first, a function where the shape changes."""
 
 from mappings.tables import convert
-from mappings.tables.fields import Constant, Derived, Field, FieldMap, Unusable, at, unmapped
+from mappings.tables.fields import Constant, Derived, Field, FieldMap, Unusable, at, numbered, unmapped
 from mappings.tables.result import Mapped, Quarantined, Result
 
 __all__ = [
@@ -15,5 +15,6 @@ __all__ = [
     "Unusable",
     "at",
     "convert",
+    "numbered",
     "unmapped",
 ]

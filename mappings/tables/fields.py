@@ -36,6 +36,21 @@ class Field:
         return None if found is None else self.convert(found)
 
 
+def numbered(path: str, **fields: str) -> Field:
+    """The list at `path`, as an order's lines: canonical name → path within a row. `line` counts the rows from 1.
+
+    Rows that are more than fields renamed (sums to be made, other units) want a converter of their own.
+    """
+    return Field(
+        path, lambda rows: tuple({"line": str(place), **_picked(row, fields)} for place, row in enumerate(rows, 1))
+    )
+
+
+def _picked(row: Any, fields: Mapping[str, str]) -> dict[str, Any]:
+    found = {name: at(row, path) for name, path in fields.items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
 @dataclass(frozen=True)
 class Derived:
     """A value that hangs on several fields or on the connection's settings: `make(payload, settings)`."""

@@ -195,17 +195,21 @@ def tells_the_token(acme: ModuleType) -> Any:
     return read
 
 
+def as_it_is(acme: ModuleType) -> Any:
+    return acme.CONNECTOR.sink("stock.push").deliver
+
+
 def calls_for_nothing(acme: ModuleType) -> Any:
     def deliver(config: Any, changes: Any) -> Iterator[Any]:
         acme.http(config).get("offers")
-        yield from acme.push_stock(config, changes)
+        yield from as_it_is(acme)(config, changes)
 
     return deliver
 
 
 def forgets_what_fails(acme: ModuleType) -> Any:
     def deliver(config: Any, changes: Any) -> Iterator[Any]:
-        yield from (outcome for outcome in acme.push_stock(config, changes) if isinstance(outcome, Accepted))
+        yield from (outcome for outcome in as_it_is(acme)(config, changes) if isinstance(outcome, Accepted))
 
     return deliver
 
@@ -222,9 +226,9 @@ def breaks_on_an_odd_answer(acme: ModuleType) -> Any:
 def tries_a_lost_write_again(acme: ModuleType) -> Any:
     def deliver(config: Any, changes: Any) -> Iterator[Any]:
         try:
-            yield from list(acme.push_stock(config, changes))
+            yield from list(as_it_is(acme)(config, changes))
         except UnansweredError:
-            yield from acme.push_stock(config, changes)
+            yield from as_it_is(acme)(config, changes)
 
     return deliver
 
@@ -232,7 +236,7 @@ def tries_a_lost_write_again(acme: ModuleType) -> Any:
 def takes_silence_for_a_no(acme: ModuleType) -> Any:
     def deliver(config: Any, changes: Any) -> Iterator[Any]:
         try:
-            yield from list(acme.push_stock(config, changes))
+            yield from list(as_it_is(acme)(config, changes))
         except UnansweredError as error:
             yield from (Rejected(change, "failed", str(error)) for change in changes)
 
@@ -242,7 +246,7 @@ def takes_silence_for_a_no(acme: ModuleType) -> Any:
 def takes_a_pause_for_a_no(acme: ModuleType) -> Any:
     def deliver(config: Any, changes: Any) -> Iterator[Any]:
         try:
-            yield from list(acme.push_stock(config, changes))
+            yield from list(as_it_is(acme)(config, changes))
         except TransientError as error:
             if isinstance(error, UnansweredError):
                 raise
@@ -255,13 +259,9 @@ def adds_instead_of_setting(acme: ModuleType) -> Any:
     def deliver(config: Any, changes: Any) -> Iterator[Any]:
         for change in changes:
             shown = acme.http(config).get(f"offers/{change.external_id}").json()["available"]
-            yield from acme.push_stock(config, [replace(change, value=shown + change.value)])
+            yield from as_it_is(acme)(config, [replace(change, value=shown + change.value)])
 
     return deliver
-
-
-def as_it_is(acme: ModuleType) -> Any:
-    return acme.push_stock
 
 
 def a_feed(render: Callable[[Any, Any], bytes]) -> Bad:

@@ -17,6 +17,7 @@ from connectors.sdk import (
     Deferred,
     Rejected,
     RejectedError,
+    Reply,
     Sink,
     Step,
     TransientError,
@@ -119,6 +120,43 @@ def test_there_are_as_many_outcomes_as_changes(plan: list[Any]):
 )  # fmt: skip
 def test_a_number_is_what_was_wanted_however_it_is_written(wanted: Any, seen: Any, same: bool):
     assert equal(wanted, seen) is same
+
+
+# ── one change a request ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_replies_of_a_vendor_that_takes_one_change_a_request_become_outcomes():
+    def put(config: Any, change: Change) -> Reply:
+        return Reply(200, {}, b"") if change.subject == "SKU-1" else Reply(409, {}, "нет в продаже".encode())
+
+    made = list(outcomes(Sink.one_by_one("stock.push", put), Settings(), changes(2)))
+    assert made == [Accepted(changes()[0]), Rejected(changes()[1], "409", "нет в продаже")]
+
+
+@pytest.mark.parametrize(("error", "kind"), [(UnansweredError("lost"), Unknown), (TransientError("busy"), Deferred)])
+def test_one_change_whose_request_failed_does_not_take_those_before_with_it(error: Exception, kind: type):
+    def put(config: Any, change: Change) -> Reply:
+        if change.subject == "SKU-2":
+            raise error
+        return Reply(200, {}, b"")
+
+    sink = Sink.one_by_one("stock.push", put)
+    made = [one for change in changes(3) for one in outcomes(sink, Settings(), [change])]
+    assert sink.batch == 1
+    assert [type(one) for one in made] == [Accepted, kind, Accepted]
+
+
+def test_what_the_channel_does_not_know_is_not_shown_and_what_it_refuses_to_show_is_an_error():
+    def shown(config: Any, change: Change) -> int:
+        if change.subject != "SKU-1":
+            raise RejectedError("no", {"SKU-2": "404"}.get(change.subject, "403"))
+        return 5
+
+    sink = Sink.one_by_one("stock.push", lambda config, change: Reply(200, {}, b""), shown)
+    assert sink.read_back is not None
+    assert sink.read_back(Settings(), changes(2)) == {"SKU-1": 5}
+    with pytest.raises(RejectedError):
+        sink.read_back(Settings(), changes(3))
 
 
 # ── batches of more than one request ──────────────────────────────────────────────────────────────────────────────────

@@ -1,5 +1,6 @@
 """What `keruen connectors new` leaves behind works before a line of it is changed."""
 
+import ast
 import os
 import subprocess
 import sys
@@ -23,6 +24,31 @@ def test_a_new_connector_passes_the_kit_untouched(tmp_path: Path):
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:]
     assert "29 passed, 3 skipped" in done.stdout
+
+
+def test_a_complete_connector_stays_about_sixty_lines(plugin: Path):
+    """Its settings, both resources, their tables, the sink and the declaration; blank lines and docstrings apart."""
+    module = ast.parse((plugin / "keruen_acme/__init__.py").read_text("utf-8"))
+    assert len(written := code_lines(module)) <= 60, sorted(written)
+
+
+def code_lines(module: ast.Module) -> set[int]:
+    said = {
+        node.value for node in ast.walk(module) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    spans = [(node.lineno, node.end_lineno or node.lineno) for node in module.body]
+    silent = {line for node in said for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
+    return {line for first, last in spans for line in range(first, last + 1)} - silent
+
+
+def test_its_types_are_strict(plugin: Path, tmp_path: Path):
+    environment = {**os.environ, "MYPYPATH": f"{plugin}{os.pathsep}{ROOT}"}
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--follow-imports", "silent", "--config-file", os.devnull,
+         "--cache-dir", tmp_path, "keruen_acme/__init__.py"],
+        cwd=plugin, env=environment, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:]
 
 
 def test_its_entry_point_names_what_it_defines(plugin: Path):

@@ -9,7 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mappings.canonical import Order, Price, Product
-from mappings.tables import Constant, Derived, Field, FieldMap, Mapped, Quarantined, Unusable, at, convert, unmapped
+from mappings.tables import (
+    Constant,
+    Derived,
+    Field,
+    FieldMap,
+    Mapped,
+    Quarantined,
+    Unusable,
+    at,
+    convert,
+    numbered,
+    unmapped,
+)  # fmt: skip
 from mappings.tables.fields import EMPTY
 
 to_product = FieldMap(
@@ -97,22 +109,45 @@ def test_a_converter_may_name_its_rule():
     )
 
 
+to_order = FieldMap(
+    Order,
+    {
+        **dict.fromkeys(("external_id", "number", "channel"), Constant("x")),
+        "placed_at": Constant("2026-03-02T10:00:00Z"),
+        "status": Constant("placed"),
+        "currency": Constant("KZT"),
+        "total": Field("total"),
+        "lines": numbered("rows", sku="good.code", quantity="qty", unit_price="price", total="sum"),
+    },
+)
+TWO_MUGS = {"good": {"code": "M-1"}, "qty": 2, "price": "5.25", "sum": "10.50"}
+
+
 def test_an_order_that_does_not_add_up_says_by_how_much():
-    mapping = FieldMap(
-        Order,
-        {
-            **dict.fromkeys(("external_id", "number", "channel"), Constant("x")),
-            "placed_at": Constant("2026-03-02T10:00:00Z"),
-            "status": Constant("placed"),
-            "currency": Constant("KZT"),
-            "total": Field("total"),
-            "lines": Constant(()),
-        },
-    )
-    result = refused({"total": "0.01"}, mapping)
+    result = refused({"total": "0.01", "rows": []}, to_order)
     assert result.rule == "does_not_add_up"
     assert "-0.01" in result.reason
-    assert mapped({"total": "0"}, mapping).total == 0
+    assert mapped({"total": "0", "rows": []}, to_order).total == 0
+
+
+def test_rows_of_a_list_are_numbered_as_they_stand():
+    a_gift = {"good": {"code": "CUP"}, "qty": "1.000", "price": "", "sum": 0}
+    first, second = mapped({"total": "10.50", "rows": [TWO_MUGS, a_gift]}, to_order).lines
+    assert (first.line, first.sku, first.quantity, first.unit_price) == ("1", "M-1", 2, Decimal("5.25"))
+    assert (second.line, second.sku, second.unit_price, second.total) == ("2", "CUP", None, 0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "rule", "where"),
+    [([TWO_MUGS, {**TWO_MUGS, "sum": None}], "missing_field", "lines.1.total"),
+     ([{**TWO_MUGS, "qty": "two"}], "invalid_field", "lines.0.quantity"),
+     (["Mug"], "missing_field", "lines.0"), ({"1": TWO_MUGS}, "missing_field", "lines.0"),
+     (7, "unreadable_value", "lines")],
+)  # fmt: skip
+def test_a_row_that_cannot_be_read_sets_its_record_aside_and_is_named(rows: Any, rule: str, where: str):
+    result = refused({"total": "10.50", "rows": rows}, to_order)
+    assert (result.rule, result.reason.startswith(where)) == (rule, True), result
+    assert "two" not in result.reason
 
 
 def test_a_payload_splits_into_several_records_or_into_none():
