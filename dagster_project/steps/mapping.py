@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 from sqlalchemy import Connection as Db
 from sqlalchemy import text
 
@@ -15,6 +15,7 @@ from connectors.sdk.errors import ConfigError
 from connectors.sdk.extract import KEYLESS
 from connectors.sdk.spec import Resource
 from dagster_project.connections import Connection, Hub
+from dagster_project.store.people import payloads
 from dagster_project.store.quarantine import Aside
 from dagster_project.store.raw import Raw
 from mappings.canonical import Canonical
@@ -143,11 +144,11 @@ class Found:
 
 def mapped(work: Pass, page: Sequence[RawRow]) -> Found:
     """Only the newest state of a record counts, but for those that are TOLD_IN_FULL."""
-    found, config = Found(), work.connection.config
+    found, config, read_payload = Found(), work.connection.config, payloads.reader()
     for row in page:
         if row.payload is None:
             continue
-        payload = from_json(row.payload)
+        payload = read_payload(row.payload)
         for entity, mapping in work.maps.items():
             if row.newest or entity in TOLD_IN_FULL:
                 _say(work, found, row, entity, mapping, payload, config)

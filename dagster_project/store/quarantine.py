@@ -16,6 +16,7 @@ from connectors.sdk.redact import redacted
 from dagster_project.store import archive
 from dagster_project.store.claims import FILES
 from dagster_project.store.ledger import Queue, planning
+from dagster_project.store.people import payloads
 from dagster_project.store.raw import Raw
 from dagster_project.store.transfer import copy_in
 
@@ -200,11 +201,11 @@ def _payload(db: Connection, record: RowMapping) -> dict[str, Any]:
     raw = Raw(record["connection"], record["resource"])
     if record["raw_id"] is None or not raw.exists(db):
         return {}
-    columns = "name, hash" if record["resource"] == FILES else "payload"
+    columns = "name, hash" if record["resource"] == FILES else "payload::text as payload"
     kept = db.execute(text(f"select {columns} from {raw.table} where id = :id"), {"id": record["raw_id"]}).first()
     if kept is not None and record["resource"] == FILES:
         return {"file": kept.name, "payload": archive.line_of(kept.hash, record["line"])}
-    return {"payload": kept and kept.payload}
+    return {"payload": payloads.reader()(kept.payload) if kept and kept.payload else None}
 
 
 def drop(

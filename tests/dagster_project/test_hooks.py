@@ -32,6 +32,7 @@ from dagster_project.steps.hear import hear
 from dagster_project.steps.hot import tick
 from dagster_project.steps.land import land
 from dagster_project.steps.sync import sync
+from dagster_project.store.people import payloads
 from mappings.canonical import Customer
 from mappings.tables import Field, FieldMap
 from tests.clear import clear
@@ -115,8 +116,8 @@ def landed(store: Engine) -> list[tuple[str, str]]:
     with store.connect() as db:
         if not db.execute(text("select to_regclass('raw_news.readers')")).scalar():
             return []
-        rows = db.execute(text("select key, payload ->> 'name' from raw_news.readers order by id"))
-        return [tuple(row) for row in rows]
+        rows = db.execute(text("select key, payload::text from raw_news.readers order by id"))
+        return [(row.key, payloads.reader()(row.payload)["name"]) for row in rows]
 
 
 def kept_hints(store: Engine) -> list[str]:

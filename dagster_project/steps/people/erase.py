@@ -1,5 +1,6 @@
 """Forgetting a person: everywhere by a declared list, then a search of everything for what was to be forgotten."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,7 +8,6 @@ from typing import Any
 from uuid import uuid4
 
 import pyarrow as pa
-from pydantic_core import from_json, to_json
 from sqlalchemy import Connection, Engine, text
 
 from dagster_project.connections import Hub
@@ -16,7 +16,7 @@ from dagster_project.steps.people.identify import Manner, Run, without
 from dagster_project.steps.people.verdicts import known
 from dagster_project.steps.people.withdraw import ERASED, withdraw
 from dagster_project.store.locks import in_turn
-from dagster_project.store.people import datakeys, erasure, identity, lineage, suppression
+from dagster_project.store.people import datakeys, erasure, identity, lineage, payloads, suppression
 from dagster_project.store.people.erasure import Duty
 from dagster_project.store.people.keyring import keys
 from dagster_project.store.people.sealing import MET, opened
@@ -82,7 +82,9 @@ def _left(found: Mapping[str, Mapping[str, int]], known: Sequence[str]) -> list[
 def proof(engine: Engine, hub: Hub, traces: Traces) -> dict[str, Mapping[str, int]]:
     """Where any of it is still found: tables with rows, files with hits. Nothing must be."""
     with engine.connect() as db:
-        return {"tables": lineage.hits(db, traces.pattern), "files": erase_files.hits(hub, traces)}
+        sealed = {table: payloads.hits(db, table, traces) for table in lineage.raw_tables(db)}
+        tables = Counter(lineage.hits(db, traces.pattern)) + Counter(sealed)
+        return {"tables": tables, "files": erase_files.hits(hub, traces)}
 
 
 # ── whom, and what of him ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -189,23 +191,15 @@ def _suppress(db: Connection, whose: Whose, now: datetime) -> None:
     suppression.suppress(db, records, (suppression.LOADS,), suppression.ERASED, now)
 
 
-_RAW = "select id, payload::text as payload from {table} where payload::text ~* :pattern"
-
-
 def _raw(db: Connection, traces: Traces) -> dict[str, int]:
     """Raw payloads keep their shape and their hash, so that the same record coming again is nothing new."""
     done = {}
-    for table in [one for one in lineage.tables(db) if one.startswith(("raw_", '"raw_'))]:
-        columns = text("select count(*) from information_schema.columns where column_name = 'payload' "
-                       "and quote_ident(table_schema) || '.' || quote_ident(table_name) = :name")  # fmt: skip
-        if not db.execute(columns, {"name": table}).scalar():
-            continue
-        found = db.execute(text(_RAW.format(table=table)), {"pattern": traces.pattern}).all()
-        for row in found:
-            clean = to_json(traces.out_of_value(from_json(row.payload))).decode()
-            db.execute(
-                text(f"update {table} set payload = cast(:payload as jsonb) where id = :id"),
-                {"payload": clean, "id": row.id},
-            )
+    for table in lineage.raw_tables(db):
+        found = [
+            {"id": number, "payload": payloads.rewritten(stored, traces)}
+            for number, stored in payloads.telling(db, table, traces)
+        ]
+        if found:
+            db.execute(text(f"update {table} set payload = cast(:payload as jsonb) where id = :id"), found)
         done[table] = len(found)
     return done

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic_core import from_json, to_json
 from sqlalchemy import Connection, text
 
 from connectors.sdk.spec import Resource
 from dagster_project.steps.mapping import Pass
 from dagster_project.store import quarantine
+from dagster_project.store.people import payloads
 from dagster_project.store.people.keyring import keys
 from dagster_project.store.people.lineage import RECORD_HASH
 from dagster_project.store.people.sealing import MET, opened
@@ -83,9 +83,8 @@ def _forget_payloads(work: Pass, met: Sequence[Met]) -> None:
 def _forget(db: Connection, table: str, number: int, traces: Traces) -> None:
     payload = db.execute(text(f"select payload::text from {table} where id = :id"), {"id": number}).scalar()
     if payload:
-        clean = to_json(traces.out_of_value(from_json(payload))).decode()
         update = text(f"update {table} set payload = cast(:payload as jsonb) where id = :id")
-        db.execute(update, {"payload": clean, "id": number})
+        db.execute(update, {"payload": payloads.rewritten(payload, traces), "id": number})
 
 
 def _traces(row: Met) -> Traces:

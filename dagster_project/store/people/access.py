@@ -9,7 +9,7 @@ from dagster_project.store.people import datakeys
 from dagster_project.store.people.keyring import keys
 from mappings.privacy.seal import SIV, WrongKey
 
-KINDS = ("phone", "email", "name", "address", "loyalty", "account", "evidence")
+KINDS = ("phone", "email", "name", "address", "loyalty", "account", "evidence", "payload")
 
 _LOGGED = text("""
 insert into privacy.access_log (actor, purpose, object, person, fields, rows)

@@ -97,6 +97,18 @@ def tables(db: Connection) -> list[str]:
     return [row[0] for row in found]
 
 
+def raw_tables(db: Connection) -> list[str]:
+    """Those that hold payloads, quoted: what vendors said, record by record."""
+    found = db.execute(
+        text(
+            "select quote_ident(c.table_schema) || '.' || quote_ident(c.table_name) from information_schema.columns c "
+            "join information_schema.tables t using (table_schema, table_name) where c.column_name = 'payload' "
+            "and t.table_type = 'BASE TABLE' and c.table_schema like 'raw\\_%' order by 1"
+        )
+    )
+    return [row[0] for row in found]
+
+
 def hits(db: Connection, pattern: str) -> dict[str, int]:
     """Table → rows in which the pattern is found."""
     counted = {

@@ -12,6 +12,7 @@ from connectors.kaspi.sandbox_market import open_shop
 from connectors.sdk.testing.shop import a_shop
 from dagster_project.connections import Connection, parse
 from dagster_project.steps.land import Landed, land
+from dagster_project.store.people import payloads
 
 ORDERS = CONNECTOR.resource("orders")
 
@@ -43,9 +44,8 @@ def test_polls_that_overlap_land_only_what_is_new_or_moved_on(store, kaspi, conn
 
     assert landed(store, connection, hour) == Landed(read=4, landed=3, unchanged=1)
     with store.connect() as db:
-        states = dict(
-            db.execute(text("select key, payload #>> '{attributes,state}' from raw_kaspi_almaty.orders_latest")).all()
-        )
+        rows = db.execute(text("select key, payload::text from raw_kaspi_almaty.orders_latest")).tuples().all()
+        states = {key: payloads.reader()(stored)["attributes"]["state"] for key, stored in rows}
         cursor = db.execute(text("select value from hub.cursor where resource = 'orders'")).scalar()
     assert states[second.code] == "ARCHIVE"
     assert {third.code, newcomer.code} < set(states)

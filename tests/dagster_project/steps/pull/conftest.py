@@ -16,7 +16,7 @@ from sqlalchemy import Engine, text
 from connectors.sdk import ConnectionConfig, ConnectorSpec, Page, Resource, Since, extract
 from dagster_project.connections import Hub, parse
 from dagster_project.steps.canonical import Mapped, map_new, replay
-from dagster_project.steps.land import Landed, _append, land
+from dagster_project.steps.land import Landed, _append, _pages, land
 from dagster_project.store import quarantine
 from dagster_project.store.raw import Raw
 from dagster_project.store.transfer import copy_in
@@ -301,7 +301,7 @@ class Shop:
         """As `land`, with the stage filled here: dlt takes a second to meet a new database."""
         spoken, place = self._resource(connection, resource), Raw(connection, resource)
         asked = Since(full=full, now=self.now)
-        batches = list(extract.pages(spoken, self.hub[connection].config, asked, clock=lambda: self.now))
+        batches = list(_pages(self.hub[connection], spoken, asked))
         if batches:
             with self.store.begin() as db:
                 db.execute(text(f"create schema if not exists stage_{connection}"))
