@@ -1,16 +1,26 @@
-"""The raw of a file drop is the file itself, kept for good under its content's hash in `$KERUEN_HOME/archive`."""
+"""The raw of a file drop is the file itself, kept under its content's hash in `$KERUEN_HOME/archive`, sealed.
+
+Whoever reads one gets a copy in clear that nobody else may read and that is gone afterwards.
+"""
 
 import codecs
 import hashlib
 import os
 import tempfile
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
 
+import psutil
+
+from connectors.sdk.errors import ConfigError
 from dagster_project.home import home
+from dagster_project.store.people.keyring import keys
+from mappings.privacy import stream
+from mappings.privacy.seal import WrongKey
 
-BLOCK = 1 << 20
+CLEAR = ".clear-"
+"""Begins the names of copies in clear; the number of the process that reads it follows."""
 
 
 class StillChanging(Exception):
@@ -24,7 +34,7 @@ def folder() -> Path:
 
 
 def kept(digest: str) -> Path:
-    """Where the file of this hash lies."""
+    """Where the file of this hash lies, sealed."""
     return folder() / digest
 
 
@@ -35,36 +45,88 @@ def digest_of(path: Path) -> str:
 
 
 def keep(path: Path) -> str:
-    """Copies a file into the archive and gives its hash: one reading, so that hash and copy are of the same bytes.
+    """Seals a file into the archive and gives its hash: one reading, so that hash and copy are of the same bytes.
 
     Raises StillChanging where size or time of the file moved meanwhile; then nothing is kept.
     """
     before = path.stat()
-    with tempfile.NamedTemporaryFile(dir=folder(), prefix=".", delete=False) as copy:
-        try:
-            digest = _copied(path, copy)
-            after = path.stat()
-            if (before.st_size, before.st_mtime_ns) != (
-                after.st_size,
-                after.st_mtime_ns,
-            ) or copy.tell() != after.st_size:
-                raise StillChanging(path.name)
-            copy.flush()
-            os.fsync(copy.fileno())
-            os.replace(copy.name, kept(digest))
-        except BaseException:
-            Path(copy.name).unlink(missing_ok=True)
-            raise
-    return digest
+    hashed, size = hashlib.sha256(), 0
 
-
-def _copied(path: Path, copy: IO[bytes]) -> str:
-    hashed = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(BLOCK):
+    def read() -> Iterator[bytes]:
+        nonlocal size
+        for block in _blocks(path):
             hashed.update(block)
-            copy.write(block)
+            size += len(block)
+            yield block
+
+    def unchanged() -> Path:
+        after = path.stat()
+        if not (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns) == (size, before.st_mtime_ns):
+            raise StillChanging(path.name)
+        return kept(hashed.hexdigest())
+
+    _written(read(), unchanged)
     return hashed.hexdigest()
+
+
+@contextmanager
+def opened(digest: str) -> Iterator[Path]:
+    """The file of this hash in clear. Raises ConfigError where it is gone, or cannot be opened with this master key."""
+    if not kept(digest).exists():
+        raise ConfigError(f"the file {digest[:12]} is not in the archive any more; put it into its folder again")
+    with in_clear(kept(digest)) as clear:
+        yield clear
+
+
+@contextmanager
+def in_clear(path: Path) -> Iterator[Path]:
+    """The file itself; of a sealed one a copy in clear, as long as the block lasts."""
+    with path.open("rb") as file:
+        if path.parent != home() / "archive" or not stream.is_sealed(file):
+            yield path
+            return
+    _sweep()
+    with tempfile.NamedTemporaryFile(dir=folder(), prefix=f"{CLEAR}{os.getpid()}-") as copy:
+        try:
+            with path.open("rb") as file:
+                copy.writelines(stream.opened(keys(), file))
+        except WrongKey as error:
+            raise ConfigError(f"the archived file {path.name[:12]}: {error}; put back the master key it had") from None
+        copy.flush()
+        yield Path(copy.name)
+
+
+def again(path: Path, clear: Path) -> None:
+    """Seals what `in_clear` gave of `path` and somebody has rewritten since; a file that lies in clear is done."""
+    if clear != path:
+        _written(_blocks(clear), lambda: path)
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while block := file.read(stream.BLOCK):
+            yield block
+
+
+def _written(clear: Iterable[bytes], where: Callable[[], Path]) -> None:
+    """Sealed, to a file beside, which takes its place when it is whole and on disk. `where` is asked then, and may
+    refuse."""
+    with tempfile.NamedTemporaryFile(dir=folder(), prefix=".", delete=False) as draft:
+        try:
+            draft.writelines(stream.sealed(keys(), os.urandom(stream.SALT), clear))
+            draft.flush()
+            os.fsync(draft.fileno())
+            os.replace(draft.name, where())
+        except BaseException:
+            Path(draft.name).unlink(missing_ok=True)
+            raise
+
+
+def _sweep() -> None:
+    """Copies whose reader died without taking them away."""
+    for left in folder().glob(f"{CLEAR}*"):
+        if not psutil.pid_exists(int(left.name.removeprefix(CLEAR).partition("-")[0])):
+            left.unlink(missing_ok=True)
 
 
 def line_of(digest: str, number: int) -> str | None:
@@ -73,7 +135,8 @@ def line_of(digest: str, number: int) -> str | None:
     """
     if not kept(digest).exists():
         return None
-    content = kept(digest).read_bytes()
+    with opened(digest) as clear:
+        content = clear.read_bytes()
     if content[:4] in (b"PK\x03\x04", b"\xd0\xcf\x11\xe0"):
         return None
     marked = content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)

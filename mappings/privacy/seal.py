@@ -36,6 +36,7 @@ class Keys:
     digests: bytes = field(repr=False)
     contacts: AESSIV = field(repr=False)
     wrapping: AESGCM = field(repr=False)
+    files: bytes = field(repr=False)
 
     @classmethod
     def of(cls, master: bytes) -> "Keys":
@@ -46,7 +47,12 @@ class Keys:
             _derived(master, b"keruen digest", 32),
             AESSIV(_derived(master, b"keruen contact", 64)),
             AESGCM(_derived(master, b"keruen data key", 32)),
+            _derived(master, b"keruen file", 32),
         )
+
+    def of_file(self, salt: bytes) -> bytes:
+        """The key of one sealed file, which carries its salt."""
+        return _derived(self.files, salt, 32)
 
     def seal(self, value: str, kind: str) -> str:
         """`siv:…` of a value. What is empty, or sealed already, stays as it is."""

@@ -22,7 +22,7 @@ SALE = {"receipt": "R1", "location": "Almaty-1", "sku": "MUG", "quantity": 1, "t
         "placed_at": "2026-03-01 12:00", "customer": "c1"}  # fmt: skip
 CONSENT = {"external_id": "c1", "identifier": MAIL, "channel": "email", "state": "granted", "at": "2026-02-01 10:00"}
 
-SOURCES = ("archive", "crm", "tills", "forms")
+SOURCES = ("crm", "tills", "forms")
 """Folders of what came in, as it came in."""
 
 

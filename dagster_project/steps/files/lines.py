@@ -44,9 +44,10 @@ def _replay(
     assert connection.spec is not None
     drop = connection.spec.files
     assert drop is not None
-    found = FoundFile(Path(claim.name), claim.size, claim.modified_at, archived=archive.kept(claim.hash))
     try:
-        frames = _about(drop.read(connection.config, found), keys)
+        with archive.opened(claim.hash) as clear:
+            found = FoundFile(Path(claim.name), claim.size, claim.modified_at, archived=clear)
+            frames = _about(drop.read(connection.config, found), keys)
     except (ConfigError, RejectedError):
         return 0, len(keys)
     with engine.begin() as db:

@@ -121,7 +121,7 @@ class _Folder:
         claim = self.known.get(digest)
         if claim and not self._again(claim, found):
             return _known(claim, found)
-        report = self._load(replace(found, archived=archive.kept(digest)), digest)
+        report = self._load(found, digest)
         with self.engine.begin() as db:
             self.known = claims.known(db, self.connection.name)
         return report
@@ -152,7 +152,8 @@ class _Folder:
     def _load(self, found: FoundFile, digest: str, *, agreed: bool = False) -> FileReport:
         """Reads and stores one file. `agreed`: a person has seen what it removes."""
         try:
-            frames = self.drop.read(self.config, found)
+            with archive.opened(digest) as clear:
+                frames = self.drop.read(self.config, replace(found, archived=clear))
             return self._store(found, digest, frames, None if agreed else self.connection.guards.shrink)
         except (ConfigError, RejectedError) as error:
             return self._claimed(found, digest, REFUSED, str(error))
@@ -275,7 +276,7 @@ def approve_file(engine: Engine, hub: Hub, digest: str, *, who: str, now: dateti
             raise ConfigError(
                 f"{claim.name} is older than {later[-1]}, loaded since; reject it: keruen reject file:{digest}"
             )
-        found = FoundFile(Path(claim.name), claim.size, claim.modified_at, archived=archive.kept(claim.hash))
+        found = FoundFile(Path(claim.name), claim.size, claim.modified_at)
         report = work._load(found, claim.hash, agreed=True)
         with engine.begin() as db:
             claims.decide(db, name, claim.hash, report.state, who, now)

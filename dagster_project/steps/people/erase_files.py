@@ -11,8 +11,10 @@ from pathlib import Path
 from dagster_project.connections import Hub
 from dagster_project.home import home
 from dagster_project.steps.people import erase_books, erase_texts
+from dagster_project.store import archive
 from mappings.privacy.forget import Traces
 
+BY_HAND = " holds the person in a form that cannot be rewritten: delete it by hand"
 APART = frozenset({"postgres", "master.key", "secrets.env"})
 """The server's own files, which the search of its tables covers, and secrets."""
 
@@ -29,18 +31,24 @@ def rewrite(hub: Hub, traces: Traces) -> Rewritten:
     """Takes the traces out of texts and workbooks of any size, which keep their lines and their cells."""
     done = Rewritten()
     for path in _files(hub):
-        if not _found(path, traces):
-            continue
-        if _without(path, traces):
-            done.rewritten.append(name_of(path))
-        else:
-            done.owed.append(f"{name_of(path)} holds the person in a form that cannot be rewritten: delete it by hand")
+        with archive.in_clear(path) as clear:
+            if not _found(clear, traces):
+                continue
+            written = _without(clear, traces)
+            if written:
+                archive.again(path, clear)
+        (done.rewritten if written else done.owed).append(f"{name_of(path)}{'' if written else BY_HAND}")
     return done
 
 
 def hits(hub: Hub, traces: Traces) -> dict[str, int]:
     """File → 1, of those where any trace is found."""
-    return {name_of(path): 1 for path in _files(hub) if _found(path, traces)}
+    found = {}
+    for path in _files(hub):
+        with archive.in_clear(path) as clear:
+            if _found(clear, traces):
+                found[name_of(path)] = 1
+    return found
 
 
 def _found(path: Path, traces: Traces) -> bool:

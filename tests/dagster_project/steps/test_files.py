@@ -1,7 +1,7 @@
 """A folder of files from the till to the canonical tables: once, whole, and accounted for to the last line."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -112,7 +112,8 @@ def test_receipts_land_with_their_lines_and_say_where_they_come_from(shop: Shop)
         report.hash,
         4,
     )
-    assert archive.kept(source["key"]).read_bytes() == path.read_bytes()
+    with archive.opened(source["key"]) as clear:
+        assert clear.read_bytes() == path.read_bytes()
     assert shop.asks("select hash, name, size, rows, state from raw_tills.files") == [
         (report.hash, "monday.csv", path.stat().st_size, 3, "loaded")
     ]
@@ -161,15 +162,14 @@ def test_a_file_that_somebody_still_writes_waits(shop: Shop):
 
 def test_a_file_that_changes_while_it_is_read_waits(shop: Shop, monkeypatch: pytest.MonkeyPatch):
     path = shop.drops("tills", "monday.csv", RECEIPTS, line(1))
-    copied = archive._copied
+    blocks = archive._blocks
 
-    def meanwhile(source: Path, copy: Any) -> str:
-        digest = copied(source, copy)
+    def meanwhile(source: Path) -> Iterator[bytes]:
+        yield from blocks(source)
         shop.drops("tills", "monday.csv", RECEIPTS, line(1), line(2), minutes=1)
-        return digest
 
     with monkeypatch.context() as busy:
-        busy.setattr(archive, "_copied", meanwhile)
+        busy.setattr(archive, "_blocks", meanwhile)
         assert [report.state for report in shop.reads()] == ["waiting"]
     assert list(archive.folder().iterdir()) == []
     assert [report.read for report in shop.reads()] == [2]
