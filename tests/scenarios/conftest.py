@@ -105,8 +105,10 @@ class Stall(OnPlatform):
         return Counter(str(row["id"]) for one in seen for row in one.json)
 
     def has_at_the_door(self, workers: int) -> None:
-        """Returns when that many deliveries wait for whoever plans just now."""
-        query = text("select count(*) from pg_locks where locktype = 'advisory' and not granted")
+        """Returns when that many deliveries wait for whoever holds the queue or its rows just now."""
+        query = text(
+            "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+        )
 
         def waiting() -> int:
             with self.store.connect() as db:

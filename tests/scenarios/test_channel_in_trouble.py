@@ -6,6 +6,10 @@ from email.utils import format_datetime
 import pytest
 from starlette.responses import Response
 
+from connectors.sdk.runtime import LocalBucket, Runtime, using
+from tests.scenarios.town import a_small_shop
+
+MS = timedelta(milliseconds=1)
 GOODS = {"TEA": 5, "MUG": 0, "POT": 2}
 
 
@@ -72,6 +76,23 @@ def test_a_429_is_obeyed_in_each_form_of_retry_after(shop, clock, form):
     clock.passes(seconds=6)
     assert shop.delivers().accepted == 3
     assert set(shop.writes().values()) == {1}
+
+
+def test_a_429_that_counts_in_the_vendors_own_unit_is_obeyed_to_the_second(town, clock):
+    """MoySklad says milliseconds: taken for seconds the catalogue would wait an hour."""
+    erp, began = town.opens("erp", "moysklad", a_small_shop(5, 2)), clock()
+
+    def rests(request):
+        left = began + timedelta(seconds=4) - clock()
+        return Response("slow down", 429, {"X-Lognex-Retry-After": str(left // MS)}) if left > timedelta(0) else None
+
+    erp.sandbox.limits, erp.sandbox._limit = "contract", rests
+    bucket = LocalBucket(clock=lambda: clock().timestamp())
+    with using(Runtime(bucket=bucket, sleep=lambda seconds: clock.passes(seconds=seconds))):
+        town.syncs()
+    assert [seen.status for seen in erp.sandbox.journal].count(429) == 1
+    assert town.one("select count(*) from canonical.product").count == 2
+    assert timedelta(seconds=4) <= clock() - began < timedelta(minutes=1)
 
 
 def test_a_429_that_does_not_say_how_long_is_tried_again_later(shop, clock):

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def wait_until(true: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not true():
         assert time.monotonic() < deadline, f"waited in vain: {what}"
         time.sleep(0.005)
