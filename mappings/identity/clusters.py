@@ -53,6 +53,11 @@ def components(records: NDArray[np.int64], a: NDArray[np.int64], b: NDArray[np.i
     return smallest
 
 
+def looked_at(rules: RuleVersion) -> frozenset[str]:
+    """Kinds of identifiers that a veto looks at; `cluster` passes over others."""
+    return frozenset({"account", *rules.limits})
+
+
 def cluster(
     features: pa.Table, identifiers: pa.Table, stats: pa.Table, edges: pa.Table, overrides: pa.Table, rules: RuleVersion
 ) -> Clustering:

@@ -5,6 +5,8 @@ import pyarrow as pa
 from mappings.identity.rules import RuleVersion
 from mappings.relations import unordered
 
+TOGETHER = ("phone", "email", "address")
+"""Kinds of identifiers that people who live together share."""
 SHARED = pa.schema({"person_id": pa.string(), "kind": pa.string(), "value": pa.int64()})
 HOUSEHOLDS = pa.schema({"person_id": pa.string(), "household": pa.string()})
 """`household`: the first of its person ids, a name for the group only; `ids.identify` gives it an id that lasts."""

@@ -1,8 +1,6 @@
 """What systems say of buyers → comparable features and keys. Cleaning looks at distinct values, never at single
 records."""
 
-from dataclasses import asdict
-
 import pyarrow as pa
 
 from mappings.identity import names
@@ -168,7 +166,7 @@ def _tokens(spoken: pa.Table) -> pa.Table:
         spoken=spoken,
     )["word"].to_pylist()
     return pa.Table.from_pylist(
-        [{"word": word} | asdict(names.token(word)) for word in words],
+        [{"word": word} | vars(names.token(word)) for word in words],
         schema=pa.schema(
             {"word": pa.string(), "first": pa.string(), "last": pa.string()}
             | dict.fromkeys(("patronymic", "surname", "nobody"), pa.bool_())

@@ -22,10 +22,10 @@ from dagster_project.store.people.segments import memberships_of
 from dagster_project.store.people.source_records import Told
 from mappings.identity import increment
 from mappings.identity.blocking import pairs, statistics
-from mappings.identity.clusters import OVERRIDES, cluster
+from mappings.identity.clusters import OVERRIDES, cluster, looked_at
 from mappings.identity.digests import NUMBER
+from mappings.identity.households import TOGETHER, shared_values
 from mappings.identity.households import households as grouped
-from mappings.identity.households import shared_values
 from mappings.identity.ids import MEMBERSHIP, PERSONS, identify
 from mappings.identity.increment import RECORDS
 from mappings.identity.learning import learn
@@ -205,9 +205,9 @@ def recluster(run: Run, seeds: pa.Table, beside: pa.Table = RECORDS.empty_table(
     """Persons among everything that links connect with the seeds."""
     db, rules = run.db, run.manner.rules
     records = identity.reached(db, seeds, rules)
-    features, identifiers = identity.features_of(db, records), identity.identifiers_of(db, records)
+    features, (identifiers, stats) = identity.features_of(db, records), identity.known_by(db, records, looked_at(rules))
     links, verdicts = identity.links_among(db, records, rules), identity.overrides(db, records)
-    made = cluster(features, identifiers, identity.stats_of(db, identifiers), links, verdicts, rules)
+    made = cluster(features, identifiers, stats, links, verdicts, rules)
     identity.replace_aside(db, records, made.aside)
     return Touched(records, _settle(run, made.clusters, persons.held(db, records)), beside)
 
@@ -224,16 +224,22 @@ def finish(run: Run, touched: Touched, concerned: pa.Table = RECORDS.empty_table
     db, moved = run.db, touched.moved
     records = _union(concerned, moved)
     source_records.fill_persons(db, records)
-    dirty = _people(persons.held(db, records), moved)
-    golden.refresh(db, _people(persons.held(db, touched.records), dirty), run.manner.authorities, now=run.now)
-    near = _people(persons.held(db, _union(touched.records, touched.beside)), dirty)
+    whose = persons.whose(db, _union(records, touched.records, touched.beside))
+    dirty = _people(_of(records, whose), moved)
+    mine = _of(touched.records, whose)
+    golden.refresh(db, _people(mine, dirty), run.manner.authorities, now=run.now)
+    near = _people(_of(_union(touched.records, touched.beside), whose), dirty)
     if touched.records.num_rows:
         _households(run, near)
     nameless_consents.bind_held(db, near["person_id"].to_pylist())
     for entity in ("person", "buyer"):  # where they belong, and what other systems should say of them
         mark(db, entity, dirty["person_id"], run.cause)
-    _mark_shown(run, _people(persons.held(db, touched.records), moved))
+    _mark_shown(run, _people(mine, moved))
     return dirty.num_rows
+
+
+def _of(records: pa.Table, whose: pa.Table) -> pa.Table:
+    return unordered("select w.* from w semi join r using (record)", w=whose, r=records)
 
 
 def _mark_shown(run: Run, people: pa.Table) -> None:
@@ -263,16 +269,18 @@ select person_id, household, {NUMBER.format("person_id")} as record,
 """
 
 
+def _shared(db: Connection) -> pa.Table:
+    membership = persons.held(db)
+    return shared_values(membership, *identity.known_by(db, membership.select(["record"]), TOGETHER))
+
+
 def _households(run: Run, people: pa.Table | None) -> None:
     """Households of these persons and all whom shared values connect with them; None: of everybody.
 
     A household is a cluster of persons, and its id lasts as theirs do.
     """
     db = run.db
-    near = None if people is None else persons.neighbours(db, people)
-    membership = persons.held(db) if near is None else persons.membership_of(db, near)
-    identifiers = identity.identifiers_of(db, membership.select(["record"]))
-    shared = shared_values(membership, identifiers, identity.stats_of(db, identifiers))
+    near, shared = (None, _shared(db)) if people is None else persons.neighbours(db, people)
     clusters = unordered(_NUMBERED, grouped=grouped(shared, run.manner.rules))
     before = persons.households(db, near)
     record = NUMBER.format("person_id")

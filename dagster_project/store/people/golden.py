@@ -161,14 +161,14 @@ from written w left join keyed k on k.record = w.record and k.kind = 'email' and
 def _values(db: Connection, said: pa.Table, people: pa.Table) -> pa.Table:
     """VALUES. A contact is verified where it has proved to be the person's. A landline is no key, being nobody's own:
     it counts as shared."""
-    held = identity.identifiers_of(db, unordered("select distinct record from said", said=said).cast(RECORDS))
-    contacts = unordered("select * from k where kind in ('phone', 'email')", k=held).cast(held.schema)
+    records = unordered("select distinct record from said", said=said).cast(RECORDS)
+    contacts, stats = identity.known_by(db, records, ("phone", "email"))
     return unordered(
         _VALUES,
         {"fixed": sorted(PLACEHOLDER_PHONES), "runs": sorted(RUNS), **pads(keys().digests)},
         said=said,
         identifiers=contacts,
-        stats=identity.stats_of(db, contacts),
+        stats=stats,
         proved=answers.proved(db, people),
     ).cast(VALUES)
 
@@ -221,19 +221,16 @@ def _rows(said: pa.Table, chosen: pa.Table) -> pa.Table:
     return unordered(_ROWS, said=said, chosen=chosen.cast(GOLDEN))
 
 
-_NEWER = """
-update identity.golden g set version = g.version + 1, updated_at = :now
-from renewed r where r.person_id = g.person_id
+_NEXT = """
+select r.*, coalesce(t.version, 0) + 1 as version, $now::timestamptz as updated_at
+from rows r left join there t using (person_id)
 """
 
 
 def _write(db: Connection, rows: pa.Table, now: datetime) -> None:
+    """A row that says nothing new keeps its version."""
     stage(db, "people", rows.select(["person_id"]).cast(PEOPLE))
-    there = read(db, "select person_id from people join identity.golden using (person_id)")
-    changed = upsert(db, TABLES["identity.golden"], sealed(db, "identity.golden", rows), ["person_id"])
-    stage(
-        db,
-        "renewed",
-        unordered("select person_id from c semi join t using (person_id)", c=changed, t=there).cast(PEOPLE),
-    )
-    db.execute(text(_NEWER), {"now": now})
+    there = read(db, "select person_id, version from people join identity.golden using (person_id)")
+    renewed = unordered(_NEXT, {"now": now}, rows=sealed(db, "identity.golden", rows), there=there)
+    told = [name for name in rows.column_names if name != "person_id"]
+    upsert(db, TABLES["identity.golden"], renewed, ["person_id"], compare=told)

@@ -3,7 +3,7 @@
 Every function works inside the caller's transaction, which holds the right to change who is who.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
 import pyarrow as pa
@@ -15,7 +15,7 @@ from dagster_project.store.tables import TABLES
 from dagster_project.store.transfer import copy_in, read
 from mappings.identity.blocking import STATS, keys_of
 from mappings.identity.clusters import ASIDE, OVERRIDES
-from mappings.identity.increment import KEY, RECORDS
+from mappings.identity.increment import RECORDS
 from mappings.identity.normalise import FEATURES, IDENTIFIERS
 from mappings.identity.population import DATES, NAMES, Population
 from mappings.identity.rules import RuleVersion
@@ -89,15 +89,20 @@ def replace_records(db: Connection, changed: pa.Table, features: pa.Table, ident
     """Stores what the changed records say now; gives the identifiers they had."""
     stage(db, "changed", changed)
     db.execute(text("create index on changed (record)"))  # `holders` asks it of every key
-    had = read(
-        db,
-        "delete from identity.identifier i using changed c where i.record = c.record "
-        f"returning {_columns(IDENTIFIERS, 'i')}",
-    )
+    had = read(db, f"select {_columns(IDENTIFIERS, 'i')} from changed join identity.identifier i using (record)")
+    had = had.cast(IDENTIFIERS)
+    _replace(db, "identifier", ("record", "kind", "value"), had, identifiers)
     db.execute(text("delete from identity.feature f using changed c where f.record = c.record"))
     copy_in(db, _table("feature"), sealed(db, "identity.feature", features))
-    copy_in(db, _table("identifier"), identifiers)
-    return had.cast(IDENTIFIERS)
+    return had
+
+
+def _replace(db: Connection, name: str, key: Sequence[str], had: pa.Table, rows: pa.Table) -> None:
+    """Rows that were there, by others: most are the same, and are not written again."""
+    stage(db, "gone", unordered("from had except from rows", had=had, rows=rows).select(key))
+    same = " and ".join(f"t.{column} = g.{column}" for column in key)
+    db.execute(text(f"delete from identity.{name} t using gone g where {same}"))
+    copy_in(db, _table(name), unordered("from rows except from had", had=had, rows=rows))
 
 
 # Of a value that everybody has it is enough to see that there are too many.
@@ -154,28 +159,27 @@ def features_of(db: Connection, records: pa.Table) -> pa.Table:
     return opened(db, "identity.feature", found).cast(FEATURES)
 
 
-def identifiers_of(db: Connection, records: pa.Table) -> pa.Table:
+def known_by(db: Connection, records: pa.Table, kinds: Collection[str]) -> tuple[pa.Table, pa.Table]:
+    """IDENTIFIERS of these kinds, and the STATS of their values."""
     stage(db, "asked", records)
-    found = read(db, f"select {_columns(IDENTIFIERS, 'i')} from asked join identity.identifier i using (record)")
-    return found.cast(IDENTIFIERS)
-
-
-def stats_of(db: Connection, identifiers: pa.Table) -> pa.Table:
-    stage(db, "wanted", unordered("select distinct kind, value from i", i=identifiers).cast(KEY))
-    found = read(db, f"select {_columns(STATS, 's')} from wanted join identity.identifier_stat s using (kind, value)")
-    return found.cast(STATS)
+    found = read(
+        db,
+        "select i.record, i.kind, i.value, s.records, s.names, s.status from asked "
+        "join identity.identifier i using (record) left join identity.identifier_stat s using (kind, value) "
+        "where i.kind = any(:kinds)",
+        {"kinds": sorted(kinds)},
+    )
+    counted = f"select distinct {', '.join(STATS.names)} from found where status is not null"
+    return found.select(IDENTIFIERS.names).cast(IDENTIFIERS), unordered(counted, found=found).cast(STATS)
 
 
 def replace_stats(db: Connection, keys: pa.Table, counted: pa.Table) -> pa.Table:
     """Stores the STATS of these keys; gives those they had."""
     stage(db, "wanted", keys)
-    had = read(
-        db,
-        "delete from identity.identifier_stat s using wanted w where s.kind = w.kind and s.value = w.value "
-        f"returning {_columns(STATS, 's')}",
-    )
-    copy_in(db, _table("identifier_stat"), counted)
-    return had.cast(STATS)
+    found = read(db, f"select {_columns(STATS, 's')} from wanted join identity.identifier_stat s using (kind, value)")
+    had = found.cast(STATS)
+    _replace(db, "identifier_stat", ("kind", "value"), had, counted)
+    return had
 
 
 # ── pairs and verdicts ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, text
 from dagster_project.store.people.source_records import stage
 from dagster_project.store.tables import TABLES
 from dagster_project.store.transfer import copy_in, read
+from mappings.identity.households import SHARED
 from mappings.identity.ids import MEMBERSHIP, PERSONS, Fresh, Identities, uuid7s
 from mappings.relations import unordered
 
@@ -32,6 +33,12 @@ def held(db: Connection, records: pa.Table | None = None) -> pa.Table:
     mine = "select distinct person_id from asked join identity.membership using (record)"
     found = read(db, f"select m.record, m.person_id from ({mine}) p join identity.membership m using (person_id)")
     return found.cast(MEMBERSHIP)
+
+
+def whose(db: Connection, records: pa.Table) -> pa.Table:
+    """MEMBERSHIP of these records only."""
+    stage(db, "asked", records.select(["record"]))
+    return read(db, "select record, person_id from asked join identity.membership using (record)").cast(MEMBERSHIP)
 
 
 def created(db: Connection, held: pa.Table) -> pa.Table:
@@ -68,21 +75,20 @@ def _people(membership: pa.Table) -> pa.Table:
 
 # ── as they are ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-_GONE = """
-delete from identity.membership m using was w
-where m.record = w.record and not exists (select from becomes b where b.record = w.record)
-"""
+_GONE = "delete from identity.membership m using moved w where m.record = w.record and w.person_id is null"
 _BELONG = """
 insert into identity.membership as m (record, person_id, since)
-select record, person_id, :now from becomes order by record
+select record, person_id, :now from moved where person_id is not null order by record
 on conflict (record) do update set person_id = excluded.person_id, since = excluded.since
-where m.person_id <> excluded.person_id
 """
+# Who is as before is only read: a conflict would lock and so write the row even where it changes nothing.
 _PERSONS = """
-insert into identity.person as p (person_id, status, created_at, records)
-select person_id, 'active', :now, count(*) from becomes group by person_id order by person_id
+insert into identity.person (person_id, status, created_at, records)
+select person_id, 'active', :now, records from sized s
+where not exists (select from identity.person p
+                  where p.person_id = s.person_id and p.status = 'active' and p.records = s.records)
+order by person_id
 on conflict (person_id) do update set status = 'active', merged_into = null, records = excluded.records
-where (p.status, p.records) is distinct from ('active', excluded.records)
 """
 _ENDED = """
 update identity.person p set status = e.kind, merged_into = e.other_id, records = 0
@@ -92,20 +98,20 @@ from happened e where e.person_id = p.person_id and e.kind in ('merged', 'retire
 
 def settle(db: Connection, named: Identities, held: pa.Table, *, cause: str | None, now: datetime) -> pa.Table:
     """Makes the tables say who is who now; gives the MOVED."""
-    stage(db, "was", held)
-    stage(db, "becomes", named.membership)
+    moved = unordered(_MOVED, held=held, named=named.membership).cast(MOVED)
+    stage(db, "moved", moved)
+    stage(db, "sized", unordered("select person_id, count(*) as records from n group by 1", n=named.membership))
     stage(db, "happened", named.events.select(["person_id", "kind", "other_id"]))
     for statement in (_GONE, _BELONG, _PERSONS, _ENDED):
         db.execute(text(statement), {"now": now})
     copy_in(db, TABLES["identity.person_event"], _dated(named.events, cause, now))
-    return unordered(
-        """
-        select record, h.person_id as was, n.person_id from h full join n using (record)
-        where h.person_id is distinct from n.person_id
-        """,
-        h=held,
-        n=named.membership,
-    ).cast(MOVED)
+    return moved
+
+
+_MOVED = """
+select record, h.person_id as was, n.person_id from held h full join named n using (record)
+where h.person_id is distinct from n.person_id
+"""
 
 
 def _dated(events: pa.Table, cause: str | None, now: datetime) -> pa.Table:
@@ -116,21 +122,16 @@ def _dated(events: pa.Table, cause: str | None, now: datetime) -> pa.Table:
 
 # ── who lives with whom ───────────────────────────────────────────────────────────────────────────────────────────────
 
-# From persons along the values they share with others, as far as it leads; a value of everybody leads nowhere.
-_NEIGHBOURS = """
-with recursive near (person_id) as (
-  select person_id from people
-  union
-  select o.person_id from near n cross join lateral (
-    select distinct x.person_id
-    from identity.membership m
-    join identity.identifier i on i.record = m.record and i.kind in ('phone', 'email', 'address')
-    join identity.identifier_stat s on s.kind = i.kind and s.value = i.value
-      and s.status in ('ok', 'shared') and s.records > 1
-    join identity.identifier j on j.kind = i.kind and j.value = i.value
-    join identity.membership x on x.record = j.record
-    where m.person_id = n.person_id) o
-) select person_id from near
+# A value of everybody leads nowhere, nor does one that a single record has.
+_SHARED = """
+select distinct m.person_id, i.kind, i.value from people join identity.membership m using (person_id)
+join identity.identifier i on i.record = m.record and i.kind in ('phone', 'email', 'address')
+join identity.identifier_stat s on s.kind = i.kind and s.value = i.value
+where s.status in ('ok', 'shared') and s.records > 1
+"""
+_HOLDERS = """
+select distinct m.person_id from wanted join identity.identifier i using (kind, value)
+join identity.membership m using (record)
 """
 _MATES = """
 select person_id from people
@@ -139,17 +140,20 @@ union select o.person_id from people p join identity.household h using (person_i
 """
 
 
-def neighbours(db: Connection, people: pa.Table) -> pa.Table:
-    """PEOPLE who share something with these, or with whom they share a household, and so on."""
+def neighbours(db: Connection, people: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """PEOPLE who share something with these, or with whom they share a household, and so on as far as it leads; and the
+    SHARED of all of them. Of each person, and of each value, it is asked once."""
     stage(db, "people", people)
-    stage(db, "people", read(db, _MATES).cast(PEOPLE))
-    return read(db, _NEIGHBOURS).cast(PEOPLE)
-
-
-def membership_of(db: Connection, people: pa.Table) -> pa.Table:
-    stage(db, "people", people)
-    found = read(db, "select m.record, m.person_id from people join identity.membership m using (person_id)")
-    return found.cast(MEMBERSHIP)
+    fresh = near = read(db, _MATES).cast(PEOPLE)
+    shared = SHARED.empty_table()
+    while fresh.num_rows:
+        stage(db, "people", fresh)
+        found = read(db, _SHARED).cast(SHARED)
+        values = unordered("select kind, value from f except select kind, value from s", f=found, s=shared)
+        stage(db, "wanted", values)
+        fresh = unordered("from h except from n", h=read(db, _HOLDERS), n=near).cast(PEOPLE)
+        near, shared = pa.concat_tables([near, fresh]), pa.concat_tables([shared, found])
+    return near, shared
 
 
 def households(db: Connection, people: pa.Table | None = None) -> pa.Table:

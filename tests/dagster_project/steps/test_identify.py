@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from dagster_project.connections import Hub, parse
+from dagster_project.steps.people import identify
 from dagster_project.steps.people.identify import identify_due
 from dagster_project.store.dirty import mark
 from dagster_project.store.people.sealing import opened_row
@@ -189,3 +190,31 @@ def test_the_same_records_again_change_nothing(people):
         people.all("select * from identity.golden order by 1"),
         people.all("select * from identity.person_event"),
     )
+
+
+@pytest.fixture
+def increments_only(monkeypatch):
+    """In a base of two, one is more than the share from which everybody is looked at."""
+    monkeypatch.setattr(identify, "SHARE", float("inf"))
+
+
+def test_who_moves_to_another_town_keeps_every_row_that_says_the_same(people, increments_only):
+    people.come(AIGUL, {"connection": "shop", "external_id": "9", "name": "Aigul Serikova", "phones": [PHONE]})
+    people.settles()
+    tables = ("identifier", "identifier_stat", "membership", "person")
+    written = [people.all(f"select ctid::text, xmin::text from identity.{name} order by 1") for name in tables]
+    people.come({**AIGUL, "city": "Қостанай"})
+    people.settles()
+    assert [people.all(f"select ctid::text, xmin::text from identity.{name} order by 1") for name in tables] == written
+    golden = people.golden(people.person("crm", "1"))
+    assert (golden.city, golden.version, golden.updated_at) == ("Қостанай", 2, people.now)
+
+
+def test_a_golden_record_that_says_the_same_keeps_its_version(people, increments_only):
+    people.come(AIGUL)
+    people.settles()
+    made = people.golden(people.person("crm", "1")).updated_at
+    people.come({**AIGUL, "refs": ["till\x1f77"]})
+    people.settles()
+    golden = people.golden(people.person("crm", "1"))
+    assert (golden.version, golden.updated_at) == (1, made)
