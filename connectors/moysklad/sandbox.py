@@ -68,7 +68,7 @@ def sandbox(
     shop: Shop | None = None, *, limits: Limits = "contract", clock: Callable[[], datetime] = utc_now
 ) -> Account:
     """A MoySklad account that holds `shop`. It is mutable: tests and the demo live in it."""
-    vendor = Sandbox("moysklad", [], limits=limits, clock=clock)
+    vendor = Sandbox("moysklad", [], limits=limits, clock=clock, too_many=_too_many)
     door = Door(LOGIN, PASSWORD, {TOKEN: User("user")}, vendor.clock)
     account = Account(shop or a_shop(), vendor, door)
     routes = [
@@ -142,6 +142,12 @@ def _response(status: int, answer: Any, headers: dict[str, str]) -> Response:
         return Response(b"", status, headers)
     packed = compress(bytes(Json(answer).body), compresslevel=1)
     return Response(packed, status, headers | {"Content-Encoding": "gzip"}, media_type="application/json;charset=utf-8")
+
+
+def _too_many(seconds: float) -> Response:
+    """The wait is told in milliseconds (contract moysklad 2)."""
+    no = Refusal(429, 1049, "Превышено ограничение на количество запросов")
+    return _response(no.status, no.body, {"X-Lognex-Retry-After": f"{seconds * 1000:.0f}"})
 
 
 def _issue(account: Account) -> Callable[[Request], Awaitable[Response]]:

@@ -63,14 +63,15 @@ def test_a_500_after_a_write_that_did_not_happen_is_read_back_then_sent_again(sh
 
 @pytest.mark.parametrize("form", ["seconds", "date"])
 def test_a_429_is_obeyed_in_each_form_of_retry_after(shop, clock, form):
-    until = format_datetime(clock() + timedelta(seconds=30), usegmt=True)
-    answer = Response("slow down", 429, {"Retry-After": until if form == "date" else "30"})
+    """Ten minutes: longer than the hub would rest by itself."""
+    until = format_datetime(clock() + timedelta(minutes=10), usegmt=True)
+    answer = Response("slow down", 429, {"Retry-After": until if form == "date" else "600"})
     shop.platform.sandbox.limits = "contract"
     shop.platform.sandbox._limit = lambda request: answer
     assert shop.delivers().deferred == 3
     assert shop.states() == {"pending": 3}
     shop.platform.sandbox.limits = "off"
-    clock.passes(seconds=25)
+    clock.passes(minutes=9, seconds=55)
     shop.delivers()
     assert len(shop.platform.sandbox.journal) == 1
     clock.passes(seconds=6)
