@@ -17,6 +17,7 @@ import yaml
 
 from connectors.sdk.errors import ConfigError
 from dagster_project import processes
+from dagster_project.commands.output import progress
 from dagster_project.connections import load
 from dagster_project.feed_server import feed_app
 from dagster_project.home import home
@@ -111,8 +112,11 @@ class Dagster:
             "--location-name", "keruen", "--use-python-environment-entry-point", "--log-level", "warning",
         )  # fmt: skip
 
-    def wait(self, patience: float = 90.0) -> None:
-        """Until the web server answers with the code location. Raises ConfigError that names the log otherwise."""
+    def wait(self, patience: float = 600.0) -> None:
+        """Until the web server answers with the code location. Raises ConfigError that names the log otherwise.
+
+        Long, since a process that ends is seen at once and a busy laptop needs minutes to import everything.
+        """
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             self.ended()
@@ -170,7 +174,9 @@ def feeds(port: int) -> Iterator[str]:
 def dagster(port: int) -> Iterator[Dagster]:
     running = Dagster(port)
     try:
-        running.wait()
+        with progress("up") as tell:
+            tell("Dagster", "starting")
+            running.wait()
         yield running
     finally:
         running.stop()
