@@ -42,8 +42,14 @@ def _stock(rows: pa.Table, connection: Connection, shown: int) -> Words:
     )
 
 
+def _expected(rows: pa.Table) -> pa.ChunkedArray:
+    """What the channel showed; where it confirmed nothing yet, what is on its way there, past the guards already."""
+    on_its_way = pc.fill_null(pc.equal(rows["state"], "pending"), False)
+    return pc.coalesce(rows["was"], pc.if_else(on_its_way, rows["last"], None))
+
+
 def _price(rows: pa.Table, connection: Connection) -> Words:
-    was, becomes = (totals(rows[name].combine_chunks()) for name in ("was", "becomes"))
+    was, becomes = (totals(values.combine_chunks()) for values in (_expected(rows), rows["becomes"]))
     floor, ceiling = (pc.fill_null(rows[name], np.nan).to_numpy() for name in ("floor", "ceiling"))
     step = connection.guards.step
     return price_guard(was, becomes, floor, ceiling, None if step is None else float(step))

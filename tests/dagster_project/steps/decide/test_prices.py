@@ -50,6 +50,18 @@ def test_a_price_of_zero_waits_for_a_person(shop: Any) -> None:
     assert shop.states("market", "price.push") == {"SKU-1": ("held", "zero")}
 
 
+def test_a_leap_is_held_though_the_channel_has_not_confirmed_the_price_before_it(shop: Any) -> None:
+    shop.product("SKU-1")
+    shop.prices("SKU-1", 1000)
+    shop.decides()
+    shop.prices("SKU-1", 100_000)
+    shop.decides()
+    assert shop.states("market", "price.push") == {"SKU-1": ("held", "step")}
+    shop.prices("SKU-1", 1100)
+    shop.syncs()
+    assert prices(shop) == {"SKU-1": 1160}
+
+
 def test_a_price_below_its_floor_is_held_and_never_lifted_by_us(shop: Any) -> None:
     shop.product("SKU-1")
     shop.prices("SKU-1", 900, "minimum")
