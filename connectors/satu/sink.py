@@ -12,6 +12,9 @@ from mappings.canonical import PROGRESS
 
 WRITABLE = {"confirmed": "received", "completed": "delivered", "cancelled": "canceled"}
 
+UNSPOKEN = ("assembling", "ready", "shipped", "delivered")
+"""Steps between accepting and completing: the platform has no status for them, an accepted order stays as it is."""
+
 CANCEL_REASONS = {
     "out_of_stock": "not_available",
     "buyer": "buyers_request",
@@ -107,7 +110,10 @@ def move_order(config: SatuConfig, changes: Sequence[Change]) -> Iterator[Outcom
     """One order a request: the answer names orders, not statuses."""
     for change in changes:
         wanted = change.value["status"]
-        if wanted not in WRITABLE:
+        if wanted in UNSPOKEN and reached(change.value, _standing(config, change)):
+            yield Accepted(change, "Satu.kz has no such step")
+            continue
+        if wanted not in WRITABLE and wanted not in UNSPOKEN:
             yield Rejected(change, "not_writable", f"Satu.kz takes no status {wanted!r}")
             continue
         reply = http(config).send("POST", "orders/set_status", json=status_body(change))
@@ -119,7 +125,7 @@ def move_order(config: SatuConfig, changes: Sequence[Change]) -> Iterator[Outcom
 
 def status_body(change: Change) -> dict[str, Any]:
     """`canceled` (so spelt) needs a reason, and some reasons a text."""
-    body: dict[str, Any] = {"status": WRITABLE[change.value["status"]], "ids": [int(change.external_id)]}
+    body: dict[str, Any] = {"status": WRITABLE[_spoken(change.value["status"])], "ids": [int(change.external_id)]}
     if body["status"] != "canceled":
         return body
     body["cancellation_reason"] = CANCEL_REASONS.get(change.value.get("reason", ""), "another")
@@ -130,16 +136,21 @@ def status_body(change: Change) -> dict[str, Any]:
 
 
 def shown_status(config: SatuConfig, changes: Sequence[Change]) -> dict[str, Any]:
-    found = {}
-    for change in changes:
-        order = read(config, f"orders/{change.external_id}")["order"]
-        found[change.subject] = {"status": status(order, config)}
-    return found
+    return {change.subject: _standing(config, change) for change in changes}
+
+
+def _standing(config: SatuConfig, change: Change) -> dict[str, Any]:
+    return {"status": status(read(config, f"orders/{change.external_id}")["order"], config)}
+
+
+def _spoken(wanted: str) -> str:
+    """The step before it that the platform has a word for, where it has none for this one."""
+    return "confirmed" if wanted in UNSPOKEN else wanted
 
 
 def reached(wanted: Any, seen: Any) -> bool:
     """An order at or past the wanted status needs no write; cancelled is met by cancelled only."""
-    goal, now = wanted["status"], seen["status"]
+    goal, now = _spoken(wanted["status"]), seen["status"]
     return bool(goal == now or (goal in PROGRESS and now in PROGRESS and PROGRESS.index(now) >= PROGRESS.index(goal)))
 
 

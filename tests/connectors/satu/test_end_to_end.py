@@ -120,6 +120,16 @@ def test_accepting_twice_is_unknown_and_read_back_finds_it_accepted(satu, config
     assert STATUS.same(accept.value, STATUS.read_back(config, [accept])[accept.subject])
 
 
+def test_a_step_the_platform_has_no_word_for_accepts_the_order_and_is_then_nothing_to_write(satu, config):
+    order = satu.sell([("MUG-1", 1)])
+    packed = Change("order.status", f"satu_shop:{order['id']}", str(order["id"]), {"status": "ready"})
+    assert [*outcomes(STATUS, config, [packed])] == [Accepted(packed)]
+    assert order["status"] == "received"
+    assert [*outcomes(STATUS, config, [packed])] == [Accepted(packed, "Satu.kz has no such step")]
+    assert len(satu.sandbox.requests("POST", "/orders/set_status")) == 1
+    assert STATUS.same(packed.value, STATUS.read_back(config, [packed])[packed.subject])
+
+
 def test_cancelling_says_why_in_the_platforms_words(satu, config):
     order = satu.sell([("MUG-1", 1)])
     cancel = Change("order.status", "x", str(order["id"]), {"status": "cancelled", "reason": "out_of_stock"})
