@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from dagster_project.connections import Connection
 from mappings.pricing.guard import price_guard
 from mappings.stock.policy import stock_guard
-from mappings.sync.guards import Words
+from mappings.sync.guards import Floats, Mask, Words, leaps
 from mappings.sync.plan import FEW
 from mappings.sync.values import totals
 
@@ -51,8 +51,16 @@ def _expected(rows: pa.Table) -> pa.ChunkedArray:
 def _price(rows: pa.Table, connection: Connection) -> Words:
     was, becomes = (totals(values.combine_chunks()) for values in (_expected(rows), rows["becomes"]))
     floor, ceiling = (pc.fill_null(rows[name], np.nan).to_numpy() for name in ("floor", "ceiling"))
-    step = connection.guards.step
-    return price_guard(was, becomes, floor, ceiling, None if step is None else float(step))
+    step = None if connection.guards.step is None else float(connection.guards.step)
+    held = price_guard(was, becomes, floor, ceiling, step)
+    return np.where(np.equal(held, None) & _as_before(rows, becomes, step), "step", held)
+
+
+def _as_before(rows: pa.Table, becomes: Floats, step: float | None) -> Mask:
+    """Rows held for a leap from a price that was never confirmed and is forgotten: what is near the one held leaps."""
+    leapt = pc.and_(pc.is_null(rows["was"]), pc.fill_null(pc.equal(rows["reason"], "step"), False))
+    near = ~leaps(totals(rows["last"].combine_chunks()), becomes, step)
+    return np.asarray(leapt.to_numpy() & near)
 
 
 def reasons(rows: pa.Table, connection: Connection, capability: str, causes: Mapping[str, str]) -> list[str | None]:

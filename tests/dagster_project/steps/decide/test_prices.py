@@ -57,6 +57,10 @@ def test_a_leap_is_held_though_the_channel_has_not_confirmed_the_price_before_it
     shop.prices("SKU-1", 100_000)
     shop.decides()
     assert shop.states("market", "price.push") == {"SKU-1": ("held", "step")}
+    assert [row["guard"] for row in shop.looks("market", "price.push")] == ["step"]
+    shop.prices("SKU-1", 101_000)
+    shop.syncs()
+    assert (prices(shop), shop.states("market", "price.push")) == ({}, {"SKU-1": ("held", "step")})
     shop.prices("SKU-1", 1100)
     shop.syncs()
     assert prices(shop) == {"SKU-1": 1160}
