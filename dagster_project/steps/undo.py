@@ -95,15 +95,16 @@ def _judged(
 ) -> pa.Table:
     """The rows with the guard of each, judged by what is known now: floors, ceilings, and whether counts are fresh."""
     assert connection.spec is not None
+    nothing = pa.nulls(len(back), pa.string())
     rows = pa.table(
         {
             **{name: pa.array([getattr(row, name) for row in back], pa.string()) for name in inverse.COLUMNS[:4]},
             "because": pa.repeat(because, len(back)),
             "action": pa.repeat("send", len(back)),
+            **dict.fromkeys(("state", "reason", "last"), nothing),  # `was` is told of every row that goes back
         }
     )
     if queue.capability in PEOPLE:
-        nothing = pa.nulls(len(back), pa.string())
         return rows.append_column("about", nothing).append_column("guard", nothing)
     known = Slice(engine, hub, rows["subject"].to_pylist())
     facts = VARIANTS[queue.capability](hub, connection, connection.spec.sink(queue.capability), known, now)
