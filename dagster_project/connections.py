@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 from connectors.sdk.config import ConnectionConfig
 from connectors.sdk.errors import ConfigError
 from connectors.sdk.spec import ConnectorSpec
+from dagster_project.complaints import complaint
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -204,11 +205,10 @@ class Connection:
                 {**self.entry.settings, **secrets}, context={"folder": self.folder}
             )
         except ValidationError as error:
-            first = error.errors(include_input=False, include_url=False)[0]
-            where = ".".join(str(step) for step in first["loc"]) or "settings"
+            place, says = complaint(error, self.spec.config)
+            where = f"setting `{place}`" if place else "the settings"
             raise ConfigError(
-                f"{self.name}: setting `{where}` of connector {self.spec.name}: {first['msg']}. "
-                "Mend it in connections.yaml."
+                f"{self.name}: {where} of connector {self.spec.name}: {says.rstrip('.')}. Mend it in connections.yaml."
             ) from None
         return config.named(self.name, self.entry.account)
 
@@ -253,19 +253,23 @@ class Hub:
 
 def secret_value(connection: str, setting: str, variable: str) -> str:
     """From the environment, else from `$KERUEN_HOME/secrets.env`. Raises ConfigError naming the variable."""
-    value = os.environ.get(variable) or _secrets_file().get(variable)
+    path = _secrets_path()
+    value = os.environ.get(variable) or _secrets_in(path).get(variable)
     if not value:
         raise ConfigError(
             f"{connection} needs the secret `{setting}`: set the environment variable {variable}, "
-            "or put it in secrets.env of KERUEN_HOME."
+            f"or write the line {variable}=… into {path} (mode 600)."
         )
     return value
 
 
-def _secrets_file() -> dict[str, str]:
+def _secrets_path() -> Path:
     from dagster_project.home import home
 
-    path = home() / "secrets.env"
+    return home() / "secrets.env"
+
+
+def _secrets_in(path: Path) -> dict[str, str]:
     if not path.exists():
         return {}
     if path.stat().st_mode & 0o077:
@@ -345,9 +349,8 @@ def _validated(model: type[PartT], name: str, data: Any) -> PartT:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(step) for step in first["loc"])
-        raise ConfigError(f"connections.yaml, {name}{'.' + where if where else ''}: {first['msg']}") from None
+        place, says = complaint(error, model)
+        raise ConfigError(f"connections.yaml, {name}{'.' + place if place else ''}: {says}") from None
 
 
 def _known_authorities(hub: HubEntry, connections: Mapping[str, Connection]) -> None:

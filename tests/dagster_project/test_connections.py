@@ -114,7 +114,10 @@ def test_a_connection_whose_connector_is_missing_is_kept_with_the_reason():
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("east: {connector: acme, colour: red}", r"east\.colour: Extra inputs"),
+        ("east: {connector: acme, colour: red}", r"east\.colour: there is no such setting"),
+        ("east: {connector: acme, location: {A: B}}", r"east\.location: .* did you mean `locations`\?"),
+        ("east: {connector: acme, stock: {form: [A]}}", r"east\.stock\.form: .* did you mean `from`\?"),
+        ("east: {settings: {}}", r"east\.connector: it is missing"),
         ("east: {connector: acme, push: {stock: always}}", r"east\.push\.stock"),
         ("East Shop: {connector: acme}", "small Latin letters"),
         ("hub: {authority: {product: nobody}}\neast: {connector: acme}", "there is no connection 'nobody'"),
