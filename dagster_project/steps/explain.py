@@ -13,6 +13,7 @@ from sqlalchemy import Engine, text
 
 from connectors.sdk.errors import ConfigError
 from dagster_project.steps.explain_sql import HOPS_OF_LEDGER, HOPS_OF_ORDER, HOPS_OF_SKU
+from dagster_project.store import claims
 
 Kind = Literal["sku", "order"]
 ORDER = ("source", "mapping", "position", "decision", "guard", "request", "reply", "read-back")
@@ -41,7 +42,7 @@ def explain(engine: Engine, subject: str, *, kind: str | None = None, connection
     with engine.connect() as db:
         found, name = _found(db, subject, kind)
         queries = HOPS_OF_SKU if found == "sku" else HOPS_OF_ORDER
-        hops = list(_hops(db, [*queries, *HOPS_OF_LEDGER], _names(found, name)))
+        hops = _with_file_names(db, list(_hops(db, [*queries, *HOPS_OF_LEDGER], _names(found, name))))
     chosen = [hop for hop in hops if connection in (None, hop["connection"])]
     return {"kind": found, "id": name, "hops": sorted(chosen, key=_moment)}
 
@@ -68,6 +69,19 @@ def _hops(db: Database, queries: Sequence[str], names: Mapping[str, Any]) -> Ite
         for row in db.execute(text(query), names):
             at = row.at.astimezone(UTC) if isinstance(row.at, datetime) else None
             yield {"hop": row.hop, "at": at and at.isoformat(), "connection": row.connection, "detail": row.detail}
+
+
+def _with_file_names(db: Database, hops: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A record that stood in a file is told by the file's name: its key is a hash that says nothing to a person."""
+    told = f"{claims.FILES} "
+    drops = {hop["connection"] for hop in hops if hop["hop"] == "source" and hop["detail"].startswith(told)}
+    names = {digest: one.name for drop in drops for digest, one in claims.known(db, drop).items()}
+    return [{**hop, "detail": _named(hop["detail"], told, names)} for hop in hops]
+
+
+def _named(detail: str, told: str, names: Mapping[str, str]) -> str:
+    digest, comma, rest = detail.removeprefix(told).partition(",")
+    return f"{told}{names[digest]}{comma}{rest}" if detail.startswith(told) and digest in names else detail
 
 
 def _moment(hop: Mapping[str, Any]) -> tuple[str, int]:

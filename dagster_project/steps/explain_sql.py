@@ -4,7 +4,9 @@ Parameters: `id` (a SKU, or connection:external_id of an order), `connection` an
 `capabilities` (those that can be about it).
 """
 
-_SOURCE = "source ->> 'resource' || ' ' || coalesce(source ->> 'key', '')"
+_SOURCE = (
+    "source ->> 'resource' || ' ' || coalesce(source ->> 'key', '') || coalesce(', line ' || (source ->> 'line'), '')"
+)
 _OBSERVED = "(source ->> 'observed_at')::timestamptz"
 _LOADED = "coalesce(', load ' || (source ->> 'load_id'), '')"
 
@@ -14,7 +16,7 @@ def _told(table: str, where: str, mapped: str) -> tuple[str, str]:
     told = f"{_OBSERVED} as at, source ->> 'connection' as connection"
     version = "' (mapping ' || coalesce(source ->> 'mapping', '1') || ')'"
     return (
-        f"select 'source' as hop, {told}, {_SOURCE} || {_LOADED} as detail from {table} where {where}",
+        f"select distinct 'source' as hop, {told}, {_SOURCE} || {_LOADED} as detail from {table} where {where}",
         f"select 'mapping' as hop, {told}, {mapped} || {version} as detail from {table} where {where}",
     )
 
@@ -98,7 +100,7 @@ from ledger.item where subject = :id and capability = any(:capabilities)
 """,
     f"""
 select case when outcome in ('planned', 'superseded') then 'decision' else 'guard' end as hop, at, connection,
-       capability || ' plan ' || coalesce(plan::text, '?') || ' ' || outcome || ': '
+       capability || coalesce(' plan ' || plan, '') || ' ' || outcome || ': '
        || {_SHOWN.format("was")} || ' → ' || {_SHOWN.format("becomes")}
        || coalesce(' because ' || because, '') || coalesce(', guard ' || guard, '')
        || coalesce(', ' || message, '') as detail

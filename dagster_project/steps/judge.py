@@ -73,7 +73,7 @@ def reasons(rows: pa.Table, connection: Connection, capability: str, causes: Map
         case _:
             words = rows["because"].to_pylist()
     caused = [causes.get(subject) for subject in rows["subject"].to_pylist()]
-    said = [f"{word}; {cause}" if cause else word for word, cause in zip(words, caused, strict=True)]
+    said = ["; ".join(part for part in both if part) or None for both in zip(words, caused, strict=True)]
     rules = zip(rows["action"].to_pylist(), rows["why"].to_pylist(), said, strict=True)
     return [rule if action == "withdraw" else word for action, rule, word in rules]
 
