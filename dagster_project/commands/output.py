@@ -23,6 +23,9 @@ T = TypeVar("T")
 WIDE = None if sys.stdout.isatty() else 240
 """Columns: a terminal's own; a file or a pipe has room."""
 
+READABLE = 16
+"""Columns that a cell needs to be read when it is folded."""
+
 out = Console(soft_wrap=True, width=WIDE)
 err = Console(stderr=True, soft_wrap=True)
 
@@ -57,23 +60,43 @@ def print_json(value: Any) -> None:
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str = "nothing") -> None:
-    """A list of objects: JSON, or a table for people."""
+    """A list of objects: JSON, or a table for people; one below the other where a table would fold into syllables."""
     if as_json:
         print_json([dict(row) for row in rows])
     elif not rows:
         out.print(empty)
+    elif _least_width(rows) > out.width:
+        out.print("\n\n".join(_record(row) for row in rows), markup=False, highlight=False)
     else:
         out.print(_table(rows))
 
 
+def _least_width(rows: Sequence[Mapping[str, Any]]) -> int:
+    """Columns of a table of these rows whose long cells are folded at READABLE."""
+    shown = [[name, *(_cell(row.get(name)) for row in rows)] for name in _columns(rows)]
+    return sum(min(READABLE, max(map(len, cells))) + 1 for cells in shown)
+
+
+def _record(row: Mapping[str, Any]) -> str:
+    widest = max(map(len, row))
+    return "\n".join(f"{name:<{widest}}  {_cell(value)}".rstrip() for name, value in row.items())
+
+
 def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
     table = Table(header_style="bold", box=None, pad_edge=False, collapse_padding=True)
-    for column, value in rows[0].items():
+    columns = _columns(rows)
+    for column in columns:
+        value = rows[0].get(column)
         right = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
         table.add_column(column, overflow="fold", justify="right" if right else "left")
     for row in rows:
-        table.add_row(*(escape(_cell(value)) for value in row.values()))
+        table.add_row(*(escape(_cell(row.get(column))) for column in columns))
     return table
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The names of all rows: records of several entities are printed together."""
+    return list(dict.fromkeys(name for row in rows for name in row))
 
 
 def _cell(value: Any) -> str:

@@ -38,6 +38,13 @@ def test_explain_tells_every_hop_from_the_record_to_the_reply(street: Street):
     assert len(in_words.stdout.splitlines()) == len(hops) + 1
 
 
+def test_explain_names_the_file_and_the_line_that_a_record_stood_in(street: Street):
+    path = street.drops("goods", "products", [{"sku": "MUG", "name": "Mug"}, {"sku": "TEA", "name": "Tea"}])
+    street.keruen("sync")
+    [source] = [hop for hop in street.told("explain", "TEA")["hops"] if hop["hop"] == "source"]
+    assert source["detail"] == f"files {path.name}, line 3"
+
+
 def test_explain_says_what_it_does_not_know(street: Street):
     assert "nothing is known of 'NO-SUCH-SKU'" in street.refuses("explain", "NO-SUCH-SKU")
     assert "sku ID" in street.refuses("explain", "table", "X")
@@ -48,6 +55,12 @@ def test_sql_reads(street: Street):
         {"letter": "ә", "price": 2.5, "rest": 1}
     ]
     assert street.keruen("sql", "select 1 where false").stdout.strip() == "no rows"
+
+
+def test_rows_too_wide_for_a_table_are_told_one_below_the_other(street: Street):
+    columns = ", ".join(f"{number} as a_column_with_a_name_{number}" for number in range(20))
+    told = street.keruen("sql", f"select {columns}").stdout.splitlines()
+    assert [line.split() for line in told][7] == ["a_column_with_a_name_7", "7"]
 
 
 def test_sql_cannot_write_whatever_is_tried(street: Street):
