@@ -15,11 +15,11 @@ from sqlalchemy import Engine
 
 from connectors.sdk.errors import ConfigError
 from dagster_project import clock, processes
-from dagster_project.commands.output import err, progress
+from dagster_project.commands.output import err, out, progress
 from dagster_project.connections import Hub, load
 from dagster_project.home import home
 from dagster_project.simulators import Simulator, simulators
-from dagster_project.steps.status import conservation
+from dagster_project.steps.status import conservation, status
 from dagster_project.steps.sync import Report, sync
 from dagster_project.store.database import stop as stop_store
 
@@ -165,9 +165,13 @@ def broken_laws(engine: Engine, hub: Hub) -> list[str]:
 
 def verdict(engine: Engine, report: Report) -> int:
     """Exit code of `--once`: 0 only when everything was read and written and the conservation law holds."""
-    problems = [*report.errors, *broken_laws(engine, load())]
+    hub = load()
+    problems = [*report.errors, *broken_laws(engine, hub)]
     for problem in problems:
         err.print(problem, style="red", markup=False)
+    if not problems:
+        rows = sum(row["subjects"] for row in status(engine, hub))
+        out.print(f"Every row is accounted for: {rows} on the channels, see `keruen status`. `make demo` opens the UI.")
     return 1 if problems else 0
 
 

@@ -64,6 +64,7 @@ def up(
                 with feeds(feed_port) as feed_url, dagster(port) as running:
                     out.print(demonstration.page(port, feed_url, stage) if demo else _where(port, feed_url))
                     serve(running)
+                    out.print("Stopping.")
         finally:
             stop_store()
 
@@ -100,7 +101,11 @@ def _tell(report: Report) -> None:
     print_rows(lines["resources"], as_json=False, empty="connections.yaml names no connection to read")
     if lines["capabilities"]:
         print_rows(lines["capabilities"], as_json=False)
-    if not report.errors and report.idle:
+    if any(part.quarantined for part in report.resources):
+        out.print("Some records are set aside, with their reasons: keruen quarantine list")
+    if any(part.held for part in (*report.resources, *report.capabilities)):
+        out.print("Something waits for a person: keruen plan --held")
+    elif not report.errors and report.idle:
         out.print("Nothing changed; nothing was written.")
 
 

@@ -1,6 +1,7 @@
 """Plans: see what would be written, release or refuse what was held, take a push back."""
 
 import getpass
+import shlex
 from typing import Annotated, Any
 
 import typer
@@ -39,9 +40,10 @@ def plan(
     with running_store() as engine:
         migrate(engine)
         if held:
-            print_rows(
-                _held(engine, load(), connection, capability), as_json=as_json, empty="no plan waits for a person"
-            )
+            waiting = _held(engine, load(), connection, capability)
+            print_rows(waiting, as_json=as_json, empty="no plan waits for a person")
+            if not as_json:
+                _tell_missing(engine, connection, capability)
             return
         hub, rows = load(), []
         for one in [hub[connection]] if connection else hub.connections.values():
@@ -65,6 +67,28 @@ def _held(engine: Engine, hub: Hub, connection: str | None, capability: str | No
         plans = [dict(row) for row in found.mappings()]
     files = [] if capability else held_files(engine, hub)
     return [*plans, *(_held_file(name, claim) for name, claim in files if connection in (None, name))]
+
+
+_MISSING = text("""
+select connection, capability, count(*) as rows, min(subject) as first,
+       (array_agg(reason order by subject))[1] as reason
+from ledger.item
+where state = 'held' and desired is null and connection = coalesce(:connection, connection)
+  and capability = coalesce(:capability, capability)
+group by 1, 2 order by 1, 2
+""")
+
+
+def _tell_missing(engine: Engine, connection: str | None, capability: str | None) -> None:
+    """Rows that no approval can release: there is nothing to send until what they lack arrives, or a person decides."""
+    with engine.connect() as store:
+        for row in store.execute(_MISSING, {"connection": connection, "capability": capability}):
+            word = " or you decide with `keruen order`" if row.capability.startswith("order.") else ""
+            out.print(
+                f"{row.connection} {row.capability}: {row.rows} held, nothing to approve until what they lack arrives"
+                f"{word}. The first, {row.reason}: keruen explain {shlex.quote(row.first)}",
+                markup=False,
+            )
 
 
 def _held_file(connection: str, claim: Claim) -> dict[str, Any]:

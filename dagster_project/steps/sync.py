@@ -32,19 +32,22 @@ class Pushed:
 
 @dataclass
 class Report:
-    """The result of a pass. `failed` is what makes the command exit 1; held plans do not."""
+    """The result of a pass. `errors` make the command exit 1; held plans do not."""
 
     resources: list[Pulled] = field(default_factory=list)
     capabilities: list[Pushed] = field(default_factory=list)
 
     @property
     def errors(self) -> list[str]:
-        return [part.error for part in (*self.resources, *self.capabilities) if part.error]
+        """Each sentence once: a token that is not set stops every resource of its connection."""
+        return list(dict.fromkeys(part.error for part in (*self.resources, *self.capabilities) if part.error))
 
     @property
     def idle(self) -> bool:
-        """Nothing new was read, nothing was sent."""
-        return not any(part.landed for part in self.resources) and not any(part.sent for part in self.capabilities)
+        """Nothing new was read, nothing was planned or sent."""
+        return not any(part.landed for part in self.resources) and not any(
+            part.planned or part.sent for part in self.capabilities
+        )
 
     def as_json(self) -> dict[str, list[dict[str, Any]]]:
         """What `keruen sync --json` prints."""

@@ -45,6 +45,29 @@ def test_a_preview_shows_old_and_new_and_writes_nothing(street: Street):
     )
 
 
+def test_after_a_sync_whoever_must_act_is_told_where(street: Street):
+    street.drops("goods", "products", [{"sku": "MUG", "name": "Mug"}, {"sku": "", "name": "Tea"}])
+    street.opens("site", push=FIRST)
+    said = street.keruen("sync").stdout
+    assert "keruen quarantine list" in said
+    assert "keruen plan --held" not in said
+    street.stocks_shelves()
+    said = street.keruen("sync").stdout
+    assert "Something waits for a person: keruen plan --held" in said
+    assert "Nothing changed" not in said
+
+
+def test_what_is_held_for_want_of_something_is_told_beside_the_plans(street: Street):
+    street.stocks_shelves()
+    street.opens("site", push={"price": "auto", "first": "auto"}, offers={})
+    street.keruen("sync")
+    sku, *others = [variant.sku for variant in street.shop.variants]
+    street.drops("prices", "prices", [{"sku": one, "price_type": "retail", "amount": 1000} for one in others])
+    street.keruen("sync")
+    said = street.keruen("plan", "--held").stdout
+    assert f"The first, blank: no retail price: keruen explain {sku}" in said
+
+
 def test_a_held_plan_leaves_only_when_a_person_says_so(held: Street):
     plan = waiting(held, "price.push")
     assert held.writes("site") == []
