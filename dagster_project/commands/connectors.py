@@ -122,7 +122,7 @@ def new(
 
     made = scaffold(name, folder or Path(f"keruen-{name}"))
     out.print(
-        f"Made {made}. Next: pip install -e {made}, then pytest {made}; connectors/README.md tells the rest.",
+        f'Made {made}. Next: pip install -e "{made}[dev]", then pytest {made}; connectors/README.md tells the rest.',
         markup=False,
     )
 

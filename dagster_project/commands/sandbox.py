@@ -18,6 +18,8 @@ from dagster_project.home import home
 from dagster_project.simulators import Simulator, simulators
 
 app = typer.Typer(no_args_is_help=True)
+PATIENCE = 30.0
+"""Seconds that a sandbox has to answer: it may be busy with the hub."""
 
 
 def register() -> Path:
@@ -104,11 +106,13 @@ def fault(
         else {"kind": kind, "rate": rate, "seconds": for_, "match": match}
     )
     try:
-        answer = requests.post(f"{urls[name]}/__sandbox__/faults", json=asked, timeout=5)
+        answer = requests.post(f"{urls[name]}/__sandbox__/faults", json=asked, timeout=PATIENCE)
     except requests.ConnectionError:
         raise ConfigError(
             f"the sandbox {name} noted at {urls[name]} is gone; start it: keruen sandbox up {name}"
         ) from None
+    except requests.Timeout:
+        raise ConfigError(f"the sandbox {name} did not answer within {PATIENCE:.0f} s; try again") from None
     if not answer.ok:
         raise ConfigError(f"the sandbox refused: {answer.json()['error']}")
     out.print_json(answer.text)
