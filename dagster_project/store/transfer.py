@@ -178,16 +178,13 @@ def _describe(driver: psycopg.Connection, statement: str) -> list[tuple[str, wir
     ]
 
 
-def _blocks(copy: psycopg.Copy) -> Iterator[bytes]:
+def _blocks(copy: psycopg.Copy) -> Iterator[bytearray]:
     """PostgreSQL sends whole lines, so any number of them is a block that can be parsed alone."""
-    lines: list[bytes] = []
-    size = 0
+    block = bytearray()
     for line in copy:
-        lines.append(bytes(line))
-        size += len(line)
-        if size >= BLOCK:
-            yield b"".join(lines)
-            lines.clear()
-            size = 0
-    if lines:
-        yield b"".join(lines)
+        block += line
+        if len(block) >= BLOCK:
+            yield block
+            block = bytearray()
+    if block:
+        yield block

@@ -185,7 +185,7 @@ def out(oid: int, modifier: int) -> Out:
     return _BY_OID.get(oid, _TEXT)
 
 
-def parse(blocks: Iterable[bytes], columns: Sequence[tuple[str, Out]]) -> pyarrow.Table:
+def parse(blocks: Iterable[bytes | bytearray], columns: Sequence[tuple[str, Out]]) -> pyarrow.Table:
     """Blocks of whole CSV lines as one table. Names may repeat."""
     kinds = {str(place): column.kind for place, (_, column) in enumerate(columns)}
     convert = csv.ConvertOptions(
