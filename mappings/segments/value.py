@@ -20,31 +20,24 @@ cancelled, and copies of orders, are not among them."""
 _SUMS = """
 with signed as (
   select *, kind = 'sale' as sold, case when kind = 'sale' then amount else -amount end as money from orders
-), days as (
-  select person_id, day, day - lag(day) over (partition by person_id order by day) as gap,
-         row_number() over (partition by person_id order by day desc) as back
-  from (select distinct person_id, day from signed where sold)
-), rhythm as (
-  select person_id, count(*) as days, min(day) as first_day, max(day) as last_day, median(gap) as median_gap,
-         max(gap) filter (where back = 1) as last_gap, median(gap) filter (where back > 1) as earlier_gap
-  from days group by person_id
 ), by_channel as (
-  select person_id, channel, count(*) filter (where sold) as orders, sum(money) as money
+  select person_id, channel, count(*) filter (where sold) as orders, count(*) filter (where not sold) as returns,
+         sum(money) as sum, min("at") filter (where sold) as first_at, max("at") filter (where sold) as last_at,
+         list(day) filter (where sold) as days
   from signed group by person_id, channel
-), channels as (
-  select person_id, json_group_object(channel, json_object('orders', orders, 'sum', money)) as channels
-  from by_channel group by person_id
 ), sums as (
-  select person_id, count(*) filter (where sold) as orders, count(*) filter (where not sold) as returns,
-         sum(money) as sum, min("at") filter (where sold) as first_at, max("at") filter (where sold) as last_at
-  from signed group by person_id
+  select person_id, sum(orders) as orders, sum(returns) as returns, sum(sum) as sum, min(first_at) as first_at,
+         max(last_at) as last_at, json_group_object(channel, json_object('orders', orders, 'sum', sum)) as channels,
+         list_sort(list_distinct(flatten(list(days) filter (where days is not null)))) as days
+  from by_channel group by person_id
+), rhythm as (
+  select *, [days[place + 1] - days[place] for place in range(1, len(days))] as gaps from sums
 )
-select s.person_id, s.orders::integer as orders, s.returns::integer as returns, s.sum::decimal(18, 2) as sum,
-       coalesce(r.days, 0)::integer as days, s.first_at, s.last_at, c.channels::varchar as channels,
-       r.first_day, r.last_day, r.median_gap::double as median_gap, r.last_gap::double as last_gap,
-       r.earlier_gap::double as earlier_gap
-from sums s join channels c using (person_id) left join rhythm r using (person_id)
-order by s.person_id
+select person_id, orders::integer as orders, returns::integer as returns, sum::decimal(18, 2) as sum,
+       coalesce(len(days), 0)::integer as days, first_at, last_at, channels::varchar as channels,
+       days[1] as first_day, days[-1] as last_day, list_median(gaps)::double as median_gap,
+       gaps[-1]::double as last_gap, list_median(gaps[:-2])::double as earlier_gap
+from rhythm order by person_id
 """
 
 
