@@ -36,7 +36,8 @@ from mappings.segments.registry import FieldSpec, Registry, operators
 
 Dialect = Literal["postgres", "duckdb"]
 _TABLES = {"b": "identity.person", "g": "identity.golden", "v": "segment.person_value"}
-AMONG = {table: f"among_{table.partition('.')[2]}" for table in _TABLES.values()}
+MEMBERSHIP = "segment.membership"
+AMONG = {table: f"among_{table.partition('.')[2]}" for table in (*_TABLES.values(), MEMBERSHIP)}
 """Tables of which some persons' rows are gathered before many segments ask for them → where they are then."""
 
 
@@ -109,11 +110,15 @@ def _from(asked: Sequence[str], places: Mapping[str, str] | None = None) -> str:
 
 
 def _one_by_one(condition: exp.Expr) -> exp.Expr:
-    """Subselects that are asked for each person: `offset 0` keeps PostgreSQL from reading whole tables for a few."""
+    """Subselects that are asked for each person: `offset 0` keeps PostgreSQL from reading whole tables for a few. Who
+    is in another segment was gathered, and is looked up there."""
     found = condition.copy()
-    for exists in found.find_all(exp.Exists):
+    for exists in list(found.find_all(exp.Exists)):
         if not exists.find_ancestor(exp.Select):
             exists.this.set("offset", exp.Offset(expression=exp.Literal.number(0)))
+            tables = {f"{one.db}.{one.name}" for one in exists.find_all(exp.Table)}
+            if tables == {MEMBERSHIP} and (other := exists.find(exp.Placeholder)):
+                exists.replace(_parsed(_GATHERED_IN_SEGMENT, other=other.copy()))
     return found
 
 
@@ -320,6 +325,9 @@ _LINES = 'canonical."order" {0} join canonical.order_line {1} using (connection,
 _IN_SEGMENT = (
     "exists (select 1 from segment.membership m where m.segment = cast(:other as text) and m.person_id = b.person_id)"
 )
+# `is true` keeps it a set that is hashed once, whatever PostgreSQL believes of the size of temporary tables
+_GATHERED_IN_SEGMENT = f"""(b.person_id in (
+  select m.person_id from {AMONG[MEMBERSHIP]} m where m.segment = cast(:other as text))) is true"""
 _BOUGHT = f"""exists (
   select 1 from {_LINES.format("o", "i")} left join canonical.product t on t.sku = i.sku
   where o.person_id = b.person_id and o.copy_of is null and {_SALE.format("o")} and :kept)"""

@@ -69,6 +69,7 @@ def _contact(kinds: str, ru: str, kk: str, en: str) -> FieldSpec:
 
 
 _POINTS = "canonical.loyalty_entry l where l.person_id = b.person_id and l.deleted_at is null"
+_PURCHASES = 'select o.person_id, o.placed_at as at from canonical."order" o where o.person_id is not null'
 
 FIELDS: Registry = {
     "orders.count": _field("number", "coalesce(v.orders, 0)", "Покупок", "Сатып алу саны", "Orders"),
@@ -79,8 +80,12 @@ FIELDS: Registry = {
     "orders.gap": _field(
         "number", "v.median_gap", "Обычно дней между покупками", "Сатып алулар арасындағы күн", "Usual days between"
     ),
-    "orders.first": _field("moment", "v.first_at", "Первая покупка", "Алғашқы сатып алу", "First order"),
-    "orders.last": _field("moment", "v.last_at", "Последняя покупка", "Соңғы сатып алу", "Last order"),
+    "orders.first": _field(
+        "moment", "v.first_at", "Первая покупка", "Алғашқы сатып алу", "First order", rows=_PURCHASES
+    ),
+    "orders.last": _field(
+        "moment", "v.last_at", "Последняя покупка", "Соңғы сатып алу", "Last order", rows=_PURCHASES
+    ),
     "orders.channels": _field(
         "list", "array(select jsonb_object_keys(v.channels))", "Где покупал", "Қай арналардан", "Bought in channels",
         duckdb="json_keys(v.channels)",

@@ -42,20 +42,20 @@ def segments_due(engine: Engine, hub: Hub, *, now: datetime, full: bool = False)
     """
     with engine.begin() as db:
         taken = take(db, ("person", "consent"))
-        agreed = taken.filter(pc.equal(taken["entity"], "consent"))["subject"]
-        persons = taken.filter(pc.equal(taken["entity"], "person"))
-        by_value = refresh(db, hub, persons["subject"], now=now)
+        persons = taken.filter(pc.equal(taken["entity"], "person")).sort_by("subject")
         among.stage(db, persons["subject"], pc.fill_null(persons["because"], CHANGED))
+        by_value = refresh(db, hub, persons["subject"], now=now)
         others = by_value.filter(pc.invert(pc.is_in(by_value, persons["subject"]))).to_pylist()
         among.stage_more(db, "select unnest(cast(:others as text[])) as person_id", DAY_CAME, others=others)
-        live = store.live(db)
-        moves = evaluated(Look(db, now, now.astimezone(ZoneInfo(hub.entry.timezone)), full), segments(hub))
-        _tell(db, moves, live, agreed)
-    return sum(_moved(one).num_rows for one in moves.values())
+        written = segments(hub)
+        moved = evaluated(Look(db, now, now.astimezone(ZoneInfo(hub.entry.timezone)), full), written)
+        agreed = taken.filter(pc.equal(taken["entity"], "consent"))["subject"]
+        mark(db, "member", store.memberships_of(db, agreed), "consent")
+    return moved
 
 
-def evaluated(look: Look, all_segments: tuple[Compiled, ...]) -> dict[str, pa.Table]:
-    """MOVES by segment; those whose file is gone are emptied."""
+def evaluated(look: Look, all_segments: tuple[Compiled, ...]) -> int:
+    """How many entered or left any segment; those whose file is gone are emptied."""
     known = store.definitions(look.db)
     new = {one.name for one in all_segments if _is_new(look, one, known.get(one.name))}
     if not look.whole:
@@ -66,10 +66,14 @@ def evaluated(look: Look, all_segments: tuple[Compiled, ...]) -> dict[str, pa.Ta
     asks = frozenset(table for one in all_segments for table in one.asks)
     if not look.whole:
         among.gather(look.db, asks)
-    moves = {one.name: _settled(look, one, asks, new) for one in all_segments}
-    for name in known.keys() - moves.keys():
-        moves[name] = store.end(look.db, name, now=look.now)
-    return moves
+    referred = frozenset[str]().union(*(one.refers for one in all_segments))
+    moved = 0
+    for one in all_segments:
+        moved += _settled(look, one, asks, new)
+        if one.name in referred and not look.whole:
+            among.keep_up(look.db, one.name)
+    gone = known.keys() - {one.name for one in all_segments}
+    return moved + sum(store.end(look.db, name, now=look.now) for name in gone)
 
 
 def _is_new(look: Look, one: Compiled, row: Any) -> bool:
@@ -93,7 +97,7 @@ def _stage_ripe(look: Look, one: Compiled, then: datetime) -> None:
     store.looked(look.db, one.name, at=look.now)
 
 
-def _settled(look: Look, one: Compiled, asks: Iterable[str], new: Container[str]) -> pa.Table:
+def _settled(look: Look, one: Compiled, asks: Iterable[str], new: Container[str]) -> int:
     if one.segment.refresh == "once" and one.name not in new:
         return store.follow(look.db, one.name, hold_out=one.segment.hold_out, now=look.now)
     whole = look.whole or one.name in new
@@ -108,32 +112,11 @@ def _stage_moved(look: Look, other: str) -> int:
     return among.stage_more(look.db, query, f"membership of {other} changed", other=other, now=look.now)
 
 
-def _settle(look: Look, one: Compiled, *, whole: bool) -> pa.Table:
+def _settle(look: Look, one: Compiled, *, whole: bool) -> int:
+    said = {**one.parameters(look.local), "now": look.now, "hold_out": one.segment.hold_out}
     opens = polite(one.segment.hours, look.local)
-    said = {
-        **one.parameters(look.local),
-        "now": look.now,
-        "hold_out": one.segment.hold_out,
-        "may_enter": opens is None,
-    }
-    if whole:
-        moves = store.settle(look.db, one.name, one.query, said, everybody=EVERYBODY)
-        store.looked(look.db, one.name, at=look.now, whole=look.now)
-    else:
-        moves = store.settle(look.db, one.name, one.among, said)
-    waiting = moves.filter(pc.equal(moves["change"], "waits"))["person_id"]
-    mark(look.db, "person", waiting, f"{one.name} waited for a polite hour", opens)
-    return moves
-
-
-def _moved(moves: pa.Table) -> pa.Table:
-    return moves.filter(pc.not_equal(moves["change"], "waits"))
-
-
-def _tell(db: Database, moves: dict[str, pa.Table], live: frozenset[str], agreed: pa.ChunkedArray) -> None:
-    """Marks what channels must be told: comings and goings of live segments, and members whose consent changed."""
-    for name, moved in moves.items():
-        if name in live:
-            subjects = pc.binary_join_element_wise(name, _moved(moved)["person_id"], "/")
-            mark(db, "member", subjects, f"segment {name}")
-    mark(db, "member", store.memberships_of(db, agreed), "consent")
+    if not whole:
+        return store.settle(look.db, one.name, one.among, said, opens=opens)
+    moved = store.settle(look.db, one.name, one.query, said, opens=opens, everybody=EVERYBODY)
+    store.looked(look.db, one.name, at=look.now, whole=look.now)
+    return moved

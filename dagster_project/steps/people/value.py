@@ -13,7 +13,6 @@ import pyarrow.compute as pc
 from sqlalchemy import Connection as Database
 
 from dagster_project.connections import Hub
-from dagster_project.store.people import among
 from dagster_project.store.people import values as store
 from mappings.segments import clv
 from mappings.segments.rfm import Borders, borders
@@ -28,25 +27,25 @@ ENOUGH = 100
 """Buyers with repeats from which their habits can be learnt."""
 
 
-def refresh(db: Database, hub: Hub, persons: pa.ChunkedArray | pa.Array, *, now: datetime) -> pa.ChunkedArray:
-    """Adds up the orders of these persons anew; then lets time and the day's models work on everybody.
+def refresh(db: Database, hub: Hub, persons: pa.ChunkedArray, *, now: datetime) -> pa.ChunkedArray:
+    """Adds up the orders of the persons anew that are staged (store.people.among), `persons` in their order; then lets
+    time and the day's models work on everybody.
 
     Gives the persons whose values changed, of these and of others.
     """
     today = now.astimezone(ZoneInfo(hub.entry.timezone)).date()
     by = models(db, today)
     changed = [_added_up(db, hub, page, by, today) for page in _pages(persons)]
-    changed.append(store.put(db, _some(stages, store.stored(db, "lifecycle_until <= :today", today=today), today)))
     return pa.chunked_array([chunk for one in (*changed, *daily(db, today)) for chunk in one.chunks], pa.string())
 
 
-def _pages(persons: pa.ChunkedArray | pa.Array) -> Iterator[pa.ChunkedArray | pa.Array]:
+def _pages(persons: pa.ChunkedArray) -> Iterator[pa.ChunkedArray]:
     return (persons.slice(start, PAGE) for start in range(0, len(persons), PAGE))
 
 
-def _added_up(db: Database, hub: Hub, persons: Any, by: Models, today: date) -> pa.ChunkedArray:
-    among.stage(db, persons)
-    values = person_values(store.orders(db, hub.entry.currency, hub.entry.timezone))
+def _added_up(db: Database, hub: Hub, persons: pa.ChunkedArray, by: Models, today: date) -> pa.ChunkedArray:
+    between = persons[0].as_py(), persons[-1].as_py()
+    values = person_values(store.orders(db, between, hub.entry.currency, hub.entry.timezone))
     store.forget(db, persons.filter(pc.invert(pc.is_in(persons, values["person_id"]))))
     return store.put(db, scored(values, by, today))
 
@@ -70,12 +69,16 @@ def models(db: Database, today: date) -> Models:
 
 
 def daily(db: Database, today: date) -> Iterator[pa.ChunkedArray]:
-    """Once a local day: new borders, new habits when a week is over, and everybody who was not scored for a month."""
+    """Once a local day: stages that end on it, new borders, new habits when a week is over, and everybody who was not
+    scored for a month. An end of a stage has no index: a sale moves it, and a row that no index names is written anew
+    for a third of the cost."""
     if store.model(db, "rfm", today)[1] == today:
         return
     everybody = store.stored(db, "days > 0")
     if not everybody.num_rows:
         return
+    ended = pc.less_equal(everybody["lifecycle_until"], today)
+    yield store.put(db, _some(stages, everybody.filter(ended), today))
     drawn = borders(moments(everybody), numbers(everybody, "orders"), numbers(everybody, "sum"))
     store.keep_model(db, "rfm", today, asdict(drawn), everybody.num_rows)
     learnt = store.model(db, "purchasing", today)[1]

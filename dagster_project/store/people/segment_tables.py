@@ -30,8 +30,6 @@ person_value = table(
     Column("expected_orders", Double),
     Column("clv", AMOUNT),
     Column("as_of", Date),
-    Index("person_value_last", "last_at"),
-    Index("person_value_until", "lifecycle_until"),
     fill=70,
     doc="What a person bought, as sums that add up: orders, money less returns, first, last, purchase days, by "
     "channel; RFM scores 1-5, lifecycle and the day it ends by itself, P(alive), expected orders and value in the "

@@ -12,14 +12,12 @@ import pyarrow as pa
 from sqlalchemy import Connection, text
 
 from dagster_project.store.people.among import MEMBERSHIPS
-from dagster_project.store.transfer import read
 from mappings.segments.compile import AMONG
 
-MOVES = pa.schema({"person_id": pa.string(), "change": pa.string()})
-"""`change`: entered, left, or waits (would enter, but not at this hour)."""
-
 # A share of people by a hash of their id: the same ones in every run, others in every segment.
-HELD_OUT = "('x' || substr(md5(:segment || '/' || {0}), 1, 8))::bit(32)::bigint < :hold_out * 4294967296"
+HELD_OUT = """case when :hold_out > 0 then
+  ('x' || substr(md5(:segment || '/' || {0}), 1, 8))::bit(32)::bigint < :hold_out * 4294967296 else false end"""
+# change: entered, left, or waits (would enter, but not at this hour)
 _TABLE = "create temp table if not exists moves (person_id text, change text, cause text) on commit drop"
 
 # {why} of a row n: because of what somebody is looked at; {person}, {was}: of those who are looked at, or all
@@ -50,6 +48,16 @@ _NOTE = text("""
 insert into segment.change (segment, person_id, change, at, cause)
 select :segment, person_id, change, :now, cause from moves where change <> 'waits' order by change desc, person_id
 """)
+# Of a live segment channels are told.
+_TELL = text("""
+insert into hub.dirty (entity, subject, because)
+select 'member', :segment || '/' || person_id, 'segment ' || :segment from moves
+where change <> 'waits' and exists (select from segment.definition where segment = :segment and live_since is not null)
+""")
+_WAIT = text("""
+insert into hub.dirty (entity, subject, because, due)
+select 'person', person_id, :segment || ' waited for a polite hour', :opens from moves where change = 'waits'
+""")
 _SHARES = text(f"""
 update segment.membership m set hold_out = not hold_out
 where segment = :segment and hold_out is distinct from ({HELD_OUT.format("m.person_id")})
@@ -57,32 +65,42 @@ where segment = :segment and hold_out is distinct from ({HELD_OUT.format("m.pers
 
 
 def settle(
-    db: Connection, segment: str, query: str, values: Mapping[str, Any], *, everybody: str | None = None
-) -> pa.Table:
-    """MOVES by which the memberships say what `query` gives: of the persons gathered, or of everybody, because of that.
+    db: Connection,
+    segment: str,
+    query: str,
+    values: Mapping[str, Any],
+    *,
+    opens: datetime | None = None,
+    everybody: str | None = None,
+) -> int:
+    """Makes the memberships say what `query` gives: of the persons gathered, or of everybody, because of that. How many
+    entered or left.
 
-    `values`: the query's own, and now, hold_out (a share), may_enter.
+    `values`: the query's own, and now, hold_out (a share). `opens`: nobody may enter before; who would is dirty then.
     """
     looked_at = "left join among_persons y on y.person_id = n.person_id"
     parts = {"was": MEMBERSHIPS, "person": AMONG["identity.person"], "looked_at": looked_at, "why": "y.why"}
     if everybody:
         why = "cast(:everybody as text)"
         parts = {"was": "segment.membership", "person": "identity.person", "looked_at": "", "why": why}
-    said = {**values, "segment": segment, "everybody": everybody}
-    moves = _written(db, _COMPARED.format(query=query, **parts), said)
+    said = {**values, "segment": segment, "everybody": everybody, "opens": opens, "may_enter": opens is None}
+    moved = _written(db, _COMPARED.format(query=query, **parts), said)
+    if opens:
+        db.execute(_WAIT, said)
     if everybody:
         db.execute(_SHARES, said)
-    return moves
+    return moved
 
 
-def _written(db: Connection, moves: str, values: Mapping[str, Any]) -> pa.Table:
-    """What the statement `moves` finds, put into memberships and their history."""
+def _written(db: Connection, moves: str, values: Mapping[str, Any]) -> int:
+    """What the statement `moves` finds, put into memberships and their history, and to be told where it is awaited."""
     db.execute(text(_TABLE))
     db.execute(text("truncate moves"))
-    if db.execute(text(moves), values).rowcount:
-        for statement in (_LEAVE, _ENTER, _NOTE):
-            db.execute(statement, values)
-    return read(db, "select person_id, change from moves order by person_id").cast(MOVES)
+    if not db.execute(text(moves), values).rowcount:
+        return 0
+    for statement in (_LEAVE, _ENTER, _TELL):
+        db.execute(statement, values)
+    return int(db.execute(_NOTE, values).rowcount)
 
 
 # A list that was filled once follows its people: to whoever they are merged into, and back.
@@ -116,8 +134,8 @@ group by person_id
 """
 
 
-def follow(db: Connection, segment: str, *, hold_out: Any, now: datetime) -> pa.Table:
-    """MOVES of a static segment: merges and their undoing, of the staged persons."""
+def follow(db: Connection, segment: str, *, hold_out: Any, now: datetime) -> int:
+    """A static segment follows merges and their undoing, of the staged persons; how many entered or left."""
     return _written(db, _FOLLOWED, {"segment": segment, "hold_out": hold_out, "now": now})
 
 
@@ -126,11 +144,11 @@ insert into moves select person_id, 'left', 'the segment is no more' from segmen
 """
 
 
-def end(db: Connection, segment: str, *, now: datetime) -> pa.Table:
-    """MOVES of a segment whose file is gone; it is forgotten, its history is not."""
-    moves = _written(db, _EMPTIED, {"segment": segment, "hold_out": 0, "now": now})
+def end(db: Connection, segment: str, *, now: datetime) -> int:
+    """A segment whose file is gone is forgotten, its history is not; how many left."""
+    moved = _written(db, _EMPTIED, {"segment": segment, "hold_out": 0, "now": now})
     db.execute(text("delete from segment.definition where segment = :segment"), {"segment": segment})
-    return moves
+    return moved
 
 
 # ── definitions ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -26,7 +26,7 @@ with mine as (
     from canonical."order" o where o.person_id = a.person_id and status <> 'cancelled' and deleted_at is null
       and copy_of is null and currency = :currency
     offset 0  -- by index, as in store.people.among
-  ) o
+  ) o where a.person_id between :first and :last
 ), back as (
   select r.person_id as brought_by, s.person_id, 'return' as kind, r.channel, r.placed_at, r.total,
          s.connection, s.external_id
@@ -52,9 +52,11 @@ from signed
 """
 
 
-def orders(db: Connection, currency: str, zone: str) -> pa.Table:
-    """ORDERS of the staged persons. Other currencies than the hub's do not add up, and are left out."""
-    return read(db, _SIGNED, {"currency": currency, "zone": zone}).cast(ORDERS)
+def orders(db: Connection, between: tuple[str, str], currency: str, zone: str) -> pa.Table:
+    """ORDERS of the staged persons from one to another. Other currencies than the hub's do not add up, and are left
+    out."""
+    first, last = between
+    return read(db, _SIGNED, {"first": first, "last": last, "currency": currency, "zone": zone}).cast(ORDERS)
 
 
 # ── values ────────────────────────────────────────────────────────────────────────────────────────────────────────────
