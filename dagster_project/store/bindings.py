@@ -130,7 +130,7 @@ select count(*) from marked
 
 _BIND_LINES = f"""
 with found as (
-  select l.connection, l.external_id, l.line, {_SKU} as becomes
+  select l.connection, l.external_id, l.line, {_SKU} as becomes, o.person_id
   from canonical."order" o join canonical.order_line l using (connection, external_id) {_JOINS}
   where o.status not in ('completed', 'cancelled', 'returned')
     and (l.sku is null or not exists (select from canonical.product known where known.sku = l.sku))
@@ -138,8 +138,8 @@ with found as (
   update canonical.order_line l set sku = f.becomes from found f
   where l.connection = f.connection and l.external_id = f.external_id and l.line = f.line
     and f.becomes is not null and f.becomes is distinct from l.sku
-  returning l.connection || ':' || l.external_id as subject
-), {marked("order", "select subject from moved")}
+  returning l.connection || ':' || l.external_id as subject, f.person_id
+), {marked("order", "select subject from moved")}, {marked("person", "select person_id from moved", name="buyers")}
 select count(*) from marked
 """
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from dagster_project.store import bindings, renames
+from dagster_project.store import bindings, renames, traits
 from dagster_project.store.incoming import Incoming
 from dagster_project.store.merge import marked, merged
 from dagster_project.store.quarantine import UNBOUND
@@ -45,8 +45,8 @@ _PRODUCT_ROWS = f"""
          {", ".join(f'i."{name}"' for name in Incoming("product").columns if name not in _OWN)}
   from incoming_product i where i.bound is not null order by i.bound, i.seq desc"""
 _PRODUCTS = f"""
-with {merged("product", _PRODUCT_ROWS, _stored("product"), allowed=NOT_OVERRULED)},
-{marked("product", "select sku from merged")}
+with {merged("product", _PRODUCT_ROWS, _stored("product"), allowed=NOT_OVERRULED, was=traits.WAS)},
+{marked("product", "select sku from merged")}, {traits.marked(traits.CHANGED)}
 select (select count(*) from merged), (select count(*) from marked)
 """
 

@@ -39,7 +39,7 @@ dirty = table(
     Column("at", MOMENT, nullable=False, server_default=func.now()),
     Column("due", MOMENT),
     doc="Subjects to decide anew: entity stock, price, product, listing (sku), order and customer (connection:id), "
-    "person, consent (person id), member (segment/person). due: not before.",
+    "person, consent (person id), member (segment/person), category, brand, name (sku: of goods). due: not before.",
 )
 
 binding = table(

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from dagster_project.store import traits
 from dagster_project.store.merge import marked
 from dagster_project.store.quarantine import RENAMED
 
@@ -64,10 +65,12 @@ with moved as (
   where t.connection = :connection and t.variant = r.external_id and t.sku is distinct from r.becomes
     and o.connection = t.connection and o.external_id = t.external_id
     and o.status not in ('completed', 'cancelled', 'returned')
-  returning o.connection || ':' || o.external_id as subject
-), {marked("order", "select subject from moved")}
+  returning o.connection || ':' || o.external_id as subject, o.person_id
+), {marked("order", "select subject from moved")}, {marked("person", "select person_id from moved", name="buyers")}
 select count(*) from marked
 """
+
+_TRAITS = text(f"with {traits.marked(traits.RENAMED)} select")
 
 
 def _facts(entity: str, subject: str, same: str = "", mine: str = "") -> str:
@@ -96,4 +99,5 @@ def follow(db: Connection, values: Mapping[str, Any]) -> int:
     if not db.execute(text("select exists (select from renamed)")).scalar():
         return 0
     db.execute(_ALONE, values)
+    db.execute(_TRAITS, values)
     return sum(db.execute(text(statement), values).scalar_one() for statement in _STATEMENTS)

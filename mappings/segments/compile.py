@@ -36,6 +36,7 @@ from mappings.segments.registry import FieldSpec, Registry, operators
 
 Dialect = Literal["postgres", "duckdb"]
 _TABLES = {"b": "identity.person", "g": "identity.golden", "v": "segment.person_value"}
+_PRODUCT = ("canonical", "product")
 MEMBERSHIP = "segment.membership"
 AMONG = {table: f"among_{table.partition('.')[2]}" for table in (*_TABLES.values(), MEMBERSHIP)}
 """Tables of which some persons' rows are gathered before many segments ask for them → where they are then."""
@@ -58,12 +59,16 @@ class Ripening:
 
 @dataclass(frozen=True)
 class Compiled:
-    """`query` gives `person_id` of all members, `among` of those whose rows of the tables `asks` were gathered."""
+    """`query` gives `person_id` of all members, `among` of those whose rows of the tables `asks` were gathered.
+
+    `traits`: columns of canonical.product that it asks for.
+    """
 
     segment: Segment
     query: str
     among: str
     asks: frozenset[str]
+    traits: frozenset[str]
     values: Mapping[str, Any]
     spans: Mapping[str, tuple[str, bool]]
     ripenings: tuple[Ripening, ...]
@@ -90,6 +95,7 @@ def compiled(segment: Segment, fields: Registry, zone: tzinfo, dialect: Dialect 
         f"{start} {_from(asked)} {active} ({_sql(condition, dialect)})",
         f"{start} {_from(asked, AMONG)} {active} ({_sql(_one_by_one(condition), dialect)})",
         frozenset(_TABLES[alias] for alias in asked),
+        _traits(condition),
         writer.values,
         writer.spans,
         tuple(writer.ripenings),
@@ -101,6 +107,12 @@ def _asked(condition: exp.Expr) -> tuple[str, ...]:
     """Aliases of the tables that are asked for, the person's first."""
     named = {column.table for column in condition.find_all(exp.Column)}
     return tuple(alias for alias in _TABLES if alias in {"b", *named})
+
+
+def _traits(condition: exp.Expr) -> frozenset[str]:
+    """Of goods, by whatever name the product goes in a subselect."""
+    products = {one.alias_or_name for one in condition.find_all(exp.Table) if (one.db, one.name) == _PRODUCT}
+    return frozenset(column.name for column in condition.find_all(exp.Column) if column.table in products)
 
 
 def _from(asked: Sequence[str], places: Mapping[str, str] | None = None) -> str:

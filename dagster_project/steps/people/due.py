@@ -10,8 +10,9 @@ from dagster_project.connections import Hub
 from dagster_project.steps.people.identify import identify_due
 from dagster_project.steps.people.segments import segments_due
 from dagster_project.store import statistics
+from dagster_project.store.traits import TRAITS
 
-WHO = ("customer", "person", "consent")
+WHO = ("customer", "person", "consent", *TRAITS)
 """Kinds of dirt that are settled here."""
 
 

@@ -17,6 +17,7 @@ from dagster_project.steps.people.value import refresh
 from dagster_project.store.dirty import mark, take
 from dagster_project.store.people import among
 from dagster_project.store.people import segments as store
+from dagster_project.store.traits import TRAITS, stage_buyers
 from mappings.segments.compile import Compiled
 from mappings.segments.language import polite
 
@@ -41,17 +42,28 @@ def segments_due(engine: Engine, hub: Hub, *, now: datetime, full: bool = False)
     `full`: everybody, not only these; the result is the same, the cost is not. Gives how many entered or left.
     """
     with engine.begin() as db:
-        taken = take(db, ("person", "consent"))
+        taken = take(db, ("person", "consent", *TRAITS))
         persons = taken.filter(pc.equal(taken["entity"], "person")).sort_by("subject")
         among.stage(db, persons["subject"], pc.fill_null(persons["because"], CHANGED))
         by_value = refresh(db, hub, persons["subject"], now=now)
         others = by_value.filter(pc.invert(pc.is_in(by_value, persons["subject"]))).to_pylist()
         among.stage_more(db, "select unnest(cast(:others as text[])) as person_id", DAY_CAME, others=others)
         written = segments(hub)
+        if not full:
+            _stage_buyers(db, taken, written)
         moved = evaluated(Look(db, now, now.astimezone(ZoneInfo(hub.entry.timezone)), full), written)
         agreed = taken.filter(pc.equal(taken["entity"], "consent"))["subject"]
         mark(db, "member", store.memberships_of(db, agreed), "consent")
     return moved
+
+
+def _stage_buyers(db: Database, taken: pa.Table, all_segments: Iterable[Compiled]) -> None:
+    """Who bought what is described otherwise now, as far as a segment asks for it."""
+    asked = frozenset[str]().union(*(one.traits for one in all_segments))
+    for trait in TRAITS:
+        skus = taken.filter(pc.equal(taken["entity"], trait))["subject"]
+        if trait in asked and len(skus):
+            stage_buyers(db, trait, skus.to_pylist())
 
 
 def evaluated(look: Look, all_segments: tuple[Compiled, ...]) -> int:

@@ -11,7 +11,10 @@ from sqlalchemy import Engine
 
 from dagster_project.connections import Hub, HubEntry
 from dagster_project.steps.people.segments import segments_due
+from dagster_project.store import quarantine
 from dagster_project.store.dirty import mark
+from dagster_project.store.goods import put_products
+from dagster_project.store.incoming import Incoming
 from tests.dagster_project.steps.asking import Asking
 
 TITLE = {"ru": "Люди", "kk": "Адамдар", "en": "People"}
@@ -87,12 +90,15 @@ class Town(Asking):
             )  # fmt: skip
         self.dirty(person)
 
-    def sells(self, sku: str, category: str) -> None:
-        self.say(
-            "insert into canonical.product (sku, connection, external_id, name, status, category, source) "
-            "values (:sku, 'erp', :sku, :sku, 'active', :category, '{}')",
-            sku=sku, category=category,
-        )  # fmt: skip
+    def sells(self, sku: str, category: str | None = None, **said: Any) -> None:
+        """A product as the ERP describes it now; whoever stores it says what it was described as before."""
+        product = {"sku": sku, "external_id": sku, "name": sku, "status": "active", "category": category, **said}
+        with self.store.begin() as db:
+            for module in (Incoming("product"), quarantine):
+                module.prepare(db)
+            Incoming("product").add(db, [{"seq": 1, "source": {}, "skus": [sku], **product}])
+            values = {"connection": "erp", "resource": "products", "stronger": [], "because": "erp.products"}
+            put_products(db, {**values, "now": self.now})
 
     def merges(self, retired: str, survivor: str) -> None:
         self.say(

@@ -8,10 +8,9 @@ import duckdb
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from dagster_project.segment_files import segments
+from dagster_project.segment_files import fields, segments
 from dagster_project.store.transfer import read
 from mappings.segments.compile import compiled
-from mappings.segments.registry import FIELDS
 
 ZONE = ZoneInfo("Asia/Almaty")
 PEOPLE = ["ANNA", "BOLAT", "DINA", "ERLAN"]
@@ -33,7 +32,17 @@ WRITTEN: dict[str, Any] = {
         {"not": {"field": "person.city", "op": "=", "value": "Almaty"}},
     ]},
     "new_faces": {"field": "orders.first", "op": ">", "value": "2026-03-10"},
+    "fans": {"all": [{"field": "brand.fan", "op": "=", "value": True}, {"not": {"bought": {"category": "Light"}}}]},
 }  # fmt: skip
+OWN = """
+brand.fan:
+  kind: flag
+  title: {ru: Любит марку, kk: Маркасын сүйеді, en: Fond of the brand}
+  sql: >
+    exists (select 1 from canonical."order" o join canonical.order_line i
+              on i.connection = o.connection and i.external_id = o.external_id
+            join canonical.product p on p.sku = i.sku where o.person_id = b.person_id and p.brand = 'Nur')
+"""
 
 people, skus = st.sampled_from(PEOPLE), st.sampled_from(["SOFA", "CARE", "LAMP"])
 happenings = st.lists(
@@ -42,6 +51,8 @@ happenings = st.lists(
         st.tuples(st.just("returns"), st.integers(0, 20), st.booleans()),
         st.tuples(st.just("cart"), people, skus),
         st.tuples(st.just("moves to"), people, st.sampled_from(["Almaty", "Astana", None])),
+        st.tuples(st.just("sorts"), skus, st.sampled_from(["Sofas", "Light", "Care"])),
+        st.tuples(st.just("brands"), skus, st.sampled_from(["Nur", "Zhar"])),
         st.tuples(st.just("merge"), people, people),
         st.tuples(st.just("undo")),
         st.tuples(st.just("days"), st.integers(1, 25)),
@@ -70,6 +81,10 @@ class Life:
                 self.town.fills_a_cart(self.is_now(person), sku)
             case "moves to", (person, city):
                 self.town.lives(self.is_now(person), city=city)
+            case "sorts", (sku, category):
+                self.town.sells(sku, category)
+            case "brands", (sku, brand):
+                self.town.sells(sku, brand=brand)
             case "merge", (one, other) if self.is_now(one) != self.is_now(other):
                 one, other = self.is_now(one), self.is_now(other)
                 self.merged[one] = other
@@ -92,11 +107,12 @@ def starts_over(town: Any, now: datetime) -> None:
     emptied = (
         'canonical."order", canonical.order_line, canonical.cart, canonical.cart_line, identity.person, '
         "identity.golden, segment.person_value, segment.membership, segment.change, segment.definition, "
-        "segment.model, hub.dirty, canonical.product"
+        "segment.model, hub.dirty, hub.binding, hub.sku_claim, canonical.product"
     )
     town.say(f"truncate {emptied}")
     for sku, category in (("SOFA", "Sofas/Corner"), ("CARE", "Care"), ("LAMP", "Light")):
         town.sells(sku, category)
+    (town.folder / "fields.yaml").write_text(OWN, "utf-8")
     for name, where in WRITTEN.items():
         town.writes(name, where, refresh="daily" if name == "lapsed" else "on_change")
     town.lives(*PEOPLE)
@@ -106,6 +122,8 @@ def starts_over(town: Any, now: datetime) -> None:
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example([("buys", "ANNA", "SOFA", 1000, "site"), ("look",), ("days", 12), ("look",), ("days", 9)])
 @example([("cart", "DINA", "LAMP"), ("look",), ("hours", 5), ("look",), ("days", 3)])
+@example([("buys", "ANNA", "LAMP", 400, "site"), ("look",), ("sorts", "LAMP", "Sofas"), ("days", 6), ("look",)])
+@example([("buys", "BOLAT", "CARE", 400, "store"), ("look",), ("brands", "CARE", "Nur"), ("look",)])
 @given(happenings)
 def test_increments_add_up_to_a_full_evaluation(town, now, happened):
     starts_over(town, now)
@@ -158,7 +176,7 @@ def by_duckdb(town: Any) -> dict[str, set[str]]:
             other.register("rows", read(db, f"select * from {table}"))
             other.execute(f"create table {table} as select * from rows")
         for one in segments(town.hub):
-            again = compiled(one.segment, FIELDS, ZONE, "duckdb")
+            again = compiled(one.segment, fields(town.hub), ZONE, "duckdb")
             rows = other.execute(again.query, again.parameters(town.now.astimezone(ZONE))).fetchall()
             found[one.name] = {person for (person,) in rows}
             if rows:
