@@ -100,6 +100,16 @@ def person(street: Street, connection: str, external_id: str) -> str:
     return str(found)
 
 
+def test_nobody_was_seen_last_before_he_was_seen_first(six_systems: Street):
+    """A card that tells no dates was seen when it was read, and its record is made a moment later."""
+    six_systems.told("sync")
+    [(people, upside_down)] = six_systems.rows(
+        "select count(*), count(*) filter (where last_seen < first_seen) from canonical.person"
+    )
+    assert people > 0
+    assert upside_down == 0
+
+
 def test_everybody_is_one_person_over_all_systems_and_a_shared_phone_joins_nobody(six_systems: Street):
     six_systems.told("sync")
     aigul = {("crm", "101"), ("erp", "E-7"), ("site", "1"), ("bazaar", "B1"), ("till", "K-1"), ("letters", "L1")}

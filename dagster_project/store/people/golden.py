@@ -208,7 +208,9 @@ with wide as (
            'connection', connection, 'record', record::varchar, 'at', "at", 'rule', rule)}} order by field)
            filter (place = 1 and field <> 'tag'))) as provenance
   from chosen group by person_id),
-counted as (select person_id, count(*) as records, min(seen) as first_seen, max("at") as last_seen from said group by 1)
+counted as (
+  select person_id, count(*) as records, min(seen) as first_seen, greatest(max("at"), min(seen)) as last_seen
+  from said group by 1)
 select c.person_id, w.* exclude (person_id, provenance, birth_date, {", ".join(MANY.values())}),
        w.birth_date::date as birth_date, coalesce(w.provenance, '{{}}')::varchar as provenance,
        {", ".join(f"coalesce(w.{column}, []) as {column}" for column in MANY.values())},
