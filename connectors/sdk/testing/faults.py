@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 from time import monotonic
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 Kind = Literal["429", "500", "lost_reply", "slow", "cut", "clock"]
 KINDS: tuple[str, ...] = get_args(Kind)
@@ -71,6 +71,20 @@ class Faults:
             if fault.times <= 0:
                 del self._active[kind]
         return fault
+
+    def told(self) -> list[dict[str, Any]]:
+        """Those that are on, for whoever switched them: kind, rate, match, and seconds until one ends by itself."""
+        now = self._monotonic()
+        return [
+            {
+                "kind": fault.kind,
+                "rate": fault.rate,
+                "match": fault.match,
+                "seconds": None if fault.until is None else round(fault.until - now),
+            }
+            for fault in self.active
+            if fault.until is None or fault.until > now
+        ]
 
     @property
     def active(self) -> tuple[Fault, ...]:

@@ -220,7 +220,7 @@ def _controls(sandbox: Sandbox) -> list[Route]:
                 sandbox.faults.set(**asked)
         except (ValueError, TypeError) as error:
             return JSONResponse({"error": str(error)}, 400)
-        return JSONResponse([asdict(fault) for fault in sandbox.faults.active])
+        return JSONResponse(sandbox.faults.told())
 
     async def journal(request: Request) -> Response:
         start = int(request.query_params.get("from", 0))

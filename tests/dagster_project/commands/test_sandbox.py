@@ -39,7 +39,9 @@ def test_a_sandbox_says_where_it_is_and_takes_faults_until_it_is_stopped(street:
 
     done = street.keruen("sandbox", "fault", NAME, "500", "--for", "60")
     assert done.exit_code == 0
-    assert json.loads(done.stdout)[0]["kind"] == "500"
+    [fault] = json.loads(done.stdout)
+    assert (fault["kind"], fault["rate"], fault["match"]) == ("500", 1.0, "")
+    assert 30 < fault["seconds"] <= 60
     assert requests.get(address, timeout=10).status_code == 500
     assert street.keruen("sandbox", "fault", NAME, "--clear").exit_code == 0
     assert requests.get(address, timeout=10).status_code == refused
