@@ -85,6 +85,15 @@ def refuse_foreign_home() -> None:
             raise ConfigError(f"{path} was not written by the demo; name an empty folder in KERUEN_HOME to try it.")
 
 
+def refuse_demo_home() -> None:
+    """Raises ConfigError when the home is the demo's: without the demo nobody opens the sandboxes it points at."""
+    path = connections_file()
+    if path.exists() and path.read_text("utf-8").startswith(MARK):
+        raise ConfigError(
+            f"{path} is the demo's: run `keruen up --demo` again, or name an empty folder in KERUEN_HOME for your shop."
+        )
+
+
 def clean_slate() -> None:
     """A demo begins anew: the invented shop lives up to this moment, so yesterday's does not fit today's sandboxes.
 

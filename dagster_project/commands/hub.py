@@ -53,6 +53,8 @@ def up(
         try:
             if demo:
                 demonstration.clean_slate()
+            else:
+                demonstration.refuse_demo_home()
             with demonstration.stage(demo, feed_port, people) as opened, running_store() as engine:
                 migrate(engine)
                 stage = opened()

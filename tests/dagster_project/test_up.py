@@ -13,6 +13,7 @@ import psutil
 import pytest
 import requests
 
+from dagster_project import demo
 from dagster_project.store import server
 
 pytestmark = pytest.mark.slow
@@ -152,6 +153,15 @@ def test_the_demo_refuses_a_home_that_is_somebodys(up: Up, tmp_path: Path):
     assert done.returncode == 1
     assert "was not written by the demo" in done.stderr
     assert (tmp_path / "connections.yaml").read_text() == CONNECTIONS
+    assert server.postmaster(tmp_path / "postgres") is None
+
+
+def test_a_shop_of_ones_own_does_not_start_on_what_a_demo_left(tmp_path: Path):
+    (tmp_path / "connections.yaml").write_text(f"{demo.MARK}\n{CONNECTIONS}")
+    ports = ("--port", str(free_port()), "--feed-port", str(free_port()))
+    done = Up(tmp_path, 0, 0).runs("up", *ports)
+    assert done.returncode == 1
+    assert "is the demo's" in done.stderr
     assert server.postmaster(tmp_path / "postgres") is None
 
 
