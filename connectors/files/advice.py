@@ -44,7 +44,7 @@ def misfit(config: FilesConfig, found: FoundFile, table: pa.Table) -> ConfigErro
 
 
 def _error(config: FilesConfig, found: FoundFile, problems: Iterable[str], better: Mapping[str, Any]) -> ConfigError:
-    said = f"{found.name} of {config.connection} cannot be read as connections.yaml says: {'; '.join(problems)}."
+    said = f"{found.name} of {config.connection} cannot be read as its settings say: {'; '.join(problems)}."
     if not better:
         return ConfigError(f"{said} Mend the settings of {config.connection}, or take the file out of the folder.")
     settings = ", ".join(f"{name}: {_shown(value)}" for name, value in better.items())

@@ -162,7 +162,10 @@ def map_(
     given = dict(one.partition("=")[::2] for one in settings or ())
     if spec.files and not spec.resources:
         paths = sorted(path for path in file.iterdir() if path.is_file()) if file.is_dir() else [file]
-        made = trial_files(spec, placeholder_config(spec, given), paths)
+        try:
+            made = trial_files(spec, placeholder_config(spec, given), paths)
+        except ConfigError as error:
+            raise ConfigError(f"{error} Here settings are given as --set NAME=VALUE.") from None
     else:
         paths = sorted(file.glob("*.json")) if file.is_dir() else [file]
         if not paths:
