@@ -74,6 +74,7 @@ def opened(digest: str) -> Iterator[Path]:
     """The file of this hash in clear. Raises ConfigError where it is gone, or cannot be opened with this master key."""
     if not kept(digest).exists():
         raise ConfigError(f"the file {digest[:12]} is not in the archive any more; put it into its folder again")
+    _sweep()
     with in_clear(kept(digest)) as clear:
         yield clear
 
@@ -85,7 +86,6 @@ def in_clear(path: Path) -> Iterator[Path]:
         if path.parent != home() / "archive" or not stream.is_sealed(file):
             yield path
             return
-    _sweep()
     with tempfile.NamedTemporaryFile(dir=folder(), prefix=f"{CLEAR}{os.getpid()}-") as copy:
         try:
             with path.open("rb") as file:

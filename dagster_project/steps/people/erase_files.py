@@ -34,10 +34,11 @@ def rewrite(hub: Hub, traces: Traces) -> Rewritten:
         with archive.in_clear(path) as clear:
             if not _found(clear, traces):
                 continue
-            written = _without(clear, traces)
-            if written:
+            if _without(clear, traces):
                 archive.again(path, clear)
-        (done.rewritten if written else done.owed).append(f"{name_of(path)}{'' if written else BY_HAND}")
+                done.rewritten.append(name_of(path))
+            else:
+                done.owed.append(name_of(path) + BY_HAND)
     return done
 
 

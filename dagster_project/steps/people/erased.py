@@ -73,8 +73,7 @@ def _met(work: Pass, query: str) -> Sequence[Met]:
 
 
 def _forget_payloads(work: Pass, met: Sequence[Met]) -> None:
-    """Raw rows keep their hash, so that the same record coming again is nothing new. Lines of files lie in the archive,
-    which the next erasure, or its proof, reads."""
+    """Lines of files lie in the archive, which the next erasure, or its proof, reads."""
     if isinstance(work.resource, Resource):
         for one in met:
             _forget(work.db, work.raw.table, one["seq"], _traces(one))
@@ -83,8 +82,7 @@ def _forget_payloads(work: Pass, met: Sequence[Met]) -> None:
 def _forget(db: Connection, table: str, number: int, traces: Traces) -> None:
     payload = db.execute(text(f"select payload::text from {table} where id = :id"), {"id": number}).scalar()
     if payload:
-        update = text(f"update {table} set payload = cast(:payload as jsonb) where id = :id")
-        db.execute(update, {"payload": payloads.rewritten(payload, traces), "id": number})
+        payloads.forget(db, table, [(number, payload)], traces)
 
 
 def _traces(row: Met) -> Traces:

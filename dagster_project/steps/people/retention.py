@@ -10,14 +10,14 @@ from sqlalchemy import Connection, Engine
 from dagster_project.connections import DEFAULT_GUARDS, Hub
 from dagster_project.store import archive
 from dagster_project.store.claims import FILES
-from dagster_project.store.people import retention
+from dagster_project.store.people import payloads, retention
 from dagster_project.store.people.retention import RULES, Rule
 from dagster_project.store.raw import Raw
 from mappings.privacy.terms import PROFILES, PURPOSES
 from mappings.sync.plan import FEW
 
-PEOPLE = ("customer", "consent_event", "contact_event", "cart", "loyalty_entry")
-"""Entities whose records are about people."""
+PEOPLE = payloads.PERSONAL - {"order"}
+"""Entities whose records are about people; orders are books, with a term of their own."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def _raws(db: Connection, hub: Hub) -> Iterator[Raw]:
     for connection in hub.connections.values():
         for resource in connection.spec.resources if connection.spec else ():
             raw = Raw(connection.name, resource.name)
-            if resource.maps.keys() & set(PEOPLE) and raw.exists(db):
+            if resource.maps.keys() & PEOPLE and raw.exists(db):
                 yield raw
 
 
@@ -90,7 +90,7 @@ def _files(engine: Engine, hub: Hub, now: datetime, dry_run: bool) -> Iterator[O
     for connection in hub.connections.values():
         raw = Raw(connection.name, FILES)
         with engine.connect() as db:
-            old = retention.old_files(db, raw, list(PEOPLE), now - term) if raw.exists(db) else []
+            old = retention.old_files(db, raw, sorted(PEOPLE), now - term) if raw.exists(db) else []
         there = [path for one in old if (path := archive.kept(one)).exists()]
         if there:
             for path in () if dry_run else there:

@@ -3,7 +3,7 @@
 A sealed payload is a JSON string that begins with `siv:`. One that landed before there was a seal is taken as it is.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
@@ -20,6 +20,8 @@ from mappings.privacy.seal import SIV
 PERSONAL = frozenset({"customer", "order", "cart", "loyalty_entry", "contact_event", "consent_event"})
 """Entities that tell of somebody."""
 PAYLOAD = "payload"
+SEALED = f'"{SIV}'
+"""Begins a sealed payload, as JSON text."""
 AT_ONCE = 5000
 """Payloads of a table that are in memory in clear when it is searched."""
 
@@ -58,28 +60,35 @@ def reader() -> Callable[[str], Any]:
 def rewritten(stored: str, traces: Traces) -> str:
     """A stored payload without the traces, its shape kept; sealed if it was."""
     clean = to_json(traces.out_of_value(reader()(stored))).decode()
-    return to_json(keys().seal(clean, PAYLOAD)).decode() if stored.startswith(f'"{SIV}') else clean
+    return to_json(keys().seal(clean, PAYLOAD)).decode() if stored.startswith(SEALED) else clean
+
+
+def forget(db: Connection, table: str, rows: Iterable[tuple[int, str]], traces: Traces) -> int:
+    """Rewrites these rows (id, stored payload) of a raw table; how many. They keep their hash, so that the same record
+    coming again is nothing new."""
+    clean = [{"id": number, "payload": rewritten(stored, traces)} for number, stored in rows]
+    if clean:
+        db.execute(text(f"update {table} set payload = cast(:payload as jsonb) where id = :id"), clean)
+    return len(clean)
 
 
 # ── looking for somebody ──────────────────────────────────────────────────────────────────────────────────────────────
 
 _CLEAR = "select id, payload::text from {table} where payload::text ~* :pattern"
 _SEALED = f"""
-select id, payload::text from {{table}}
-where jsonb_typeof(payload) = 'string' and payload #>> '{{{{}}}}' like '{SIV}%' and id > :last
-order by id limit {AT_ONCE}
+select id, payload::text from {{table}} where payload::text like '{SEALED}%' and id > :last order by id limit {AT_ONCE}
 """
 
 
 def telling(db: Connection, table: str, traces: Traces) -> Iterator[tuple[int, str]]:
     """Id and stored payload of the rows of a raw table in which any trace is found."""
     yield from db.execute(text(_CLEAR.format(table=table)), {"pattern": traces.pattern}).tuples().all()
+    yield from sealed_telling(db, table, traces)
+
+
+def sealed_telling(db: Connection, table: str, traces: Traces) -> Iterator[tuple[int, str]]:
+    """Those of them that SQL cannot find: each is opened."""
     read, last = reader(), 0
     while page := db.execute(text(_SEALED.format(table=table)), {"last": last}).tuples().all():
         yield from ((number, one) for number, one in page if traces.in_text(to_json(read(one)).decode()))
         last = page[-1][0]
-
-
-def hits(db: Connection, table: str, traces: Traces) -> int:
-    """Sealed payloads of a raw table in which any trace is found."""
-    return sum(one.startswith(f'"{SIV}') for _, one in telling(db, table, traces))

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 from dagster_project.store.people.source_records import stage
 from dagster_project.store.tables import TABLES
 from dagster_project.store.transfer import copy_in, read
-from mappings.identity.households import SHARED
+from mappings.identity.households import SHARED, TOGETHER
 from mappings.identity.ids import MEMBERSHIP, PERSONS, Fresh, Identities, uuid7s
 from mappings.relations import unordered
 
@@ -123,9 +123,9 @@ def _dated(events: pa.Table, cause: str | None, now: datetime) -> pa.Table:
 # ── who lives with whom ───────────────────────────────────────────────────────────────────────────────────────────────
 
 # A value of everybody leads nowhere, nor does one that a single record has.
-_SHARED = """
+_SHARED = f"""
 select distinct m.person_id, i.kind, i.value from people join identity.membership m using (person_id)
-join identity.identifier i on i.record = m.record and i.kind in ('phone', 'email', 'address')
+join identity.identifier i on i.record = m.record and i.kind in {TOGETHER}
 join identity.identifier_stat s on s.kind = i.kind and s.value = i.value
 where s.status in ('ok', 'shared') and s.records > 1
 """
