@@ -1,7 +1,7 @@
 """Deliver: what may go leaves the outbox, one outcome per change. The only place that writes to a channel."""
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, replace
@@ -33,6 +33,8 @@ Clock = Callable[[], datetime]
 CHUNK = 2000
 """Rows claimed together: enough that the store costs little per row, few enough to read back after a crash."""
 BATCHES = 20
+RECORDING = 2
+"""Chunks recorded at once: one waits for the disk while the other is worked on, and the requests for neither."""
 LEASE = timedelta(minutes=5)
 """Longer than any single request with its time-outs and its wait for the account's turn."""
 LAST_SECONDS = 2.5
@@ -121,7 +123,7 @@ class _Delivery:
     numbers: Iterator[int] = field(default_factory=lambda: count(randbits(62)))
     """Of batches: nobody else's begin there."""
     ahead: "Future[Claim | None] | None" = None
-    recording: "Future[dict[str, int]] | None" = None
+    recording: "deque[Future[dict[str, int]]]" = field(default_factory=deque)
 
     def run(self, limit: int | None) -> None:
         try:
@@ -130,14 +132,14 @@ class _Delivery:
             self.pace = self.pace.stopped(error, self.now())
         self._settle_unknown()
         self._hear_optouts()
-        with ThreadPoolExecutor(2, "outbox") as store:
+        with ThreadPoolExecutor(RECORDING + 1, "outbox") as store:
             try:
                 for claim in self._claims(store, limit):
                     self._send(store, claim)
             finally:
-                wait([future for future in (self.ahead, self.recording) if future])
+                wait([*self.recording, *([self.ahead] if self.ahead else [])])
                 outbox.release(self.engine, self.queue, self.worker)
-                self._count_recorded()
+                self._count_recorded(but=0)
         if self.counts["unknown"]:
             self._settle_unknown()
         if self.queue.capability in PEOPLE:
@@ -146,7 +148,7 @@ class _Delivery:
         self._take_pace()
 
     def _claims(self, store: Executor, limit: int | None) -> Iterator[Claim]:
-        """Chunks to send. The store claims the next one and records the last while the requests of this one go out."""
+        """Chunks to send. The store claims the next and records the last ones while the requests of this one go out."""
         left = limit
         while claim := (self.ahead or store.submit(self._claim, left)).result():
             left = left and left - len(claim.rows)
@@ -201,15 +203,14 @@ class _Delivery:
                     break
                 self._exchange(claim.rows[start : start + self.sink.batch], results, requests)
         finally:
-            self._count_recorded()
+            self._count_recorded(but=RECORDING - 1)
             told = (self.engine, self.queue, self.worker, results, requests)
-            self.recording = store.submit(outbox.record, *told, now=self.now())
+            self.recording.append(store.submit(outbox.record, *told, now=self.now()))
 
-    def _count_recorded(self) -> None:
-        """Waits for the chunk that is being recorded; its failure ends the delivery."""
-        if self.recording:
-            self.counts.update(self.recording.result())
-            self.recording = None
+    def _count_recorded(self, *, but: int) -> None:
+        """Waits for the chunks that are being recorded, but for the last ones; a failure ends the delivery."""
+        while len(self.recording) > but:
+            self.counts.update(self.recording.popleft().result())
 
     def _outlasts(self, claim: Claim) -> bool:
         """Whether the claim is sure to outlast its next request; it is prolonged in time, and lost if we slept."""
