@@ -93,6 +93,16 @@ with gone as (
 select distinct plan from gone
 """)
 
+# What waits is replaced by the plan of this transaction. What is on its way is not, and may come back: whoever claims
+# it then looks at the outbox alone.
+_OVERTAKEN = text("""
+update ledger.outbox o set overtaken = true
+from moved m, ledger.item i
+where o.connection = :connection and o.capability = :capability and o.subject = m.subject
+  and o.state in ('sending', 'unknown') and not o.overtaken
+  and i.connection = o.connection and i.capability = o.capability and i.subject = o.subject and i.version <> o.version
+""")
+
 # A value that was shown and is missing now is worth a line in the journal; what never had one is not.
 _MISSING = text("""
 insert into ledger.change (connection, capability, subject, was, because, guard, outcome, message, at)
@@ -129,5 +139,6 @@ def put(db: Connection, queue: Queue, moved: pa.Table, *, variants: bool, now: d
     plans = list(db.execute(_DROPPED, names).scalars())
     if plans:
         db.execute(_EMPTIED, {"plans": plans})
+    db.execute(_OVERTAKEN, names)
     db.execute(_MISSING, names)
     return _VARIANTS_TO_SEND if variants else _TO_SEND

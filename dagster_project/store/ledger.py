@@ -97,7 +97,7 @@ with taken_back as materialized (
   on conflict (connection, capability, subject) do update set
     plan = excluded.plan, external_id = excluded.external_id, was = excluded.was, becomes = excluded.becomes,
     because = excluded.because, guard = excluded.guard, version = excluded.version, key = excluded.key,
-    state = excluded.state, about = excluded.about,
+    state = excluded.state, about = excluded.about, overtaken = false,
     not_before = case when 'held' in (o.state, excluded.state) then excluded.not_before else o.not_before end
   where o.state in ('held', 'ready')
   returning o.*

@@ -1,6 +1,6 @@
 """Tables of the ledger: what we want, sent, were told and saw."""
 
-from sqlalchemy import DDL, BigInteger, Column, Double, Identity, Index, Integer, Text, event, func, text
+from sqlalchemy import DDL, BigInteger, Boolean, Column, Double, Identity, Index, Integer, Text, event, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from dagster_project.store.schema import MOMENT, key, table
@@ -67,11 +67,13 @@ outbox = table(
     Column("claimed_by", Text),
     Column("claimed_until", MOMENT),
     Column("tries", Integer, nullable=False, server_default="0"),
+    Column("overtaken", Boolean, nullable=False, server_default="false"),
     Column("about", JSONB, nullable=False, server_default="{}"),
     Index("outbox_due", "connection", "capability", "not_before"),
     fill=40,
     doc="Changes to deliver, at most one per subject: held, ready, sending (a request may have left) or unknown. "
-    "not_before: the year 9999 while held, so that what is due stands together.",
+    "not_before: the year 9999 while held, so that what is due stands together. overtaken: while its request was on "
+    "its way its item came to want something else; should it come back, it is dropped instead of sent again.",
 )
 
 # Workers come and go within a chunk. From statistics the planner would know that no row is claimed, take its own rows

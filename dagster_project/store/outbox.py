@@ -80,20 +80,17 @@ def new_worker() -> str:
 # updated, and are found fastest by their places (ctid).
 _CLAIM = text("""
 with picked as materialized (
-  select ctid as place, connection, capability, subject, version from ledger.outbox
+  select ctid as place, overtaken from ledger.outbox
   where connection = :connection and capability = :capability and state = 'ready' and not_before <= :now
   order by not_before limit :limit
-), due as materialized (
-  select p.place, i.version <> p.version as superseded
-  from picked p join ledger.item i using (connection, capability, subject)
 ), claimed as (
   update ledger.outbox o set state = 'sending', claimed_by = :worker, claimed_until = :until
-  from due where o.ctid = due.place and not due.superseded
+  from picked where o.ctid = picked.place and not picked.overtaken
   returning o.subject, o.external_id, o.plan, o.was, o.becomes, o.about, o.key, o.tries
 ), stale as (
-  delete from ledger.outbox o using due where o.ctid = due.place and due.superseded
+  delete from ledger.outbox o using picked where o.ctid = picked.place and picked.overtaken
   returning o.*
-), overtaken as (
+), planned_anew as (
   update ledger.item i set state = 'pending', reason = 'a newer value is being planned'
   from stale
   where i.connection = :connection and i.capability = :capability and i.subject = stale.subject

@@ -82,13 +82,14 @@ select id, payload::text from {{table}} where payload::text like '{SEALED}%' and
 
 def telling(db: Connection, table: str, traces: Traces) -> Iterator[tuple[int, str]]:
     """Id and stored payload of the rows of a raw table in which any trace is found."""
-    yield from db.execute(text(_CLEAR.format(table=table)), {"pattern": traces.pattern}).tuples().all()
+    for number, stored in db.execute(text(_CLEAR.format(table=table)), {"pattern": traces.pattern}).all():
+        yield number, stored
     yield from sealed_telling(db, table, traces)
 
 
 def sealed_telling(db: Connection, table: str, traces: Traces) -> Iterator[tuple[int, str]]:
     """Those of them that SQL cannot find: each is opened."""
     read, last = reader(), 0
-    while page := db.execute(text(_SEALED.format(table=table)), {"last": last}).tuples().all():
+    while page := db.execute(text(_SEALED.format(table=table)), {"last": last}).all():
         yield from ((number, one) for number, one in page if traces.in_text(to_json(read(one)).decode()))
         last = page[-1][0]

@@ -7,12 +7,14 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from sqlalchemy import Engine, text
 
 from connectors.sdk import Accepted, Change, ConnectionConfig, ConnectorSpec, Outcome, Sink
 from dagster_project.connections import Connection, Hub, parse
 from dagster_project.steps.deliver import Delivered, deliver
+from dagster_project.store import items
 from dagster_project.store.ledger import Frozen, Queue, freeze, planning
 
 Answer = Callable[[Sequence[Change]], Iterable[Outcome]]
@@ -89,6 +91,14 @@ class Channel:
                 db.execute(text("insert into wanted values (:s, cast(:v as jsonb), :g)"), row)
             db.execute(_DESIRE, {**self._queue.names, "now": self.clock()})
             return freeze(db, self._queue, _PLANNED.format(*self._queue), now=self.clock(), **options)
+
+    def overtake(self, subject: str, value: Any) -> None:
+        """Desires another value of what is on its way, as deciding does."""
+        moved = {name: [None] for name in ("external_id", "was", "becomes", "why", "because", "guard", "about")}
+        row = {**moved, "subject": [subject], "action": ["wait"], "desired": [as_json(value)]}
+        with self.store.begin() as db:
+            planning(db, self._queue)
+            items.put(db, self._queue, pa.table(row), variants=False, now=self.clock())
 
     def deliver(self, **options: Any) -> Delivered:
         return deliver(self.store, self.hub, self.connection, self.capability, now=self.clock, **options)

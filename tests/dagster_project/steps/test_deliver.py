@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
 from connectors.sdk import (
     Accepted,
@@ -242,13 +241,19 @@ def test_a_newer_value_planned_while_the_old_one_is_under_way_is_planned_anew_no
     assert channel.one("select entity, subject from hub.dirty") == ("stock", "TEA")
 
 
-def test_a_row_older_than_its_item_is_dropped_at_the_claim(channel, vendor):
-    channel.plan({"TEA": 5})
-    with channel.store.begin() as db:
-        db.execute(text("update ledger.item set desired = '3', version = version + 1"))
+def test_a_row_that_comes_back_is_dropped_where_its_item_wants_something_else_by_now(channel, vendor):
+    def meanwhile(changes: Sequence[Change]) -> Iterator[Outcome]:
+        channel.overtake("TEA", 3)
+        yield from (Deferred(change, retry_after=60) for change in changes)
+
+    vendor.answers = [meanwhile]
+    channel.plan({"TEA": 5, "MUG": 1})
+    channel.deliver()
+    channel.clock.passes(seconds=61)
     done = channel.deliver()
-    assert (done.superseded, done.waiting, vendor.requests) == (1, 0, [])
-    assert channel.journal("TEA") == ["planned", "superseded"]
+    assert (done.superseded, done.accepted, done.waiting) == (1, 1, 0)
+    assert [change.subject for change in vendor.requests[1]] == ["MUG"]
+    assert channel.journal("TEA") == ["planned", "deferred", "superseded"]
     assert channel.one("select subject from hub.dirty").subject == "TEA"
 
 
