@@ -82,8 +82,8 @@ select id, payload::text from {{table}} where payload::text like '{SEALED}%' and
 
 def telling(db: Connection, table: str, traces: Traces) -> Iterator[tuple[int, str]]:
     """Id and stored payload of the rows of a raw table in which any trace is found."""
-    for number, stored in db.execute(text(_CLEAR.format(table=table)), {"pattern": traces.pattern}).all():
-        yield number, stored
+    rows = db.execute(text(_CLEAR.format(table=table)), {"pattern": traces.pattern})
+    yield from ((number, stored) for number, stored in rows.all())
     yield from sealed_telling(db, table, traces)
 
 
