@@ -31,9 +31,10 @@ SECONDS_BETWEEN_SALES = 4
 
 @dataclass(frozen=True)
 class Stage:
-    """The running sandboxes: name → base url."""
+    """The running sandboxes: name → base url. `erp`: the one that keeps goods and prices."""
 
     urls: dict[str, str]
+    erp: str | None = None
 
 
 @contextmanager
@@ -64,8 +65,7 @@ def _opened(child: "subprocess.Popen[str]", cast: Sequence[str]) -> Stage:
     with progress("demo") as tell:
         tell("sandboxes", "opening an invented shop: 5,000 variants, 20,000 people, 60,000 orders")
         urls = _announced(child, set(cast))
-    write_connections(urls)
-    return Stage(urls)
+    return Stage(urls, write_connections(urls))
 
 
 def connections_file() -> Path:
@@ -118,8 +118,11 @@ def _announced(child: "subprocess.Popen[str]", expected: set[str]) -> dict[str, 
     return urls
 
 
-def write_connections(urls: dict[str, str]) -> None:
-    """connections.yaml for every connector on stage that declares DEMO, and secrets.env for commands beside it."""
+def write_connections(urls: dict[str, str]) -> str | None:
+    """connections.yaml for every connector on stage that declares DEMO, and secrets.env for commands beside it.
+
+    The one that keeps goods and prices, if any.
+    """
     players = [one for one in simulators(list(urls)) if one.demo]
     erp = next((one.name for one in players if _takes_copies(one)), None)
     document = {one.name: _entry(one, urls, erp) for one in players}
@@ -129,6 +132,7 @@ def write_connections(urls: dict[str, str]) -> None:
     lines = [f"{variable}={value}" for one in players for variable, value in _secrets(one).values()]
     secrets_file().touch(mode=0o600)
     secrets_file().write_text("\n".join((MARK, *lines, "")), "utf-8")
+    return erp
 
 
 def _takes_copies(player: Simulator) -> bool:
@@ -198,9 +202,27 @@ Sandboxes (simulators, limits off; somebody buys every {SECONDS_BETWEEN_SALES} s
   Assets → held_plan: plans that wait for you, with the config for the job `approve`
 
 [bold]What to try[/] (in a second terminal, same folder)
-  .venv/bin/keruen status
-  .venv/bin/keruen explain sku KR00001A
-  .venv/bin/keruen plan --held
-  .venv/bin/keruen sandbox fault {max(stage.urls)} 500 --for 60     a channel fails, the others keep their pace
+{_to_try(stage)}
   Ctrl-C stops everything.
 """
+
+
+def _to_try(stage: Stage) -> str:
+    keruen, inbox = ".venv/bin/keruen", home() / "inbox"
+    lines = [f"{keruen} status", f"{keruen} explain sku KR00001A"]
+    if stage.erp:
+        lines += [
+            f"{keruen} sandbox price {stage.erp} KR00001A 100 && {keruen} sync {stage.erp} && {keruen} plan --held",
+            "    a price is mistyped: what it would show waits for you, the rest goes on",
+        ]
+    if dropped := sorted(inbox.glob("*.csv")):
+        lines += [
+            f"cp {dropped[0]} {inbox}/again.csv; head -c 3000 {dropped[0]} > {inbox}/half.csv",
+            f"{keruen} sync files",
+            "    the same file again is read once; one cut in the middle is refused whole, and says where it broke",
+        ]
+    lines += [
+        f"{keruen} sandbox fault {max(stage.urls)} 500 --for 60",
+        "    a channel fails, the others keep their pace",
+    ]
+    return "\n".join(f"  {line}" for line in lines)

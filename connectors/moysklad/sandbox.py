@@ -76,6 +76,7 @@ def sandbox(
         for method, actions in ROUTES.items()
         for path, action in actions.items()
     ]
+    vendor.control("price", lambda sku, times: {"sku": sku, "price": account.misprice(sku, times)})
     routes.append(Route("/security/token", _issue(account), methods=["POST"]))
     vendor.app.router.routes += [Mount("/api/remap/1.2", routes=list(routes)), *routes]
     return account

@@ -12,6 +12,7 @@ import typer
 
 from connectors.sdk.errors import ConfigError
 from connectors.sdk.testing.faults import KINDS
+from connectors.sdk.testing.sandbox import CONTROLS
 from connectors.sdk.testing.shop import a_shop
 from dagster_project.commands.output import out, print_json, says_who_must_act
 from dagster_project.home import home
@@ -93,11 +94,6 @@ def fault(
 
     Example: keruen sandbox fault acme 500 --for 60
     """
-    urls = json.loads(register().read_text("utf-8")) if register().exists() else {}
-    if name not in urls:
-        raise ConfigError(
-            f"no sandbox {name!r} is running (running: {', '.join(urls) or 'none'}); start it: keruen sandbox up {name}"
-        )
     if not clear and kind not in KINDS:
         raise ConfigError(f"{kind!r} is no fault; choose one of {', '.join(KINDS)}")
     asked = (
@@ -105,14 +101,40 @@ def fault(
         if clear
         else {"kind": kind, "rate": rate, "seconds": for_, "match": match}
     )
+    out.print_json(_happen(name, "faults", asked))
+
+
+@app.command()
+@says_who_must_act
+def price(
+    name: Annotated[str, typer.Argument(help="A running sandbox that keeps prices, e.g. moysklad.")],
+    sku: Annotated[str, typer.Argument(help="The goods.")],
+    times: Annotated[float, typer.Argument(help="By how much the price is mistyped.")] = 100.0,
+) -> None:
+    """Mistype a price in a running sandbox: what its channels are shown then waits for a person.
+
+    Example: keruen sandbox price acme KR00001A 100
+    """
+    out.print_json(_happen(name, "price", {"sku": sku, "times": times}))
+
+
+def _happen(name: str, what: str, asked: dict[str, object]) -> str:
+    """Makes it happen in the sandbox of that name; its answer, as JSON."""
+    urls = json.loads(register().read_text("utf-8")) if register().exists() else {}
+    if name not in urls:
+        raise ConfigError(
+            f"no sandbox {name!r} is running (running: {', '.join(urls) or 'none'}); start it: keruen sandbox up {name}"
+        )
     try:
-        answer = requests.post(f"{urls[name]}/__sandbox__/faults", json=asked, timeout=PATIENCE)
+        answer = requests.post(f"{urls[name]}{CONTROLS}/{what}", json=asked, timeout=PATIENCE)
     except requests.ConnectionError:
         raise ConfigError(
             f"the sandbox {name} noted at {urls[name]} is gone; start it: keruen sandbox up {name}"
         ) from None
     except requests.Timeout:
         raise ConfigError(f"the sandbox {name} did not answer within {PATIENCE:.0f} s; try again") from None
+    if answer.status_code in (404, 405):
+        raise ConfigError(f"the sandbox {name} has no {what} of its own; try another (running: {', '.join(urls)})")
     if not answer.ok:
         raise ConfigError(f"the sandbox refused: {answer.json()['error']}")
-    out.print_json(answer.text)
+    return answer.text

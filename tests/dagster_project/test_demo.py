@@ -68,6 +68,18 @@ def test_connections_that_lie_elsewhere_are_refused(home: Path, monkeypatch: pyt
         demo.refuse_foreign_home()
 
 
+def test_the_page_offers_what_can_be_tried(home: Path):
+    (home / "inbox").mkdir()
+    (home / "inbox" / "receipts_202601.csv").write_text("")
+    shown = demo.page(3000, "", demo.Stage({"acme": "", "tills": ""}, erp="acme"))
+    for line in (
+        "sandbox price acme KR00001A 100",
+        f"head -c 3000 {home}/inbox/receipts_202601.csv",
+        "fault tills 500 --for 60",
+    ):
+        assert line in shown
+
+
 def test_the_page_names_what_runs_where(home: Path):
     shown = demo.page(3000, "http://127.0.0.1:3001/feeds", demo.Stage({"acme": "http://127.0.0.1:4000"}))
     for word in ("http://127.0.0.1:3000", "http://127.0.0.1:3001/feeds", "acme", "http://127.0.0.1:4000", "Ctrl-C"):

@@ -108,13 +108,24 @@ class Account:
         self.books.tables["bundle"].put(row_of("bundle", uid("item", sku), self.books.now, partial(dict, said)))
         return uid("item", sku)
 
+    def misprice(self, sku: str, times: float) -> float:
+        """Somebody mistypes the first price of an item; gives it as it is now, in units of the currency."""
+        row = self.item(sku)
+        first, *others = row.fields["salePrices"]
+        wrong = round(first["value"] * times, 2)
+        self.books.change(row.kind, row.id, salePrices=[{**first, "value": wrong}, *others])
+        return wrong / 100
+
     def in_stock(self, sku: str, place: str) -> int:
         return int(self.books.counts[uid("item", sku), uid("store", place)].stock)
 
     def item(self, sku: str) -> Row:
         """The product or variant of a SKU of the shop."""
         uuid = uid("item", sku)
-        return next(self.books.tables[kind].rows[uuid] for kind in ASSORTMENT if uuid in self.books.tables[kind].rows)
+        found = (self.books.tables[kind].rows.get(uuid) for kind in ASSORTMENT)
+        if row := next(filter(None, found), None):
+            return row
+        raise ValueError(f"nothing has the SKU {sku}")
 
     def ref(self, sku: str) -> Fields:
         row = self.item(sku)

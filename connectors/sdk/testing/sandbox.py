@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,6 +22,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from connectors.sdk.testing.faults import Faults
 
 Limits = Literal["contract", "off"]
+CONTROLS = "/__sandbox__"
+"""Below it a sandbox is talked to as a sandbox: no manners, no journal."""
 REMEMBERED = 100_000
 """Requests the journal keeps; a demo may run for weeks."""
 
@@ -106,8 +108,9 @@ class Sandbox:
         self._limit = limit
         self._too_many = too_many
         self._clock = clock
-        self.app = Starlette(routes=[*_controls(self), *routes])
+        self.app = Starlette(routes=[Route(f"{CONTROLS}/journal", _journal(self)), *routes])
         self.app.add_middleware(_Manners, sandbox=self)
+        self.control("faults", self._fault)
 
     def clock(self) -> datetime:
         """The vendor's time."""
@@ -117,6 +120,13 @@ class Sandbox:
     def requests(self, method: str | None = None, path: str = "") -> list[Seen]:
         """What was received, by method and part of the path: for counting in tests."""
         return [seen for seen in self.journal if method in (None, seen.method) and path in seen.path]
+
+    def _fault(self, *, clear: bool = False, **asked: Any) -> Any:
+        if clear:
+            self.faults.clear(asked.get("kind"))
+        else:
+            self.faults.set(**asked)
+        return self.faults.told()
 
     def refusal(self, request: Request) -> Response | None:
         """A fault's or the limit's answer in place of the vendor's own."""
@@ -128,6 +138,20 @@ class Sandbox:
         limited = self._limit(request) if self._limit and self.limits == "contract" else None
         self.too_fast += limited is not None
         return limited
+
+    def control(self, name: str, action: Callable[..., Any]) -> None:
+        """Something that may happen at this vendor, for `keruen sandbox`: `action` takes words and gives JSON.
+
+        Its ValueError or TypeError is the answer 400.
+        """
+
+        async def happen(request: Request) -> Response:
+            try:
+                return JSONResponse(action(**await request.json()))
+            except (ValueError, TypeError) as error:
+                return JSONResponse({"error": str(error)}, 400)
+
+        self.app.router.routes.append(Route(f"{CONTROLS}/{name}", happen, methods=["POST"]))
 
     def remember(self, seen: Seen) -> None:
         self.journal.append(seen)
@@ -143,7 +167,7 @@ class _Manners:
         self.sandbox = sandbox
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith("/__sandbox__"):
+        if scope["type"] != "http" or scope["path"].startswith(CONTROLS):
             await self.app(scope, receive, send)
             return
         body, asked = await _whole(receive), f"{scope['method']} {scope['path']}"
@@ -208,30 +232,14 @@ async def _hang_up(receive: Receive, *, at_once: bool) -> None:
         pass
 
 
-def _controls(sandbox: Sandbox) -> list[Route]:
-    """What `keruen sandbox fault` talks to."""
-
-    async def faults(request: Request) -> Response:
-        asked = await request.json()
-        try:
-            if asked.pop("clear", False):
-                sandbox.faults.clear(asked.get("kind"))
-            else:
-                sandbox.faults.set(**asked)
-        except (ValueError, TypeError) as error:
-            return JSONResponse({"error": str(error)}, 400)
-        return JSONResponse(sandbox.faults.told())
-
+def _journal(sandbox: Sandbox) -> Callable[[Request], Awaitable[Response]]:
     async def journal(request: Request) -> Response:
         start = int(request.query_params.get("from", 0))
         seen = [{**asdict(one), "at": one.at.isoformat(), "body": one.body.decode(errors="replace")}
                 for one in sandbox.journal[start:]]  # fmt: skip
         return JSONResponse(seen)
 
-    return [
-        Route("/__sandbox__/faults", faults, methods=["POST"]),
-        Route("/__sandbox__/journal", journal, methods=["GET"]),
-    ]
+    return journal
 
 
 class _Server(uvicorn.Server):

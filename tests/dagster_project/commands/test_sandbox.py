@@ -51,6 +51,16 @@ def test_a_sandbox_says_where_it_is_and_takes_faults_until_it_is_stopped(street:
     assert "is gone" in street.refuses("sandbox", "fault", NAME, "500")
 
 
+def test_a_price_is_mistyped_where_prices_are_kept(street: Street, a_child):
+    child = a_child("sandbox", "up", "moysklad", NAME, "--limits", "off", "--seed", "1")
+    child.stdout.readline()
+    child.stdout.readline()
+    told = json.loads(street.keruen("sandbox", "price", "moysklad", "KR00001A", "0.01").stdout)
+    assert told == {"sku": "KR00001A", "price": pytest.approx(22.7)}
+    assert "nothing has the SKU KR-NONE" in street.refuses("sandbox", "price", "moysklad", "KR-NONE")
+    assert f"the sandbox {NAME} has no price of its own" in street.refuses("sandbox", "price", NAME, "KR00001A")
+
+
 def test_a_fault_needs_a_running_sandbox_and_a_kind_there_is(street: Street, a_child):
     assert f"keruen sandbox up {NAME}" in street.refuses("sandbox", "fault", NAME, "500")
     child = a_child("sandbox", "up", NAME)
