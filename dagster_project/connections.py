@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 from connectors.sdk.config import ConnectionConfig
 from connectors.sdk.errors import ConfigError
 from connectors.sdk.spec import ConnectorSpec
-from dagster_project.complaints import complaint
+from mappings.complaints import complaint, dotted
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -206,7 +206,7 @@ class Connection:
             )
         except ValidationError as error:
             place, says = complaint(error, self.spec.config)
-            where = f"setting `{place}`" if place else "the settings"
+            where = f"setting `{dotted(place)}`" if place else "the settings"
             raise ConfigError(
                 f"{self.name}: {where} of connector {self.spec.name}: {says.rstrip('.')}. Mend it in connections.yaml."
             ) from None
@@ -350,7 +350,7 @@ def _validated(model: type[PartT], name: str, data: Any) -> PartT:
         return model.model_validate(data)
     except ValidationError as error:
         place, says = complaint(error, model)
-        raise ConfigError(f"connections.yaml, {name}{'.' + place if place else ''}: {says}") from None
+        raise ConfigError(f"connections.yaml, {dotted((name, *place))}: {says}") from None
 
 
 def _known_authorities(hub: HubEntry, connections: Mapping[str, Connection]) -> None:

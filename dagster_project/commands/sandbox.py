@@ -107,7 +107,7 @@ def fault(
 @app.command()
 @says_who_must_act
 def price(
-    name: Annotated[str, typer.Argument(help="A running sandbox that keeps prices, e.g. moysklad.")],
+    name: Annotated[str, typer.Argument(help="A running sandbox that keeps prices.")],
     sku: Annotated[str, typer.Argument(help="The goods.")],
     times: Annotated[float, typer.Argument(help="By how much the price is mistyped.")] = 100.0,
 ) -> None:

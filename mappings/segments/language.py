@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from mappings.canonical.contact import Channel
+from mappings.complaints import complaint, dotted
 
 NAME = r"^[a-z][a-z0-9_]{0,60}$"
 Operator = Literal[
@@ -207,17 +208,16 @@ def parse(said: Any, where: str) -> Segment:
     try:
         return Segment.model_validate(said)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        place = _place(first["loc"])
-        said_wrong = first["msg"].removeprefix("Value error, ")
-        raise ValueError(f"{where}{', ' + place if place else ''}: {said_wrong}") from None
+        steps, says = complaint(error, Segment)
+        place = _place(steps)
+        raise ValueError(f"{where}{', ' + place if place else ''}: {says}") from None
 
 
 def _place(steps: Sequence[str | int]) -> str:
     """As the file has it: the words by which pydantic says which condition was meant are its own."""
     following = (*steps, None)[1:]
     told = [one for one, then in zip(steps, following, strict=False) if one != then and not (one == "field" and then)]
-    return ".".join(map(str, told))
+    return dotted(tuple(told))
 
 
 def schema() -> dict[str, Any]:

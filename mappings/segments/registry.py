@@ -12,6 +12,7 @@ import sqlglot
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlglot import exp
 
+from mappings.complaints import complaint, dotted
 from mappings.segments.language import Title
 from mappings.segments.lifecycle import STATES
 
@@ -148,8 +149,8 @@ def _own(name: str, said: Any, where: str) -> FieldSpec:
         one = _Stated.model_validate(said)
         parsed = expression(one.sql)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        raise ValueError(f"{where}.{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        place, says = complaint(error, _Stated)
+        raise ValueError(f"{where}.{dotted(place)}: {says}") from None
     except sqlglot.errors.ParseError as error:
         raise ValueError(f"{where}: its SQL cannot be read: {error.errors[0]['description']}") from None
     aliases = {table.alias_or_name for table in parsed.find_all(exp.Table)}

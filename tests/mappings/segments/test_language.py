@@ -30,7 +30,14 @@ def told(field: str, op: str, value: Any = None) -> Any:
     [
         ({"where": {"fields": "x"}}, "where: a condition begins with one of the words field, bought"),
         ({"where": {"field": "a", "op": "like", "value": 1}}, "where.op: Input should be '='"),
-        ({"where": {"field": "a", "op": "=", "value": 1, "sql": "drop"}}, "where.sql: Extra inputs are not permitted"),
+        ({"where": {"field": "a", "op": "=", "sql": "drop"}}, "where.sql: there is no such setting; there are field,"),
+        (
+            {"where": {"field": "a", "op": "=", "valeu": 1}},
+            "where.valeu: there is no such setting; did you mean",
+        ),
+        ({"where": {"all": [{"bought": {"sku": "A", "withn": "3d"}}]}}, "did you mean `within`?"),
+        ({"where": ANYBODY, "holdout": "10%"}, "holdout: there is no such setting; did you mean `hold_out`?"),
+        ({"where": {"field": "a"}}, "where.op: it is missing"),
         ({"where": {"all": [{"bought": {"within": "3d"}}]}}, "say which goods: a category or a sku"),
         ({"where": {"bought": {"sku": "A", "within": "3 weeks"}}}, "where.bought.within: String should match"),
         ({"where": ANYBODY, "hold_out": "100%"}, "hold_out: Input should be less than 1"),
