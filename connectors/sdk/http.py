@@ -121,8 +121,8 @@ def standard_retry_after(response: requests.Response) -> float | None:
 class Http:
     """One vendor account. Cheap to make: connections are kept alive per account and thread, behind the scenes.
 
-    `account` keys the shared rate bucket and names the vendor's account in messages. `burst`: requests that may leave
-    at once after a rest; above 1 the first second holds more than `per_second`, which vendors who count a window
+    `account` keys the shared rate bucket; what follows its last colon names it in messages. `burst`: requests that may
+    leave at once after a rest; above 1 the first second holds more than `per_second`, which vendors who count a window
     refuse. `lanes` of a request: parts of the account that may have to rest by themselves (one method, one report).
     `retry_after`: the seconds an answer asks to wait, whatever the vendor's own unit. `classify` reads an
     answer before the standard rules do and may name its error. `secrets` are hidden from messages, the auth's own
@@ -147,6 +147,7 @@ class Http:
     ):
         self._base = base_url.rstrip("/")
         self._account = account
+        self._called = account.rpartition(":")[2]
         self._auth = auth
         self._headers = {**HEADERS, **(headers or {})}
         self._rate = (per_second, burst)
@@ -251,7 +252,7 @@ class Http:
         self, method: str, path: str, writes: bool, cost: float, lanes: Sequence[str] = (), **request: Any
     ) -> Reply:
         """One request, its Attempt noted. Raises whatever the answer, or its absence, means."""
-        name = redacted(f"{self._account}: {method} {urlsplit(path).path}", self._secrets)
+        name = redacted(f"{self._called}: {method} {urlsplit(path).path}", self._secrets)
         url = self._url(path, name)
         self._wait_for_turn(name, cost, LEAST if writes else 0.0, lanes)
         at, started = datetime.now(UTC), monotonic()
