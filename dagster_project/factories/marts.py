@@ -111,9 +111,10 @@ def mart_assets(hub: Hub) -> list[AssetsDefinition]:
     @multi_asset(name="marts", specs=specs, check_specs=thresholds, can_subset=True)
     def marts(context: AssetExecutionContext, config: MartConfig) -> Iterator[MaterializeResult | AssetCheckResult]:
         chosen = [name for name in MARTS if key(name) in context.selected_asset_keys]
-        done = _made(hub, chosen, config)
+        done, today = _made(hub, chosen, config), clock.now().date()
         for name in chosen:
-            shown = {"dagster/row_count": _rows(name), "made_anew": done.get(name, 0), "plot": picture(engine(), name)}
+            plot = picture(engine(), name, today)
+            shown = {"dagster/row_count": _rows(name), "made_anew": done.get(name, 0), "plot": plot}
             yield MaterializeResult(asset_key=key(name), metadata=shown)
         asked = {one.name for one in context.selected_asset_check_keys}
         yield from (_judged(one) for one in THRESHOLDS if one.name in asked)

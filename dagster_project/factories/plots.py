@@ -1,9 +1,13 @@
-"""Pictures of marts for an asset's metadata: PNG inside Markdown, so that Dagster shows them without a file."""
+"""Pictures of marts for an asset's metadata: PNG inside Markdown, so that Dagster shows them without a file.
+
+What is still being counted (this week; the contacts that may yet bring an order) is drawn dashed.
+"""
 
 import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Literal
 
 from dagster import MetadataValue
@@ -15,6 +19,8 @@ from sqlalchemy import Engine, text
 
 MOST = 6
 """Series that a picture can show and be read."""
+FOLLOWS = 30
+"""Days in which an order counts as following a contact (mappings.metrics.contacts)."""
 MARKED = 60
 """Points of a line that are still marked one by one."""
 INCHES, DOTS = (7.5, 3.2), 90
@@ -22,16 +28,19 @@ INCHES, DOTS = (7.5, 3.2), 90
 
 @dataclass(frozen=True)
 class Plot:
-    """What a picture shows. `query` gives `x, series, y`; `unit` stands at the side."""
+    """What a picture shows. `query` gives `x, series, y`, and `final`, the day from which a point moves no more, where
+    its points stand for spans of time; `unit` stands at the side."""
 
     query: str
     unit: str
     shape: Literal["lines", "bars"] = "lines"
 
 
-def _by_week(mart: str, part: str, whole: str = "sum(n)") -> str:
+def _by_week(mart: str, part: str, whole: str = "sum(n)", *, waits: int = 0) -> str:
+    """`waits`: days after which nothing can follow a contact any more."""
     return (
-        f"select date_trunc('week', day)::date as x, channel as series, {part} / nullif({whole}, 0) as y "
+        f"select date_trunc('week', day)::date as x, channel as series, {part} / nullif({whole}, 0) as y, "
+        f"date_trunc('week', day)::date + {7 + waits} as final "
         f"from mart.{mart} where segment = 'all' group by 1, 2 order by 1"
     )
 
@@ -45,13 +54,16 @@ PLOTS = {
         "purchases per buyer",
     ),
     "retention": Plot(
-        "select age as x, to_char(day, 'YYYY-MM') as series, 100.0 * sum(kept) / sum(n) as y from mart.retention "
+        "select age as x, to_char(day, 'YYYY-MM') as series, 100.0 * sum(kept) / sum(n) as y, "
+        "(day + make_interval(months => age + 1))::date as final from mart.retention "
         "where segment = 'all' group by age, day order by age",
         "% bought again",
     ),
     "clv": Plot("select day as x, segment as series, value as y from mart.clv order by 1", "in 12 months"),
-    "conversion": Plot(_by_week("conversion", "100.0 * sum(ordered)"), "% ordered"),
-    "cross_conversion": Plot(_by_week("cross_conversion", "100.0 * sum(converted)"), "% ordered elsewhere"),
+    "conversion": Plot(_by_week("conversion", "100.0 * sum(ordered)", waits=FOLLOWS), "% ordered"),
+    "cross_conversion": Plot(
+        _by_week("cross_conversion", "100.0 * sum(converted)", waits=FOLLOWS), "% ordered elsewhere"
+    ),
     "engagement": Plot(
         "select day as x, channel as series, value as y from mart.engagement where segment = 'all' order by 1", "points"
     ),
@@ -82,7 +94,7 @@ PLOTS = {
 }
 
 
-def picture(engine: Engine, mart: str) -> MetadataValue:
+def picture(engine: Engine, mart: str, today: date) -> MetadataValue:
     """The plot of a mart as Markdown with an image in it; a word where there is nothing to show."""
     plot = PLOTS[mart]
     with engine.connect() as db:
@@ -90,18 +102,20 @@ def picture(engine: Engine, mart: str) -> MetadataValue:
     shown = [row for row in rows if row.y is not None]
     if not shown:
         return MetadataValue.md("_nothing yet_")
-    encoded = base64.b64encode(drawn(shown, mart, plot)).decode()
+    encoded = base64.b64encode(drawn(shown, mart, plot, today)).decode()
     return MetadataValue.md(f"![{mart}](data:image/png;base64,{encoded})")
 
 
-def drawn(rows: Sequence[Any], title: str, plot: Plot) -> bytes:
-    """A PNG of rows `x, series, y`: the series with most rows, at most MOST of them."""
+def drawn(rows: Sequence[Any], title: str, plot: Plot, today: date) -> bytes:
+    """A PNG of rows `x, series, y` (`final`): the series with most rows, at most MOST of them."""
     figure = Figure(figsize=INCHES, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot(title=title.replace("_", " "), ylabel=plot.unit)
     names = sorted({row.series for row in rows}, key=lambda name: (-sum(row.series == name for row in rows), name))
-    draw = _lines if plot.shape == "lines" else _bars
-    draw(axes, rows, names[:MOST])
+    if plot.shape == "bars":
+        _bars(axes, rows, names[:MOST])
+    else:
+        lines(axes, rows, names[:MOST], today)
     axes.yaxis.set_major_formatter(FuncFormatter(_number))
     axes.tick_params(axis="x", labelrotation=30)
     axes.grid(axis="y", alpha=0.3)
@@ -111,13 +125,20 @@ def drawn(rows: Sequence[Any], title: str, plot: Plot) -> bytes:
     return file.getvalue()
 
 
-def _lines(axes: Axes, rows: Sequence[Any], names: Sequence[str]) -> None:
+def lines(axes: Axes, rows: Sequence[Any], names: Sequence[str], today: date) -> None:
+    """A line a series, dashed from the last point that is final on: so it is in one piece."""
     for name in names:
-        points = [(row.x, float(row.y)) for row in rows if row.series == name]
-        marker = "." if len(points) <= MARKED else ""
-        axes.plot([x for x, _ in points], [y for _, y in points], marker=marker, label=name)
+        mine = [row for row in rows if row.series == name]
+        over = sum(getattr(row, "final", today) <= today for row in mine)
+        marker = "." if len(mine) <= MARKED else ""
+        (line,) = axes.plot(*_points(mine[:over]), marker=marker, label=name)
+        axes.plot(*_points(mine[max(0, over - 1) :]), "--", marker=marker, fillstyle="none", color=line.get_color())
     if len(places := {row.x for row in rows}) == 1:
         axes.set_xticks([*places], [str(place) for place in places])
+
+
+def _points(rows: Sequence[Any]) -> tuple[list[Any], list[float]]:
+    return [row.x for row in rows], [float(row.y) for row in rows]
 
 
 def _bars(axes: Axes, rows: Sequence[Any], names: Sequence[str]) -> None:
