@@ -115,6 +115,9 @@ def takes_away(engine: Engine, feed: Feed) -> bool:
         return bool(db.execute(text(f"select exists (select {_ITEMS} and {fewer})"), feed.names).scalar_one())
 
 
+_COMPLETE = "not exists (select from incomplete i where i.subject = s.subject)"
+
+
 def freeze_shown(db: Connection, feed: Feed, *, only_less: bool = False) -> int:
     """Fixes for this transaction what is to be shown, in the temporary table `shown`; how many SKUs that puts on sale.
 
@@ -127,16 +130,16 @@ def freeze_shown(db: Connection, feed: Feed, *, only_less: bool = False) -> int:
     db.execute(_INCOMPLETE, {"wanted": len(feed.capabilities)})
     db.execute(text("delete from shown where value is null"))
     db.execute(text("analyze shown"))
-    query = "select count(*) from shown where capability = :switch and subject not in (select subject from incomplete)"
+    query = f"select count(*) from shown s where capability = :switch and {_COMPLETE}"
     return int(db.execute(text(query), feed.names).scalar_one())
 
 
-_OFFERS = text("""
+_OFFERS = text(f"""
 select s.subject, max(s.external_id) as external_id, json_object_agg(s.capability, s.value::text) as shown,
        p.attributes || jsonb_strip_nulls(jsonb_build_object('name', p.name, 'name_kk', p.name_kk, 'brand', p.brand,
          'category', p.category, 'barcodes', p.barcodes, 'unit', p.unit)) as about
 from shown s left join canonical.product p on p.sku = s.subject
-where s.subject not in (select subject from incomplete)
+where {_COMPLETE}
 group by s.subject, p.sku order by s.subject collate "C"
 """)
 

@@ -245,7 +245,8 @@ on conflict (record) do update
 """
 _FORGET = """
 update identity.source_record r set deleted_at = :now, payload_hash = null
-from moved m where r.record = m.record and r.deleted_at is null and m.record not in (select record from said)
+from moved m
+where r.record = m.record and r.deleted_at is null and not exists (select from said s where s.record = m.record)
 """
 
 
