@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Engine, text
 
+from dagster_project.bench.identity import churned
 from dagster_project.bench.people import people
 from dagster_project.bench.row import Row
 from dagster_project.bench.throwaway import throwaway_store
@@ -30,7 +31,6 @@ from dagster_project.store.people.sealing import sealed
 from dagster_project.store.people.verdicts import By
 from dagster_project.store.tables import TABLES
 from dagster_project.store.transfer import copy_in, read, upsert
-from mappings.relations import unordered
 
 NAMES = ("identity_store_full", "identity_store_delta", "identity_store_churn", "identity_store_unmerge")
 SEED = 20_261
@@ -49,14 +49,14 @@ def rows() -> Iterator[Row]:
         before, held = _membership(engine), _disk(engine)
         _change(engine)
         delta, marked = _timed(lambda: identify_due(engine, _hub(), now=NOW + timedelta(hours=1)))
-        churned = _churn(before, _membership(engine))
+        moved = churned(before, _membership(engine))
         unmerge = _unmerge_seconds(engine)
     size = f"{SIZE:,} records"
     note = f"{size}; cleaning, scores, persons, golden, households; peak {gigabytes:.1f} GB, store {held:.1f} GB"
     yield Row("identity_store_full", full, "s", "shown", True, seed=SEED, note=note)
     note = f"{CHANGED:,} of {size} changed; {marked:,} persons marked"
     yield Row("identity_store_delta", delta, "s", "≤ 10 s", delta <= 10, seed=SEED, note=note)
-    yield Row("identity_store_churn", churned, "ids", "0 ids move where the person stays", churned == 0, seed=SEED)
+    yield Row("identity_store_churn", moved, "ids", "0 ids move where the person stays", moved == 0, seed=SEED)
     yield Row("identity_store_unmerge", unmerge, "s", "≤ 1 s", unmerge <= 1, seed=SEED, note=f"the worst of 5, {size}")
 
 
@@ -98,19 +98,6 @@ def _unmerge_seconds(engine: Engine) -> float:
         assert set(parted) == {one, other}, "an unmerge gives both their ids back"
         worst = max(worst, seconds)
     return worst
-
-
-def _churn(before: pa.Table, after: pa.Table) -> int:
-    """Persons whose records are the same and whose id is another."""
-    return unordered(
-        """
-        with old as (select person_id, list(record order by record) as records from before group by 1),
-             new as (select person_id, list(record order by record) as records from after group by 1)
-        select count(*) as moved from old join new using (records) where old.person_id <> new.person_id
-        """,
-        before=before,
-        after=after,
-    )["moved"][0].as_py()
 
 
 def _membership(engine: Engine) -> pa.Table:
