@@ -19,8 +19,8 @@ from mappings.identity.increment import RECORDS
 from mappings.identity.survivorship import GOLDEN, PINS, VALUES, Authority, golden
 from mappings.relations import unordered
 
-PAGE = 100_000
-"""Persons in memory at a time."""
+PAGE = 400_000
+"""Persons in memory at a time. For each page of them the cards of everybody are read."""
 PLAIN = ("first_name", "last_name", "middle_name", "birth_date", "gender", "language", "city", "address")
 FIELDS = ("name", "phone", "email", "loyalty_id", "tag", *PLAIN)
 MANY = {"name": "names", "phone": "phones", "email": "emails", "loyalty_id": "loyalty_ids", "tag": "tags"}
