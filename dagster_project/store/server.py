@@ -27,6 +27,7 @@ PORT = "5432"  # names the socket file; nothing listens on TCP
 COPIES = Path("/var/lib/keruen")
 START_SECONDS = 120  # crash recovery replays at most max_wal_size
 STOP_SECONDS = 20
+CONTAINER = Path("/sys/fs/cgroup/memory.max")
 
 
 class StoreUnavailable(ConfigError):
@@ -185,16 +186,23 @@ def _wait_until_ready(data: Path) -> None:
         time.sleep(0.02)
 
 
+def _memory() -> int:
+    """Bytes that this machine, or the container around us, has for us."""
+    physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    stated = CONTAINER.read_text("ascii").strip() if CONTAINER.exists() else ""
+    return min(physical, int(stated)) if stated.isdigit() else physical
+
+
 def _settings(data: Path) -> dict[str, str]:
     """Tuned for bulk loads on a laptop; durability (fsync, full pages, synchronous commit) stays on."""
-    memory_mb = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
+    memory_mb = _memory() // 2**20
     return {
         "listen_addresses": "",
         "port": PORT,
         "unix_socket_directories": str(socket_folder(data)),
         "unix_socket_permissions": "0700",
         "max_connections": "200",
-        "shared_buffers": f"{min(max(memory_mb // 8, 128), 1024)}MB",
+        "shared_buffers": f"{min(max(memory_mb // 4, 128), 4096)}MB",
         "effective_cache_size": f"{memory_mb // 2}MB",
         "work_mem": "32MB",
         "maintenance_work_mem": "256MB",

@@ -146,6 +146,7 @@ def _stored(db: Connection) -> pa.Table:
 
 
 def _some(run: Run, population: Population, dirt: pa.Table) -> int:
+    identity.by_keys(run.db)
     source_records.stage_subjects(run.db, dirt)
     told = source_records.told(run.db)
     changed = told.changed(source_records.known(run.db, told.concerned))

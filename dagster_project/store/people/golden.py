@@ -78,22 +78,26 @@ def primary(db: Connection, person: str, field: str, order: Mapping[str, Authori
 
 # ── what records say ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-_RECORDS = "people join identity.membership m using (person_id) join identity.source_record r using (record)"
+_RECORDS = """
+create temporary table theirs on commit drop as
+select m.person_id, r.record, r.connection, r.external_id, r.kind, r.first_seen
+from people join identity.membership m using (person_id) join identity.source_record r using (record)
+"""
 _PLAIN = ", ".join(f"c.{field}::text as {field}" for field in PLAIN)
 _DESCRIBED = f"""
-select m.person_id, r.record, r.connection, c.name, {_PLAIN},
+select r.person_id, r.record, r.connection, c.name, {_PLAIN},
        c.phones, c.emails, c.loyalty_ids, c.tags, c.masked,
        coalesce(c.updated_at, c.created_at, cast(c.source ->> 'observed_at' as timestamptz)) as at,
        coalesce(c.created_at, r.first_seen) as seen
-from {_RECORDS} join canonical.customer c on c.connection = r.connection and c.external_id = r.external_id
+from theirs r join canonical.customer c on c.connection = r.connection and c.external_id = r.external_id
 where r.kind = 'customer' and c.deleted_at is null
 """
 _BARE = f"""
-select m.person_id, r.record, r.connection, l.contact_name as name,
+select r.person_id, r.record, r.connection, l.contact_name as name,
        array_remove(array[l.contact_phone], null) as phones, array_remove(array[l.contact_email], null) as emails,
        array_remove(array[l.loyalty_id], null) as loyalty_ids, l.placed_at as at,
        coalesce(l.placed_at, r.first_seen) as seen
-from {_RECORDS} left join {LATEST.format("r")} l on true
+from theirs r left join {LATEST.format("r")} l on true
 where r.kind = 'customer' and {UNDESCRIBED.format("r")}
 """
 _MOMENT = {"order": "o.placed_at", "contact_event": "o.at", "loyalty_entry": "o.at"}
@@ -101,17 +105,19 @@ _MET = """
 select person_id, record, connection, name, array_remove(array[phone], null) as phones,
        array_remove(array[email], null) as emails, array_remove(array[card], null) as loyalty_ids, at, at as seen
 from (
-  select distinct on (m.record) m.person_id, m.record, o.connection, {moment}, {contacts}
-  from people join identity.membership m using (person_id) join identity.mention n using (record)
+  select distinct on (r.record) r.person_id, r.record, o.connection, {moment}, {contacts}
+  from theirs r join identity.mention n using (record)
   join canonical."{entity}" o on o.connection = n.connection and o.external_id = n.external_id
-  where n.entity = '{entity}' order by m.record, {moment} desc) met(person_id, record, connection, at, name, phone,
-  email, card)
+  where r.kind = 'order' and n.entity = '{entity}' order by r.record, {moment} desc
+) met(person_id, record, connection, at, name, phone, email, card)
 """
 
 
 def said(db: Connection, people: pa.Table) -> pa.Table:
     """SAID by all records of these persons, in clear text."""
     stage(db, "people", people)
+    for statement in ("drop table if exists pg_temp.theirs", _RECORDS, "analyze theirs"):
+        db.execute(text(statement))
     queries = [_DESCRIBED, _BARE] + [
         _MET.format(entity=entity, contacts=contacts, moment=_MOMENT[entity]) for entity, contacts in NAMELESS.items()
     ]

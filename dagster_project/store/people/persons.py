@@ -125,7 +125,7 @@ def _dated(events: pa.Table, cause: str | None, now: datetime) -> pa.Table:
 # A value of everybody leads nowhere, nor does one that a single record has.
 _SHARED = f"""
 select distinct m.person_id, i.kind, i.value from people join identity.membership m using (person_id)
-join identity.identifier i on i.record = m.record and i.kind in {TOGETHER}
+join identity.identifier i on i.record = m.record and i.kind || '' in {TOGETHER}
 join identity.identifier_stat s on s.kind = i.kind and s.value = i.value
 where s.status in ('ok', 'shared') and s.records > 1
 """
