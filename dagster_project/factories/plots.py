@@ -17,10 +17,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from sqlalchemy import Engine, text
 
+from mappings.metrics.contacts import ORDER_WINDOW
+
 MOST = 6
 """Series that a picture can show and be read."""
-FOLLOWS = 30
-"""Days in which an order counts as following a contact (mappings.metrics.contacts)."""
 MARKED = 60
 """Points of a line that are still marked one by one."""
 INCHES, DOTS = (7.5, 3.2), 90
@@ -60,9 +60,9 @@ PLOTS = {
         "% bought again",
     ),
     "clv": Plot("select day as x, segment as series, value as y from mart.clv order by 1", "in 12 months"),
-    "conversion": Plot(_by_week("conversion", "100.0 * sum(ordered)", waits=FOLLOWS), "% ordered"),
+    "conversion": Plot(_by_week("conversion", "100.0 * sum(ordered)", waits=ORDER_WINDOW.days), "% ordered"),
     "cross_conversion": Plot(
-        _by_week("cross_conversion", "100.0 * sum(converted)", waits=FOLLOWS), "% ordered elsewhere"
+        _by_week("cross_conversion", "100.0 * sum(converted)", waits=ORDER_WINDOW.days), "% ordered elsewhere"
     ),
     "engagement": Plot(
         "select day as x, channel as series, value as y from mart.engagement where segment = 'all' order by 1", "points"

@@ -83,9 +83,9 @@ class Faults:
                 "seconds": None if fault.until is None else round(fault.until - now),
             }
             for fault in self.active
-            if fault.until is None or fault.until > now
         ]
 
     @property
     def active(self) -> tuple[Fault, ...]:
-        return tuple(self._active.values())
+        now = self._monotonic()
+        return tuple(fault for fault in self._active.values() if fault.until is None or fault.until > now)

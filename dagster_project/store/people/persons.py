@@ -122,7 +122,8 @@ def _dated(events: pa.Table, cause: str | None, now: datetime) -> pa.Table:
 
 # ── who lives with whom ───────────────────────────────────────────────────────────────────────────────────────────────
 
-# A value of everybody leads nowhere, nor does one that a single record has.
+# A value of everybody leads nowhere, nor does one that a single record has. A record has few identifiers: by `|| ''`
+# they are looked up by the record alone, not once for each kind.
 _SHARED = f"""
 select distinct m.person_id, i.kind, i.value from people join identity.membership m using (person_id)
 join identity.identifier i on i.record = m.record and i.kind || '' in {TOGETHER}
