@@ -67,6 +67,8 @@ _OWNER = {
 """Whose key it is: of a card the number that identity gives the record."""
 
 Cipher = Callable[[str, str], str]
+PAGE = 200_000
+"""Rows opened at a time: each value of theirs, and each key, is an object of Python until the page is done."""
 
 
 def sealed(db: Connection, table: str, rows: pa.Table) -> pa.Table:
@@ -77,8 +79,11 @@ def sealed(db: Connection, table: str, rows: pa.Table) -> pa.Table:
 def opened(db: Connection, table: str, rows: pa.Table) -> pa.Table:
     """The rows of `table` in clear text: use it, store it nowhere. What lay under a key that was dropped is null.
     Raises WrongKey."""
-    clear = _in_parts(table, _turned(table, rows, keys().open), keys().open)
-    return _from_own_keys(db, clear, OWN_KEY.get(table, ()))
+    if rows.num_rows <= PAGE:
+        clear = _in_parts(table, _turned(table, rows, keys().open), keys().open)
+        return _from_own_keys(db, clear, OWN_KEY.get(table, ()))
+    pages = (rows.slice(start, PAGE).combine_chunks() for start in range(0, rows.num_rows, PAGE))
+    return pa.concat_tables(opened(db, table, page) for page in pages)
 
 
 def opened_row(db: Connection, table: str, row: Mapping[str, Any]) -> dict[str, Any]:
