@@ -58,9 +58,16 @@ _WAIT = text("""
 insert into hub.dirty (entity, subject, because, due)
 select 'person', person_id, :segment || ' waited for a polite hour', :opens from moves where change = 'waits'
 """)
+# Who is held out from now on stands in audiences still, and who is not any more in none.
 _SHARES = text(f"""
-update segment.membership m set hold_out = not hold_out
-where segment = :segment and hold_out is distinct from ({HELD_OUT.format("m.person_id")})
+with shared as (
+  update segment.membership m set hold_out = not hold_out
+  where segment = :segment and hold_out is distinct from ({HELD_OUT.format("m.person_id")})
+  returning m.person_id
+)
+insert into hub.dirty (entity, subject, because)
+select 'member', :segment || '/' || person_id, 'hold-out of segment ' || :segment from shared
+where exists (select from segment.definition where segment = :segment and live_since is not null)
 """)
 
 
@@ -88,8 +95,13 @@ def settle(
     if opens:
         db.execute(_WAIT, said)
     if everybody:
-        db.execute(_SHARES, said)
+        share(db, segment, hold_out=values["hold_out"])
     return moved
+
+
+def share(db: Connection, segment: str, *, hold_out: Any) -> None:
+    """Keeps that share of the members aside, and nobody else; channels are told of a live segment."""
+    db.execute(_SHARES, {"segment": segment, "hold_out": hold_out})
 
 
 def _written(db: Connection, moves: str, values: Mapping[str, Any]) -> int:

@@ -261,6 +261,19 @@ def test_the_held_out_are_the_same_in_every_run_and_others_in_every_segment(town
     assert held_out("one") > one
 
 
+def test_channels_are_told_who_is_held_out_from_now_on(town):
+    people = [f"P{number}" for number in range(40)]
+    town.writes("one", {"field": "orders.count", "op": ">=", "value": 0})
+    town.lives(*people)
+    town.looks()
+    town.say("update segment.definition set live_since = now()")
+    town.writes("one", {"field": "orders.count", "op": ">=", "value": 0}, hold_out="50%")
+    town.looks()
+    held_out = town.all("select person_id from segment.membership where hold_out")
+    assert 5 < len(held_out) < 35
+    assert town.told() == {f"one/{row.person_id}" for row in held_out}
+
+
 def test_only_what_a_person_activated_is_told_to_channels(town):
     town.writes("buyers", {"field": "orders.count", "op": ">", "value": 0})
     town.lives("ANNA", "BOLAT")
