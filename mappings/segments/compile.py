@@ -202,8 +202,8 @@ class _Writer:
     def compared(self, test: Test, spec: FieldSpec, one: exp.Expr) -> exp.Expr:
         said = list(test.value) if isinstance(test.value, tuple) else [test.value]
         many = test.op in ("in", "not in", "between")
-        if many != isinstance(test.value, tuple) or (test.op == "between" and len(said) != 2):
-            takes = "a list of two values" if test.op == "between" else "a list" if many else "one value"
+        if many != isinstance(test.value, tuple) or not said or (test.op == "between" and len(said) != 2):
+            takes = "a list of two values" if test.op == "between" else "a list of values" if many else "one value"
             raise self.wrong(f"{test.field} {test.op} takes {takes}")
         values = [self.typed(test, spec, value) for value in said]
         if spec.kind == "moment":

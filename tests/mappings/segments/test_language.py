@@ -62,6 +62,8 @@ def test_what_cannot_be_read_is_refused_with_its_place(said: Any, words: str):
         ("orders.count", "=", [1, 2], "takes one value"),
         ("orders.count", "in", 1, "takes a list"),
         ("orders.count", "between", [1, 2, 3], "takes a list of two values"),
+        ("person.city", "in", [], "takes a list of values"),
+        ("person.tags", "not in", [], "takes a list of values"),
         ("person.city", "=", False, "put it in quotes"),
         ("person.phone", "=", "+77000000001", "is a contact and takes exists, absent"),
         ("person.phone", "exists", "yes", "takes no value"),
