@@ -94,7 +94,16 @@ def _is_new(look: Look, one: Compiled, row: Any) -> bool:
     if row is not None and row.body == body:
         return False
     store.keep(look.db, one.name, body, look.now)
-    return True
+    if row is None or not _is_filled(row.body.get("segment", {}), body["segment"]):
+        return True
+    store.share(look.db, one.name, hold_out=one.segment.hold_out)
+    return False
+
+
+def _is_filled(was: Any, now: Any) -> bool:
+    """A static list is filled once: another title, or an audience it is shown to from now on, does not fill it anew,
+    nor does the hub when it asks the same in other words. Other conditions do."""
+    return bool(was) and was["refresh"] == now["refresh"] == "once" and was["where"] == now["where"]
 
 
 def _stage_ripe(look: Look, one: Compiled, then: datetime) -> None:

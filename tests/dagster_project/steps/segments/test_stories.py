@@ -224,6 +224,22 @@ def test_a_static_list_is_filled_once_and_follows_its_people_through_merges_and_
     assert town.story("guests", "ANNA") == [("entered", "merged from ANYA"), ("left", "merge undone")]
 
 
+def test_a_static_list_is_not_filled_anew_because_its_file_says_something_else_beside_its_conditions(town):
+    buyers = {"field": "orders.count", "op": ">", "value": 0}
+    town.writes("guests", buyers, refresh="once")
+    town.lives("ANNA", "BOLAT")
+    town.buys("ANNA")
+    town.looks()
+    town.buys("BOLAT")
+    town.writes("guests", buyers, refresh="once", owner="events", hold_out="99.9999%")
+    town.looks()
+    assert town.members("guests") == {"ANNA"}, "BOLAT bought after it was filled"
+    assert [row.hold_out for row in town.all("select hold_out from segment.membership")] == [True]
+    town.writes("guests", {"field": "orders.count", "op": ">=", "value": 1}, refresh="once")
+    town.looks()
+    assert town.members("guests") == {"ANNA", "BOLAT"}
+
+
 def test_a_changed_file_is_looked_at_for_everybody_and_a_torn_up_one_empties(town):
     town.writes("big", {"field": "orders.sum", "op": ">=", "value": 1000})
     town.lives("ANNA")
