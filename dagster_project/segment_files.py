@@ -10,10 +10,12 @@ from connectors.sdk.errors import ConfigError
 from dagster_project.connections import Hub
 from mappings.segments.book import in_order
 from mappings.segments.compile import Compiled, compiled
-from mappings.segments.language import parse
+from mappings.segments.language import Segment, parse
 from mappings.segments.registry import Registry, with_fields
 
 FIELDS = "fields.yaml"
+VALUES = "person_value"
+"""What people bought stands beside the segments, as an asset and as a table: no segment can be called so."""
 Texts = tuple[tuple[str, str], ...]
 
 
@@ -43,7 +45,14 @@ def fields(hub: Hub) -> Registry:
 
 
 def _texts(folder: Path) -> Texts:
-    return tuple((path.name, path.read_text("utf-8")) for path in sorted(folder.glob("*.yaml")))
+    return tuple((path.name, _text(path)) for path in sorted(folder.glob("*.yaml")))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError:
+        raise ConfigError(f"segments/{path.name} is not UTF-8: save it again in that encoding") from None
 
 
 @lru_cache(maxsize=16)
@@ -51,10 +60,17 @@ def _compiled(texts: Texts, timezone: str) -> tuple[Compiled, ...]:
     """Texts that did not change are not compiled again."""
     known = _fields(texts)
     try:
-        parsed = [parse(_content(*one), f"segments/{one[0]}") for one in texts if one[0] != FIELDS]
+        parsed = [_segment(*one) for one in texts if one[0] != FIELDS]
         return in_order(compiled(one, known, ZoneInfo(timezone)) for one in parsed)
     except ValueError as error:
         raise ConfigError(str(error)) from None
+
+
+def _segment(name: str, text: str) -> Segment:
+    found = parse(_content(name, text), f"segments/{name}")
+    if found.segment == VALUES:
+        raise ConfigError(f"segments/{name}: the hub has something called {VALUES}; choose another name")
+    return found
 
 
 def _fields(texts: Texts) -> Registry:
@@ -68,7 +84,7 @@ def _fields(texts: Texts) -> Registry:
 def _content(name: str, text: str) -> dict[str, object]:
     try:
         content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # a ValueError: of 30 February
         raise ConfigError(f"segments/{name} is not valid YAML: {error}") from None
     if not isinstance(content, dict):
         raise ConfigError(f"segments/{name} must be a mapping; `keruen segment list --help` names the guide")

@@ -10,9 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection as Database
 from sqlalchemy import Engine
+from sqlalchemy.exc import ProgrammingError
 
+from connectors.sdk.errors import ConfigError
 from dagster_project.connections import Hub
-from dagster_project.segment_files import segments
+from dagster_project.segment_files import FIELDS, segments
 from dagster_project.steps.people.value import refresh
 from dagster_project.store.dirty import mark, take
 from dagster_project.store.people import among
@@ -81,7 +83,7 @@ def evaluated(look: Look, all_segments: tuple[Compiled, ...]) -> int:
     referred = frozenset[str]().union(*(one.refers for one in all_segments))
     moved = 0
     for one in all_segments:
-        moved += _settled(look, one, asks, new)
+        moved += _answered(look, one, asks, new)
         if one.name in referred and not look.whole:
             among.keep_up(look.db, one.name)
     gone = known.keys() - {one.name for one in all_segments}
@@ -116,6 +118,15 @@ def _stage_ripe(look: Look, one: Compiled, then: datetime) -> None:
         if turn["since"] < turn["until"]:
             among.stage_more(look.db, ripening.query, DAY_CAME, **turn)
     store.looked(look.db, one.name, at=look.now)
+
+
+def _answered(look: Look, one: Compiled, asks: Iterable[str], new: Container[str]) -> int:
+    """Raises ConfigError where an engineer's field asks for what is not there: only the database can tell."""
+    try:
+        return _settled(look, one, asks, new)
+    except ProgrammingError as error:
+        said = str(error.orig).splitlines()[0]
+        raise ConfigError(f"segment {one.name} cannot be asked: {said}; mend segments/{FIELDS}") from None
 
 
 def _settled(look: Look, one: Compiled, asks: Iterable[str], new: Container[str]) -> int:
