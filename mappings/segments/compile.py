@@ -302,7 +302,8 @@ class _Writer:
         if cart.within:
             parts.append(exp.GTE(this=touched.copy(), expression=self.edge(cart.within)))
             self.ripenings.append(Ripening(cart.within, _RIPE_CARTS))
-        return _parsed(_ABANDONED, idle=exp.and_(*parts))
+        busy = exp.GTE(this=exp.column("updated_at", "d"), expression=self.edge(cart.idle))
+        return _parsed(_ABANDONED, idle=exp.and_(*parts), busy=busy)
 
     # ── parameters ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -352,11 +353,20 @@ _KEPT = f"""i.quantity > coalesce((
 _ACCESSORY = f"""exists (
   select 1 from {_LINES.format("a", "y")} left join canonical.product z on z.sku = y.sku
   where a.person_id = o.person_id and {_SALE.format("a")} and a.placed_at >= o.placed_at and :goods)"""
+# carts of one person in several channels are one intention, as in mappings.carts: who fills another one leaves none
+# behind, and goods that a later cart says were ordered or put back are not wanted
 _ABANDONED = f"""exists (
   select 1 from canonical.cart c
   where c.person_id = b.person_id and c.state = 'open' and c.deleted_at is null and :idle
     and exists (select 1 from canonical.cart_line k
                 where k.connection = c.connection and k.external_id = c.external_id)
+    and not exists (
+      select 1 from canonical.cart d
+      where d.person_id = c.person_id and d.deleted_at is null
+        and (:busy or d.updated_at > c.updated_at and d.state <> 'open' and exists (
+          select 1 from canonical.cart_line k join canonical.cart_line l on l.sku = k.sku
+          where k.connection = c.connection and k.external_id = c.external_id
+            and l.connection = d.connection and l.external_id = d.external_id)))
     and not exists (
       select 1 from canonical.cart_line k join canonical.order_line y on y.sku = k.sku
       join canonical."order" a on a.connection = y.connection and a.external_id = y.external_id

@@ -75,12 +75,12 @@ class Town(Asking):
     def brings_back(self, person: str, bought: str | None, sku: str = "SOFA", total: float = 1000, **said: Any) -> str:
         return self.buys(person, sku, total, kind="return", returns=bought, **said)
 
-    def fills_a_cart(self, person: str, *skus: str) -> None:
+    def fills_a_cart(self, person: str, *skus: str, channel: str = "site", state: str = "open") -> None:
         number = f"{person}-{self._next(person)}"
         self.say(
             "insert into canonical.cart (connection, external_id, person_id, channel, updated_at, state, source) "
-            "values ('site', :n, :p, 'site', :now, 'open', '{}')",
-            n=number, p=person, now=self.now,
+            "values ('site', :n, :p, :channel, :now, :state, '{}')",
+            n=number, p=person, now=self.now, channel=channel, state=state,
         )  # fmt: skip
         for line, sku in enumerate(skus, 1):
             self.say(

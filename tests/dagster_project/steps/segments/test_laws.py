@@ -49,7 +49,7 @@ happenings = st.lists(
     st.one_of(
         st.tuples(st.just("buys"), people, skus, st.sampled_from([400, 1000]), st.sampled_from(["store", "site"])),
         st.tuples(st.just("returns"), st.integers(0, 20), st.booleans()),
-        st.tuples(st.just("cart"), people, skus),
+        st.tuples(st.just("cart"), people, skus, st.sampled_from(["open", "open", "ordered", "dropped"])),
         st.tuples(st.just("moves to"), people, st.sampled_from(["Almaty", "Astana", None])),
         st.tuples(st.just("sorts"), skus, st.sampled_from(["Sofas", "Light", "Care"])),
         st.tuples(st.just("brands"), skus, st.sampled_from(["Nur", "Zhar"])),
@@ -77,8 +77,8 @@ class Life:
             case "returns", (which, known) if self.bought:
                 person, order, sku = self.bought[which % len(self.bought)]
                 self.town.brings_back(self.is_now(person), order, sku, 400, known=known)
-            case "cart", (person, sku):
-                self.town.fills_a_cart(self.is_now(person), sku)
+            case "cart", (person, sku, state):
+                self.town.fills_a_cart(self.is_now(person), sku, state=state)
             case "moves to", (person, city):
                 self.town.lives(self.is_now(person), city=city)
             case "sorts", (sku, category):
@@ -121,7 +121,7 @@ def starts_over(town: Any, now: datetime) -> None:
 
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example([("buys", "ANNA", "SOFA", 1000, "site"), ("look",), ("days", 12), ("look",), ("days", 9)])
-@example([("cart", "DINA", "LAMP"), ("look",), ("hours", 5), ("look",), ("days", 3)])
+@example([("cart", "DINA", "LAMP", "open"), ("look",), ("hours", 5), ("look",), ("days", 3)])
 @example([("buys", "ANNA", "LAMP", 400, "site"), ("look",), ("sorts", "LAMP", "Sofas"), ("days", 6), ("look",)])
 @example([("buys", "BOLAT", "CARE", 400, "store"), ("look",), ("brands", "CARE", "Nur"), ("look",)])
 @given(happenings)
