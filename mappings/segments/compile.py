@@ -345,7 +345,11 @@ _BOUGHT = f"""exists (
   select 1 from {_LINES.format("o", "i")} left join canonical.product t on t.sku = i.sku
   where o.person_id = b.person_id and o.copy_of is null and {_SALE.format("o")} and :kept)"""
 # what came back, to whatever shop: by the receipt, or without one by the same person and sku later
-_KEPT = f"""i.quantity > coalesce((
+# (a receipt may have the same goods in several lines)
+_KEPT = f"""(
+  select sum(w.quantity) from canonical.order_line w
+  where w.connection = o.connection and w.external_id = o.external_id and w.sku = i.sku
+) > coalesce((
   select sum(x.quantity) from {_LINES.format("r", "x")}
   where r.kind = 'return' and r.status <> 'cancelled' and r.deleted_at is null and r.copy_of is null and x.sku = i.sku
     and (r.returns = o.connection || ':' || o.external_id

@@ -118,6 +118,22 @@ def test_one_of_two_sofas_that_comes_back_leaves_one(sofas):
     assert sofas.members("sofa_care") == {"VIKTOR"}
 
 
+def test_one_of_two_lines_of_a_receipt_that_comes_back_leaves_one(sofas):
+    bought = sofas.buys("VIKTOR", "SOFA")
+    sofas.say(
+        "insert into canonical.order_line (connection, external_id, line, sku, quantity, total) "
+        "values ('till', :receipt, '2', 'SOFA', 1, 1000)",
+        receipt=bought.partition(":")[2],
+    )
+    sofas.brings_back("VIKTOR", bought)
+    sofas.passes(days=20)
+    sofas.looks()
+    assert sofas.members("sofa_care") == {"VIKTOR"}
+    sofas.brings_back("VIKTOR", bought)
+    sofas.looks()
+    assert sofas.members("sofa_care") == set()
+
+
 def test_who_bought_the_accessory_elsewhere_is_not_offered_it(sofas):
     sofas.buys("VIKTOR", "SOFA", channel="store")
     sofas.passes(days=3)
