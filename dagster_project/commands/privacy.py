@@ -15,7 +15,7 @@ from dagster_project.connections import load
 from dagster_project.steps.people import erase as erasing
 from dagster_project.steps.people import retention as keeping
 from dagster_project.store.database import migrate, running_store
-from dagster_project.store.people import erasure, statements
+from dagster_project.store.people import erasure, statements, verdicts
 from dagster_project.store.people.keyring import keys
 from mappings.canonical.contact import ConsentEvent
 from mappings.privacy.consent import state_now
@@ -47,7 +47,7 @@ select identifier_kind, channel, purpose, state, as_of from canonical.consent wh
 @consent.command("show")
 @says_who_must_act
 def show(
-    whose: Annotated[str, typer.Argument(metavar="WHOSE", help="A phone, an e-mail, or a person's id.")],
+    whose: Annotated[str, typer.Argument(metavar="WHOSE", help="A phone, an e-mail, a person's id or CONNECTION:ID.")],
     as_json: Json = False,
 ) -> None:
     """What an identifier, or a person by all identifiers, agreed to; a refusal of one is a refusal of all.
@@ -56,8 +56,8 @@ def show(
     """
     with running_store() as engine:
         migrate(engine)
-        rows = _states(engine, whose)
-        persons = [whose] if identified(whose) is None else []
+        persons = [_person(engine, whose)] if identified(whose) is None else []
+        rows = _states(engine, *(persons or [whose]))
         looked(engine, "consent show", "consents", ["channel", "purpose", "state"], rows=len(rows), persons=persons)
     print_rows(rows, as_json=as_json, empty="nothing was said, so nothing may be sent")
 
@@ -73,6 +73,18 @@ def _states(engine: Engine, whose: str) -> list[dict[str, Any]]:
         {**row, "state": "refused" if row["suppressed"] else state_now(row["state"], row["expires_at"], now)}
         for row in rows
     ]
+
+
+def _person(engine: Engine, name: str) -> str:
+    """Raises ConfigError for what is nobody's: to answer that nothing was said would be an answer about somebody."""
+    with engine.connect() as db:
+        found = verdicts.person(db, name)
+    if found is None:
+        raise ConfigError(
+            f"{len(name)} signs that are no phone, no e-mail and nobody's id: write a phone as +77000000001, "
+            "a person as `keruen person show` names him"
+        )
+    return found
 
 
 @consent.command("set")
@@ -95,7 +107,7 @@ def set_(
     if known is None:
         raise ConfigError(f"{len(identifier)} signs that are neither a phone nor an e-mail: give one of these")
     said = _stated(known, state, channel, purpose, evidence, text_version)
-    connection, _, card = (customer or f"{DESK}:").partition(":")
+    connection, card = _giver(customer)
     row = {
         **said.model_dump(exclude={"evidence"}),
         "evidence": to_json(said.evidence).decode(),
@@ -107,6 +119,16 @@ def set_(
         with engine.begin() as db:
             statements.append(db, connection, [row], because="consent set")
         print_rows(_states(engine, identifier), as_json=as_json)
+
+
+def _giver(customer: str | None) -> tuple[str, str]:
+    """Connection and customer. The chain is never mended, so nothing mistyped may go into it."""
+    if customer is None:
+        return DESK, ""
+    connection, _, card = customer.partition(":")
+    if not card or connection not in load().connections:
+        raise ConfigError("--customer names a connection of connections.yaml and its customer, like crm:101")
+    return connection, card
 
 
 def _stated(

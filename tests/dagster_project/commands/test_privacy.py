@@ -1,5 +1,6 @@
 """What people agreed to, as a person at the desk asks and keeps it; whoever looks at clear text is written down."""
 
+import pytest
 from sqlalchemy import text
 
 from dagster_project.store.people.keyring import keys
@@ -30,6 +31,20 @@ def test_what_is_no_contact_is_refused_without_being_repeated(street):
     assert "there is no channel pigeon" in street.refuses(
         "consent", "set", ANN, "granted", "--channel", "pigeon", "--evidence", "x"
     )
+
+
+def test_who_is_nobody_is_not_answered_for(street):
+    for nobody in ("(700) 000 00 01", "ann@shop", "crm:nobody"):
+        refused = street.refuses("consent", "show", nobody)
+        assert "nobody's id" in refused
+        assert nobody not in refused
+
+
+@pytest.mark.parametrize("customer", ["101", "crmm:101", "crm:"])
+def test_a_mistyped_customer_does_not_come_into_the_chain(street, customer):
+    words = ("consent", "set", ANN, "granted", "--channel", "sms", "--evidence", "form", "--customer", customer)
+    assert "--customer names a connection" in street.refuses(*words)
+    assert street.rows("select count(*) from canonical.consent_event") == [(0,)]
 
 
 def test_nobody_is_erased_by_an_unknown_id(street):
