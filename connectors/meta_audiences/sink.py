@@ -3,7 +3,7 @@
 Meta shows nobody who is in an audience, so nothing is read back; a row that is sent again changes nothing there.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from hashlib import blake2b
@@ -96,10 +96,15 @@ def sent(
 
 
 def _named(rows: Rows, samples: Any) -> set[str]:
-    """Subjects of rows whose hash a sample quotes; what form samples have is not written, so their text is searched."""
+    """Subjects of rows whose hash a sample quotes; what form samples have is not written, so their text is searched.
+
+    A hash that several rows bear, as of a family's phone, names none of them: a row that Meta took would count as
+    refused, and nobody would ever take it back.
+    """
     text = str(samples or "")
-    return {change.subject for change, row in rows
-            if any(value in text for name, value in row.items() if name != "EXTERN_ID")}  # fmt: skip
+    hashes = [(change, [value for name, value in row.items() if name != "EXTERN_ID"]) for change, row in rows]
+    borne = Counter(value for _, values in hashes for value in values)
+    return {change.subject for change, values in hashes if any(borne[one] == 1 and one in text for one in values)}
 
 
 def session(method: str, audience: str, rows: Rows) -> dict[str, Any]:

@@ -136,6 +136,15 @@ def test_an_invalid_row_costs_no_other_whether_meta_names_it_or_not(meta, settin
     assert len(meta.named("vip").rows) == 6
 
 
+def test_an_invalid_row_costs_nobody_of_the_same_family(meta, settings):
+    meta.invalid = {META.email("son@example.kz")}
+    mother, son = ({"email": f"{one}@example.kz", "phone": ALIYA["phone"]} for one in ("mother", "son"))
+    found = {one.change.subject: one for one in sent(settings(), joins("mother", mother), joins("son", son))}
+    assert isinstance(found["vip/mother"], Accepted)
+    assert found["vip/mother"].receipt
+    assert isinstance(found["vip/son"], Rejected)
+
+
 def test_a_segment_without_an_audience_gets_one(meta, settings):
     sent(settings(), joins("P1", ALIYA, audience="at_risk_vip"))
     sent(settings(), joins("P2", {"email": "dana@example.kz"}, audience="at_risk_vip"))
