@@ -3,12 +3,21 @@
 from typing import Annotated, Self
 
 from pydantic import Field as Setting
-from pydantic import HttpUrl, SecretStr, StringConstraints, model_validator
+from pydantic import HttpUrl, SecretStr, StringConstraints, field_validator, model_validator
 
 from connectors.sdk import ConnectionConfig
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4096)]
 """What one message takes."""
+
+
+MARKS = " .,;:!?…-–—()\"'«»“”"
+"""What may stand around a word without changing it."""
+
+
+def bare(text: str) -> str:
+    """A message as stop words are compared: `Стоп!!` is `стоп`."""
+    return " ".join(text.casefold().strip(MARKS).split())
 
 
 class TelegramConfig(ConnectionConfig):
@@ -22,7 +31,8 @@ class TelegramConfig(ConnectionConfig):
         description="Version of the text on the bot's start page; set, starting the bot is consent to messages there.",
     )
     stop_words: tuple[str, ...] = Setting(
-        ("/stop", "stop", "стоп", "тоқтат"), description="A message that is just one of these is a refusal."
+        ("/stop", "stop", "стоп", "тоқтат"),
+        description="A message that is just one of these is a refusal, however it is written.",
     )
     links_to: str | None = Setting(
         None, description="Connection whose customers get personal start links; needs `link_secret`."
@@ -35,6 +45,11 @@ class TelegramConfig(ConnectionConfig):
     webhook_secret: SecretStr | None = Setting(
         None, description="The `secret_token` given to setWebhook; set, updates come by calls and are not asked for."
     )
+
+    @field_validator("stop_words")
+    @classmethod
+    def _as_compared(cls, words: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(filter(None, map(bare, words)))
 
     @model_validator(mode="after")
     def _links_are_signed(self) -> Self:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from connectors.telegram.config import bare
 from connectors.telegram.links import linked
 from mappings.canonical import ConsentEvent, ContactEvent, Customer
 from mappings.tables import Constant, Derived, Field, FieldMap, at, convert
@@ -46,8 +47,10 @@ def started(update: Payload) -> bool:
 
 
 def stopped(update: Payload, config: Any) -> bool:
-    word, rest = command(update)
-    return not rest and word in config.stop_words
+    """A stop word alone, with whatever marks; a command also with words behind it, as it is one all the same."""
+    word, _ = command(update)
+    whole = bare(str(said(update).get("text") or ""))
+    return whole in config.stop_words or (word.startswith("/") and word in config.stop_words)
 
 
 # ── people ────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -174,7 +174,10 @@ def test_starting_is_consent_only_where_the_page_says_so(bot, settings):
     assert said(settings(consent_text=None), update, "consent_event") == []
 
 
-@pytest.mark.parametrize("word", ["/stop", "/STOP@example_shop_bot", "Stop", "стоп", " ТОҚТАТ "])
+@pytest.mark.parametrize(
+    "word",
+    ["/stop", "/STOP@example_shop_bot", "Stop", "стоп", " ТОҚТАТ ", "Стоп!", "«стоп».", "/stop please"],
+)
 def test_one_word_is_enough_to_refuse(bot, settings, word):
     [refused] = said(settings(), bot.writes(a_user(), word), "consent_event")
     assert (refused.state, refused.by) == ("refused", "person")
@@ -188,3 +191,11 @@ def test_blocking_refuses_and_coming_back_grants_nothing(bot, settings):
     [refused] = said(settings(), bot.becomes(a_user(), "kicked"), "consent_event")
     assert refused.state == "refused"
     assert said(settings(), bot.becomes(a_user(), "member"), "consent_event") == []
+
+
+@pytest.mark.parametrize("word", ["НЕ ПИСАТЬ", "не  писать!", "Unsubscribe"])
+def test_stop_words_of_the_merchant_are_understood_however_they_are_written(bot, settings, now, word):
+    bot.writes(a_user(), word)
+    config = settings(stop_words=["Не писать", "UNSUBSCRIBE"])
+    made = [UPDATES.maps["consent_event"](update, config) for update in page(config, now).records]
+    assert [one.state for mapped in made for one in mapped.records] == ["refused"]
