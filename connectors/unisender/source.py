@@ -14,6 +14,8 @@ MOST = 10_000
 """Campaigns of one answer."""
 OVERLAP = timedelta(minutes=15)
 PAGE = 5000
+REFUSED = (("email", "unsubscribed"), ("email", "blocked"), ("phone", "unsubscribed"))
+"""Kind of an address and its status: all that an export can be asked for and that `mapping.STANDING` calls refused."""
 
 
 def moment(text: str) -> datetime:
@@ -54,11 +56,11 @@ def _scopes(config: UniSenderConfig, known: dict[str, str]) -> list[dict[str, st
 
 
 def unsubscribes(config: UniSenderConfig, since: Since) -> Iterator[Page]:
-    """Contacts that refused, by e-mail or by phone: read often, because a refusal must not wait for all the others."""
+    """Contacts that refused or were blocked: read often, because a refusal must not wait for all the others."""
     known = titles(config)
     seen: set[str] = set()
-    for kind in ("email", "phone"):
-        rows = exported(config, columns(config), {f"{kind}_status": "unsubscribed"})
+    for kind, status in REFUSED:
+        rows = exported(config, columns(config), {f"{kind}_status": status})
         fresh = [one for row in rows if (one := contact(config, row, known)).get("id") not in seen]
         seen.update(one["id"] for one in fresh if "id" in one)
         yield Page(fresh)
