@@ -143,11 +143,12 @@ class Kit:
     @cached_property
     def samples(self) -> list[Sample]:
         """Every record of the cases; without cases, a few of each resource as its sandbox gives them."""
+        resources = self.resources  # a sandbox that only drops files is no vendor to ask
         try:
             cases = self.all_cases()
         except DoesNotApply:
             with self.vendor() as vendor:
-                found = [(resource, records(resource, vendor.config)[:3]) for resource in self.resources]
+                found = [(resource, records(resource, vendor.config)[:3]) for resource in resources]
             return [Sample(resource, "the sandbox", record) for resource, some in found for record in some]
         return [Sample(case.resource, case.raw.name, record) for case in cases for record in case.records]
 
