@@ -131,11 +131,15 @@ def events(config: FilesConfig, columns: Columns) -> FieldMap:
 
 
 def consents(config: FilesConfig, columns: Columns) -> FieldMap:
-    """Statements about an identifier; `source` says who made them, and stays as evidence."""
+    """Statements about an identifier; `source` says who made them, and stays as evidence.
+
+    Version and source tell one from another: of a refusal given twice neither may be set aside as a doubled key.
+    """
     moments = Moments(config.date_format, config.timezone)
     telling: Telling = {
         "identifier": _same_contact, "external_id": _same_contact, "channel": known(CHANNELS),
-        "purpose": or_as_written(PURPOSES), "state": known(STATES), "at": moments,
+        "purpose": or_as_written(PURPOSES), "state": known(STATES), "at": moments, "text_version": identifier,
+        "source": normal,
     }  # fmt: skip
     of_whom = (*columns.those("identifier", "external_id"), "channel")
     return FieldMap(

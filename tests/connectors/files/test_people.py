@@ -230,6 +230,12 @@ def test_a_consent_about_nothing_or_without_its_time_is_set_aside_and_a_refusal_
     assert rows(frames, "state", "at") == [("refused", None)]
 
 
+@pytest.mark.parametrize("moment", ["2026-03-02", ""])
+def test_a_refusal_that_was_given_in_two_places_is_not_lost(reads: Reads, moment: str):
+    frames = consent(reads, f"7,87000000001,sms,,отказ,{moment},,касса", f"7,87000000001,sms,,отказ,{moment},v2,ESP")
+    assert (rows(frames, "state", "by"), aside(frames)) == ([("refused", "person"), ("refused", "platform")], [])
+
+
 # ── points and carts ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
