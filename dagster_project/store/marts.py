@@ -147,6 +147,8 @@ def replace(
         db.execute(text(f"delete from mart.{mart.name} where day between :first and :last"), days)
     given = rows.column_names if isinstance(rows, pa.Table) else rows.columns
     shared = [column.name for column in mart.columns if column.name in given]
+    if first is not None and "day" not in mart.primary_key.columns:
+        return put(db, mart, rows[shared])
     return copy_in(db, mart, rows.select(shared) if isinstance(rows, pa.Table) else rows[shared])
 
 

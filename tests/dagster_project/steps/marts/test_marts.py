@@ -138,6 +138,21 @@ def test_a_sale_that_was_cancelled_or_deleted_leaves_no_trace(shop: Facts, fills
         assert shop.sees(f"select * from mart.{mart}") == [], mart
 
 
+@pytest.mark.parametrize(("was", "becomes"), [(40, 20), (20, 200)], ids=["later", "long before"])
+@pytest.mark.parametrize("way", ["fills", "keeps_up"])
+def test_an_order_whose_moment_was_mended_is_one_journey(
+    shop: Facts, request: pytest.FixtureRequest, way: str, was: int, becomes: int
+) -> None:
+    made = request.getfixturevalue(way)
+    for ago in (was, becomes):
+        shop.meets("viktor", f"c{ago}", ago + 1, "site", "page_view")
+    shop.buys("viktor", "sofa", was, 100)
+    made()
+    shop.buys("viktor", "sofa", becomes, 100)
+    made()
+    assert shop.sees("select day from mart.journey") == [((shop.now - timedelta(days=becomes)).date(),)]
+
+
 def test_copies_and_returns_are_no_further_sales(shop: Facts, fills: Callable) -> None:
     shop.buys("viktor", "sofa", 1, 300_000)
     shop.buys("viktor", "copy", 1, 300_000, copy_of="shop:sofa")
