@@ -57,6 +57,24 @@ def test_forgetting_reaches_every_table_and_file_and_the_books_still_add_up(coun
     assert counter.person("a2") == marat
 
 
+def test_what_she_did_is_forgotten_and_the_points_of_the_books_stay(counter):
+    did = [{"external_id": card, "at": "2026-03-02 12:00", "channel": "site", "kind": "page_view"} for card in
+           ("a1", "a2")]  # fmt: skip
+    left = [{"cart": f"k-{card}", "external_id": card, "updated_at": "2026-03-02 12:00", "sku": "MUG", "quantity": 1,
+             "state": "open"} for card in ("a1", "a2")]  # fmt: skip
+    earned = [{"entry": f"p-{card}", "external_id": card, "at": "2026-03-02 12:00", "points": points}
+              for card, points in (("a1", 40), ("a2", 9))]  # fmt: skip
+    for name, layout, rows in (("clicks", "events", did), ("carts", "carts", left), ("bonus", "points", earned)):
+        counter.gets(name, layout, rows)
+    counter.keruen("sync")
+    counter.keruen("person", "erase", counter.person("a1"), "--basis", "letter 1", "--yes")
+    for table in ("contact_event", "cart"):
+        assert counter.rows(f"select customer from canonical.{table}") == [("a2",)], table
+    assert counter.rows("select customer, points::int from canonical.loyalty_entry order by points") == [
+        ("a2", 9), (None, 40),
+    ]  # fmt: skip
+
+
 def test_a_later_full_load_does_not_bring_her_back(counter):
     counter.keruen("person", "erase", counter.person("a1"), "--basis", "letter 1", "--yes")
     counter.gets("crm", "customers", [{**CARDS[0], "name": "Алия Т.", "email": ""}, CARDS[1]])
