@@ -4,7 +4,7 @@ from dagster import materialize
 
 from connectors.sdk.registry import discover
 from dagster_project.connections import parse
-from dagster_project.factories.people import giant_cluster, people_assets
+from dagster_project.factories.people import giant_cluster, large_persons, people_assets, unmatched_orders
 from tests.dagster_project.steps.test_identify import AIGUL, DANIYAR, PHONE, SYSTEMS, People
 
 
@@ -28,3 +28,21 @@ def test_a_person_of_too_many_records_is_warned_of(store, now):
     with store.begin() as db:
         db.exec_driver_sql("update identity.person set records = 41")
     assert not giant_cluster()().passed
+
+
+def test_many_persons_of_many_records_are_warned_of(store, now):
+    people = People(store, now)
+    people.come(AIGUL, DANIYAR)
+    people.settles()
+    assert large_persons()().passed
+    with store.begin() as db:
+        db.exec_driver_sql("update identity.person set records = 11")
+    assert not large_persons()().passed
+
+
+def test_orders_that_name_somebody_and_are_nobodys_are_warned_of(store, now):
+    people = People(store, now)
+    people.buy({"connection": "shop", "external_id": "sofa", "contact_phone": PHONE})
+    assert not unmatched_orders()().passed
+    people.settles()
+    assert unmatched_orders()().passed
