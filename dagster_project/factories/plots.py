@@ -26,6 +26,10 @@ MARKED = 60
 INCHES, DOTS = (7.5, 3.2), 90
 
 
+IN_MONEY = "channel || ', ' || currency"
+"""Money of two currencies does not add up."""
+
+
 @dataclass(frozen=True)
 class Plot:
     """What a picture shows. `query` gives `x, series, y`, and `final`, the day from which a point moves no more, where
@@ -36,10 +40,10 @@ class Plot:
     shape: Literal["lines", "bars"] = "lines"
 
 
-def _by_week(mart: str, part: str, whole: str = "sum(n)", *, waits: int = 0) -> str:
+def _by_week(mart: str, part: str, whole: str = "sum(n)", *, series: str = "channel", waits: int = 0) -> str:
     """`waits`: days after which nothing can follow a contact any more."""
     return (
-        f"select date_trunc('week', day)::date as x, channel as series, {part} / nullif({whole}, 0) as y, "
+        f"select date_trunc('week', day)::date as x, {series} as series, {part} / nullif({whole}, 0) as y, "
         f"date_trunc('week', day)::date + {7 + waits} as final "
         f"from mart.{mart} where segment = 'all' group by 1, 2 order by 1"
     )
@@ -48,7 +52,7 @@ def _by_week(mart: str, part: str, whole: str = "sum(n)", *, waits: int = 0) -> 
 PLOTS = {
     "nps": Plot(_by_week("nps", "100.0 * sum(promoters - detractors)"), "points"),
     "csat": Plot(_by_week("csat", "100.0 * sum(satisfied)"), "% satisfied"),
-    "average_check": Plot(_by_week("average_check", "sum(total)"), "per sale"),
+    "average_check": Plot(_by_week("average_check", "sum(total)", series=IN_MONEY), "per sale"),
     "frequency": Plot(
         "select day as x, channel as series, value as y from mart.frequency where segment = 'all' order by 1",
         "purchases per buyer",
@@ -74,8 +78,8 @@ PLOTS = {
         "bars",
     ),
     "attribution": Plot(
-        "select channel as x, model as series, sum(value) as y from mart.attribution where segment = 'all' "
-        "group by channel, model order by channel, model",
+        f"select {IN_MONEY} as x, model as series, sum(value) as y from mart.attribution where segment = 'all' "
+        "group by 1, model order by 1, model",
         "money",
         "bars",
     ),

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from dagster_project import clock
 from dagster_project.connections import Hub, parse
 from dagster_project.factories.marts import GROUP, mart_assets, mart_schedules
+from dagster_project.factories.plots import PLOTS
 from dagster_project.store.mart_tables import MARTS
 from tests.dagster_project.steps.marts.conftest import Facts
 
@@ -106,6 +107,15 @@ def test_contacts_that_lead_to_no_other_channel_are_warned_of(shop: Facts, night
     shop.buys("viktor", "o1", 2, 100, "store")
     [found] = night("cross_conversion").get_asset_check_evaluations()
     assert found.passed
+
+
+def test_money_of_two_currencies_is_not_added_up_in_a_picture(shop: Facts, night: Callable[..., Run]) -> None:
+    shop.buys("viktor", "o1", 3, 100, "site")
+    shop.buys("viktor", "o2", 3, 900, "site", currency="RUB")
+    night("average_check", "attribution")
+    shown = [(name, value) for _, name, value, *_ in sorted(shop.sees(PLOTS["average_check"].query))]
+    assert shown == [("site, KZT", 100), ("site, RUB", 900)]
+    assert {name for name, *_ in shop.sees(PLOTS["attribution"].query)} == {"direct, KZT", "direct, RUB"}
 
 
 def test_only_what_was_chosen_is_made(shop: Facts, night: Callable[..., Run]) -> None:
