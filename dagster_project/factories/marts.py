@@ -98,9 +98,11 @@ THRESHOLDS = (
 class MartConfig(Config):
     """How goods are bought, for the mart `reorder`."""
 
-    lead_days: int = Setting(14, description="Days from an order to the goods on the shelf.")
-    review_days: int = Setting(7, description="Days between two looks at what to order.")
-    service_level: float = Setting(0.95, description="Chance with which stock shall last until the next delivery.")
+    lead_days: int = Setting(14, ge=0, description="Days from an order to the goods on the shelf.")
+    review_days: int = Setting(7, ge=0, description="Days between two looks at what to order.")
+    service_level: float = Setting(
+        0.95, gt=0, lt=1, description="Chance with which stock shall last until the next delivery, a share of 1."
+    )
 
 
 def mart_assets(hub: Hub) -> list[AssetsDefinition]:

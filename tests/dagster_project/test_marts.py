@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from dagster_project import clock
 from dagster_project.connections import Hub, parse
-from dagster_project.factories.marts import GROUP, mart_assets, mart_schedules
+from dagster_project.factories.marts import GROUP, MartConfig, mart_assets, mart_schedules
 from dagster_project.factories.plots import PLOTS
 from dagster_project.store.mart_tables import MARTS
 from tests.dagster_project.steps.marts.conftest import Facts
@@ -116,6 +116,12 @@ def test_money_of_two_currencies_is_not_added_up_in_a_picture(shop: Facts, night
     shown = [(name, value) for _, name, value, *_ in sorted(shop.sees(PLOTS["average_check"].query))]
     assert shown == [("site, KZT", 100), ("site, RUB", 900)]
     assert {name for name, *_ in shop.sees(PLOTS["attribution"].query)} == {"direct, KZT", "direct, RUB"}
+
+
+@pytest.mark.parametrize("said", [{"service_level": 95}, {"service_level": 1}, {"lead_days": -1}])
+def test_terms_under_which_nothing_could_be_ordered_are_refused(said: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(said))):
+        MartConfig(**said)
 
 
 def test_only_what_was_chosen_is_made(shop: Facts, night: Callable[..., Run]) -> None:
