@@ -75,6 +75,13 @@ def test_what_she_did_is_forgotten_and_the_points_of_the_books_stay(counter):
     ]  # fmt: skip
 
 
+def test_words_of_the_demand_that_name_her_do_not_outlive_it(counter):
+    letter = f"letter of {NAME}, {PHONE}, 2 March"
+    report = counter.keruen("person", "erase", counter.person("a1"), "--basis", letter, "--yes", "--json")
+    assert (report["state"], report["proof"]) == ("done", {"tables": {}, "files": {}})
+    assert counter.rows("select basis from privacy.erasure_request") == [("letter of , , 2 March",)]
+
+
 def test_a_later_full_load_does_not_bring_her_back(counter):
     counter.keruen("person", "erase", counter.person("a1"), "--basis", "letter 1", "--yes")
     counter.gets("crm", "customers", [{**CARDS[0], "name": "Алия Т.", "email": ""}, CARDS[1]])

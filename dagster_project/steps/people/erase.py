@@ -62,6 +62,7 @@ def erase(engine: Engine, hub: Hub, person: str, *, basis: str, now: datetime) -
         run = Run(db, Manner.of(hub), now, ERASED)
         erased = without(run, whose.records, lambda: lineage.erase(db, ANONYMOUS + uuid4().hex))
         erased |= _raw(db, whose.traces) | {"privacy.data_key": datakeys.drop(db, whose.keys)}
+        erasure.nameless(db, request, whose.traces.out_of(basis))
         # before the store forgets what to look for: where it fails, all of it can be done again
         files = erase_files.rewrite(hub, whose.traces)
     found = proof(engine, hub, whose.traces)
