@@ -82,6 +82,14 @@ def test_words_of_the_demand_that_name_her_do_not_outlive_it(counter):
     assert counter.rows("select basis from privacy.erasure_request") == [("letter of , , 2 March",)]
 
 
+def test_whom_she_lived_with_keeps_their_address(counter):
+    home_of_both = "Abai 10 flat 5"
+    path = counter.gets("crm", "customers", [{**card, "address": home_of_both} for card in CARDS])
+    counter.keruen("sync")
+    counter.keruen("person", "erase", counter.person("a1"), "--basis", "letter 1", "--yes")
+    assert path.read_text("utf-8").splitlines()[-1].endswith(home_of_both)
+
+
 def test_a_later_full_load_does_not_bring_her_back(counter):
     counter.keruen("person", "erase", counter.person("a1"), "--basis", "letter 1", "--yes")
     counter.gets("crm", "customers", [{**CARDS[0], "name": "Алия Т.", "email": ""}, CARDS[1]])

@@ -123,6 +123,14 @@ select identifier from unnest(cast(:contacts as text[])) identifier where exists
   select from canonical.customer c where (c.phones && array[identifier] or c.emails && array[identifier])
     and (c.connection, c.external_id) not in (select connection, external_id from erasing_record))
 """)
+_NEIGHBOURS = """
+select c.address from identity.identifier mine join erasing_record using (record)
+join identity.identifier_stat s on (s.kind, s.value) = (mine.kind, mine.value) and s.status in ('ok', 'shared')
+join identity.identifier i on (i.kind, i.value) = (mine.kind, mine.value)
+join identity.source_record r on r.record = i.record
+join canonical.customer c on c.connection = r.connection and c.external_id = r.external_id
+where i.record not in (select record from erasing_record) and c.address is not null
+"""
 _NAMESAKES = """
 select c.name, c.last_name, c.first_name, c.middle_name
 from identity.feature mine join erasing_record using (record)
@@ -170,12 +178,13 @@ def _own_keys(db: Connection) -> tuple[int, ...]:
 
 
 def _texts(db: Connection, known: list[Any]) -> set[str]:
-    """Full names that nobody else has, and addresses. Who else has one is read alike by identity."""
+    """Full names and addresses that nobody else has: who else has a name is read alike by identity, and who has an
+    address shares it, or a number, with the person."""
     names = {name for row in known for name in names_of(row)}
-    others = opened(db, MET, read(db, _NAMESAKES)).to_pylist()
-    return (names - {name for row in others for name in names_of(row)}) | {
-        row["address"] for row in known if row["address"]
-    }
+    namesakes = opened(db, MET, read(db, _NAMESAKES)).to_pylist()
+    neighbours = opened(db, MET, read(db, _NEIGHBOURS)).to_pylist()
+    addresses = {row["address"] for row in known if row["address"]} - {row["address"] for row in neighbours}
+    return (names - {name for row in namesakes for name in names_of(row)}) | addresses
 
 
 # ── away with it ──────────────────────────────────────────────────────────────────────────────────────────────────────
