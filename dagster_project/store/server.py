@@ -202,7 +202,7 @@ def _settings(data: Path) -> dict[str, str]:
         "unix_socket_directories": str(socket_folder(data)),
         "unix_socket_permissions": "0700",
         "max_connections": "200",
-        "shared_buffers": f"{min(max(memory_mb // 4, 128), 4096)}MB",
+        "shared_buffers": f"{min(max(memory_mb // 4, 128), 8192)}MB",
         "effective_cache_size": f"{memory_mb // 2}MB",
         "work_mem": "32MB",
         "maintenance_work_mem": "256MB",

@@ -54,6 +54,23 @@ def identify(clusters: pa.Table, held: pa.Table, persons: pa.Table, former: pa.T
     return Identities(membership.cast(MEMBERSHIP), _events(membership, held))
 
 
+def unsettled(clusters: pa.Table, held: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Of the clusters those that are not exactly what one person holds, and the MEMBERSHIP of the other persons: who is
+    as before needs no name."""
+    same = unordered(
+        """
+        with met as (select cluster, person_id, count(*) as common from clusters join held using (record) group by all),
+             clustered as (select cluster, count(*) as common from clusters group by 1),
+             holding as (select person_id, count(*) as common from held group by 1)
+        select cluster, person_id from met join clustered using (cluster, common) join holding using (person_id, common)
+        """,
+        clusters=clusters,
+        held=held,
+    )
+    rest = unordered("select c.* from c anti join same using (cluster)", c=clusters, same=same)
+    return rest, unordered("select h.* from h anti join same using (person_id)", h=held, same=same).cast(MEMBERSHIP)
+
+
 def uuid7s(count: int, milliseconds: int, entropy: bytes) -> list[str]:
     """UUIDs of version 7 for the instant, made of 16 random bytes each. Raises ValueError where bytes are missing."""
     if len(entropy) < 16 * count:

@@ -26,7 +26,7 @@ from mappings.identity.clusters import OVERRIDES, cluster, looked_at
 from mappings.identity.digests import NUMBER
 from mappings.identity.households import TOGETHER, shared_values
 from mappings.identity.households import households as grouped
-from mappings.identity.ids import MEMBERSHIP, PERSONS, identify
+from mappings.identity.ids import MEMBERSHIP, PERSONS, identify, unsettled
 from mappings.identity.increment import RECORDS
 from mappings.identity.learning import learn
 from mappings.identity.normalise import CUSTOMERS, normalise
@@ -214,6 +214,7 @@ def recluster(run: Run, seeds: pa.Table, beside: pa.Table = RECORDS.empty_table(
 
 
 def _settle(run: Run, clusters: pa.Table, held: pa.Table) -> pa.Table:
+    clusters, held = unsettled(clusters, held)
     known, former = persons.created(run.db, held), persons.former(run.db, held)
     named = identify(clusters, held, known, former, persons.fresh(run.now))
     return persons.settle(run.db, named, held, cause=run.cause, now=run.now)
@@ -302,4 +303,4 @@ def _households(run: Run, people: pa.Table | None) -> None:
         n=named.membership,
         b=before,
     )
-    persons.replace_households(db, near, rows)
+    persons.replace_households(db, before, rows)

@@ -49,8 +49,9 @@ def refresh(db: Connection, people: pa.Table | None, order: Mapping[str, Authori
     concerned = read(db, "select person_id from identity.person where status = 'active'") if people is None else people
     for start in range(0, concerned.num_rows, PAGE):
         page = concerned.slice(start, PAGE).cast(PEOPLE)
-        _write(db, best(db, page, order, now=now), now)
-        stage(db, "people", page)
+        rows = best(db, page, order, now=now)
+        _write(db, rows, now)
+        stage(db, "people", unordered("select p.* from p anti join rows using (person_id)", p=page, rows=rows))
         db.execute(text(_DROP.format(some="using people p where p.person_id = g.person_id and")))
     if people is None:
         db.execute(text(_DROP.format(some="where")))

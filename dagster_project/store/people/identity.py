@@ -194,19 +194,19 @@ def replace_stats(db: Connection, keys: pa.Table, counted: pa.Table) -> pa.Table
 # ── pairs and verdicts ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+_SCORED = f"""
+select {_columns(EDGES, "e")} from scored s join identity.edge e on e.a = s.record
+union all select {_columns(EDGES, "e")} from scored s join identity.edge e on e.b = s.record
+where not exists (select from scored o where o.record = e.a)
+"""
+
+
 def replace_edges(db: Connection, scored: pa.Table, found: pa.Table) -> pa.Table:
     """Stores the EDGES of these records; gives those they had."""
     stage(db, "scored", scored)
-    had = read(
-        db,
-        f"""
-        with mine as (select e.a, e.b from scored s join identity.edge e on e.a = s.record
-                      union select e.a, e.b from scored s join identity.edge e on e.b = s.record)
-        delete from identity.edge e using mine m where e.a = m.a and e.b = m.b returning {_columns(EDGES, "e")}
-        """,
-    )
-    copy_in(db, _table("edge"), found)
-    return had.cast(EDGES)
+    had = read(db, _SCORED).cast(EDGES)
+    _replace(db, "edge", ("a", "b"), had, found)
+    return had
 
 
 _REACHED = """

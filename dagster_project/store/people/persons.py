@@ -167,11 +167,10 @@ def households(db: Connection, people: pa.Table | None = None) -> pa.Table:
     )
 
 
-def replace_households(db: Connection, people: pa.Table | None, rows: pa.Table) -> None:
-    """Makes the households of `people` (None: of all) these rows: person_id, household_id, since."""
-    if people is None:
-        db.execute(text("truncate identity.household"))
-    else:
-        stage(db, "people", people)
-        db.execute(text("delete from identity.household h using people p where h.person_id = p.person_id"))
-    copy_in(db, TABLES["identity.household"], rows)
+def replace_households(db: Connection, had: pa.Table, rows: pa.Table) -> None:
+    """Rows that were there (person_id, household_id, since), by others: most are the same and not written again."""
+    rows = rows.select(had.column_names).cast(had.schema)
+    gone = unordered("select person_id from (from had except from rows)", had=had, rows=rows)
+    stage(db, "people", gone.cast(PEOPLE))
+    db.execute(text("delete from identity.household h using people p where h.person_id = p.person_id"))
+    copy_in(db, TABLES["identity.household"], unordered("from rows except from had", had=had, rows=rows))

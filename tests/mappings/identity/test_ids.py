@@ -6,25 +6,27 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mappings.identity.clusters import CLUSTERS
-from mappings.identity.ids import MEMBERSHIP, PERSONS, identify, uuid7s
+from mappings.identity.ids import MEMBERSHIP, PERSONS, identify, unsettled, uuid7s
 
 
-def named(clusters, held, former=(), ages=()):
+def named(clusters, held, former=(), ages=(), narrowed=lambda clusters, held: (clusters, held)):
     """What becomes of persons `held` = {id: records} when records fall into `clusters`; fresh ids are N1, N2, …."""
     fresh = itertools.count(1)
     born = dict(ages) or {person: place for place, person in enumerate(sorted(held), start=1)}
+    asked = pa.table([[r for c in clusters for r in c], [min(c) for c in clusters for _ in c]], schema=CLUSTERS)
     result = identify(
-        pa.table([[r for c in clusters for r in c], [min(c) for c in clusters for _ in c]], schema=CLUSTERS),
-        _membership(held),
+        *narrowed(asked, _membership(held)),
         pa.table([list(born), [datetime(2020, 1, day, tzinfo=UTC) for day in born.values()]], schema=PERSONS),
         _membership(dict(former)),
         lambda count: [f"N{next(fresh)}" for _ in range(count)],
     )
     ids = dict(zip(*(result.membership[name].to_pylist() for name in MEMBERSHIP.names), strict=True))
     events = {(event["kind"], event["person_id"], event["other_id"]) for event in result.events.to_pylist()}
-    return [ids[min(cluster)] for cluster in clusters], events
+    return [ids.get(min(cluster)) for cluster in clusters], events
 
 
 def _membership(people):
@@ -79,3 +81,20 @@ def test_whoever_leaves_a_merge_goes_back_to_the_own_id_and_leaves_the_other_to_
 
 def test_an_unchanged_person_keeps_the_id_whatever_went_into_it():
     assert named([{1, 2}], {"A": [1, 2]}, former={"B": [1, 2]}) == (["A"], set())
+
+
+def _parts(owners):
+    return {owner: [record for record, one in enumerate(owners) if one == owner] for owner in sorted(set(owners))}
+
+
+@given(st.lists(st.sampled_from("ABCD"), min_size=5, max_size=5), st.lists(st.integers(0, 3), min_size=5, max_size=5))
+def test_who_stays_as_he_was_need_not_be_asked(before, after):
+    held, clusters = _parts(before), [set(records) for records in _parts(after).values()]
+    all_ids, all_events = named(clusters, held)
+    ids, events = named(clusters, held, narrowed=unsettled)
+    assert events == all_events
+    same = [person for person, records in held.items() if set(records) in clusters]
+    assert [one or kept for one, kept in zip(ids, all_ids, strict=True)] == all_ids
+    assert [one for one, now in zip(all_ids, ids, strict=True) if now is None] == [
+        one for one in all_ids if one in same
+    ]
