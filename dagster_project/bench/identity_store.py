@@ -26,7 +26,7 @@ from dagster_project.steps.people import verdicts
 from dagster_project.steps.people.identify import identify_all, identify_due
 from dagster_project.steps.people.verdicts import Desk
 from dagster_project.store.database import engine as engine_of_this_home
-from dagster_project.store.dirty import mark
+from dagster_project.store.dirty import mark, take
 from dagster_project.store.people.sealing import sealed
 from dagster_project.store.people.verdicts import By
 from dagster_project.store.tables import TABLES
@@ -125,6 +125,9 @@ def _populate() -> None:
 
 
 def _tidy(engine: Engine) -> None:
+    """As after a night: the same pass took the marks of the full run for segments, the server cleaned up behind it."""
+    with engine.begin() as db:
+        take(db)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
         db.execute(text("vacuum analyze"))
 

@@ -53,6 +53,19 @@ def to_score(changed: pa.Table, flipped: pa.Table, holders: pa.Table) -> pa.Tabl
     ).cast(RECORDS)
 
 
+def beside(before: pa.Table, after: pa.Table, holders: pa.Table) -> pa.Table:
+    """RECORDS of all who hold a key that a changed record took or gave up: they may live with others now."""
+    return unordered(
+        """
+        with moved as ((from before except from after) union (from after except from before))
+        select distinct record from holders semi join moved using (kind, value)
+        """,
+        before=before,
+        after=after,
+        holders=holders,
+    ).cast(RECORDS)
+
+
 def seeds(scored: pa.Table, old_edges: pa.Table, verdicts: pa.Table) -> pa.Table:
     """RECORDS from which to walk along the links. `old_edges`: all that the scored had; `verdicts`: overrides new or
     gone."""

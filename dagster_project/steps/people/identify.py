@@ -158,7 +158,7 @@ def _some(run: Run, population: Population, dirt: pa.Table) -> int:
 
 @dataclass(frozen=True)
 class Touched:
-    """What a clustering concerned: `records`, of these those that `moved` (MOVED), and `beside`, records of others
+    """What a clustering concerned: `records`, of these those that `moved` (MOVED), and `beside`, records
     whose households may change."""
 
     records: pa.Table
@@ -170,7 +170,8 @@ NOTHING = Touched(RECORDS.empty_table(), persons.MOVED.empty_table(), RECORDS.em
 
 
 def _rescore(run: Run, population: Population, changed: Told) -> tuple[pa.Table, pa.Table]:
-    """Keys, statistics and edges of what changed; gives the seeds of a new clustering, and who else held the keys."""
+    """Keys, statistics and edges of what changed; gives the seeds of a new clustering, and records whose households may
+    change: those scored anew, and all that have a key which came or went."""
     db, rules = run.db, run.manner.rules
     features, identifiers = normalise(changed.customers, population, keys().digests)
     before = identity.replace_records(db, changed.concerned, features, identifiers)
@@ -179,10 +180,11 @@ def _rescore(run: Run, population: Population, changed: Told) -> tuple[pa.Table,
     counted = statistics(holders, theirs, rules)
     flipped = increment.flipped(identity.replace_stats(db, affected, counted), counted)
     scored = increment.to_score(changed.concerned, flipped, holders)
-    mates, theirs, stats = identity.mates(db, scored)
+    mates, theirs, stats = identity.mates(db, scored, theirs)
     found = edges(pairs(mates, stats, scored), theirs, population, rules)
     old = identity.replace_edges(db, scored, found)
-    return increment.seeds(scored, old, OVERRIDES.empty_table()), holders.select(["record"]).cast(RECORDS)
+    seeds = increment.seeds(scored, old, OVERRIDES.empty_table())
+    return seeds, _union(scored, increment.beside(before, identifiers, holders))
 
 
 _OTHERS = "select record from touched where record not in (select record from gone)"
@@ -230,7 +232,7 @@ def finish(run: Run, touched: Touched, concerned: pa.Table = RECORDS.empty_table
     dirty = _people(_of(records, whose), moved)
     mine = _of(touched.records, whose)
     golden.refresh(db, _people(mine, dirty), run.manner.authorities, now=run.now)
-    near = _people(_of(_union(touched.records, touched.beside), whose), dirty)
+    near = _people(_of(touched.beside, whose), dirty)
     if touched.records.num_rows:
         _households(run, near)
     nameless_consents.bind_held(db, near["person_id"].to_pylist())

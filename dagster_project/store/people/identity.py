@@ -135,8 +135,11 @@ def holders(db: Connection, keys: pa.Table, rules: RuleVersion) -> tuple[pa.Tabl
     return with_targets(db, held)
 
 
-def mates(db: Connection, scored: pa.Table) -> tuple[pa.Table, pa.Table, pa.Table]:
-    """All holders of the keys of these records that can tell people apart: IDENTIFIERS, their FEATURES, their STATS."""
+def mates(db: Connection, scored: pa.Table, known: pa.Table) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """All holders of the keys of these records that can tell people apart: IDENTIFIERS, their FEATURES, their STATS.
+
+    `known`: FEATURES that need not be read again; they are given too.
+    """
     stage(db, "scored", scored)
     stats = read(
         db,
@@ -149,13 +152,14 @@ def mates(db: Connection, scored: pa.Table) -> tuple[pa.Table, pa.Table, pa.Tabl
     ).cast(STATS)
     stage(db, "wanted", stats.select(["kind", "value"]))
     held = read(db, f"select {_columns(IDENTIFIERS, 'i')} from wanted join identity.identifier i using (kind, value)")
-    return (*with_targets(db, held.cast(IDENTIFIERS)), stats)
+    return (*with_targets(db, held.cast(IDENTIFIERS), known), stats)
 
 
-def with_targets(db: Connection, held: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """The identifiers with the records that references name, and the FEATURES of all."""
-    asked = unordered("select record from h union select value from h where kind = 'reference'", h=held)
-    features = features_of(db, asked.cast(RECORDS))
+def with_targets(db: Connection, held: pa.Table, known: pa.Table = FEATURES.empty_table()) -> tuple[pa.Table, pa.Table]:
+    """The identifiers with the records that references name, and the FEATURES of all and of the `known`."""
+    named = "select record from h union select value from h where kind = 'reference'"
+    asked = unordered(f"from ({named}) a anti join k using (record)", h=held, k=known)
+    features = pa.concat_tables([known, features_of(db, asked.cast(RECORDS))])
     return keys_of(held, features), features
 
 
