@@ -5,12 +5,13 @@ A consent belongs to an identifier on a channel for a purpose, and only then to 
 - a refusal ends only by a later consent of the person's own for the same identifier, channel and purpose; a list that
   was imported, or what a platform assumes, ends none;
 - of a consent and a refusal of the same moment the refusal holds;
+- a consent of a day yet to come is none: no refusal could end it before that day;
 - a consent may expire; what follows then is nothing, and without a record there is no marketing;
 - of a person's identifiers the strictest state wins, and what was granted to one identifier is granted to no other.
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pyarrow as pa
 
@@ -57,6 +58,14 @@ select r.subject, r.channel, r.purpose, if(h.granted_at is null, 'refused', 'gra
 from regained r left join held h using (subject, channel, purpose)
 order by all
 """
+
+AHEAD = timedelta(days=1)
+"""By how much a clock, or a time whose zone was mistaken, may run before ours."""
+
+
+def yet_to_come(at: datetime | None, now: datetime) -> bool:
+    """Whether a statement is of a day that nobody can have spoken on: most often its year is mistyped."""
+    return at is not None and at > now + AHEAD
 
 
 def settled(statements: pa.Table) -> pa.Table:

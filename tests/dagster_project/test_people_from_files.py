@@ -195,6 +195,19 @@ def test_a_refusal_in_a_file_stops_the_channel_of_the_person_it_names(crm: Stree
     assert dict(crm.rows(states)) == {person(crm, "crm", "101"): "granted", person(crm, "crm", "102"): "refused"}
 
 
+def test_a_consent_of_a_year_yet_to_come_is_set_aside_with_its_line_and_the_refusal_beside_it_holds(crm: Street):
+    connects(crm, "forms", "*.csv", "consents", customers_of="crm", **ALMATY)
+    header = "external_id,identifier,channel,state,at,source"
+    drops("forms", "1.csv", header, "101,aigul@mail.example,email,да,2126-03-01,форма",
+          "102,erlan@mail.example,email,отказ,2126-03-01,форма")  # fmt: skip
+    crm.told("sync")
+    (one,) = crm.told("quarantine", "list")
+    assert (one["line"], one["rule"]) == (2, "yet_to_come")
+    assert "2126-02-28 19:00 UTC, which is yet to come: mend its time" in one["reason"]
+    states = "select person_id, state from canonical.consent where channel = 'email' and purpose = 'marketing'"
+    assert dict(crm.rows(states)) == {person(crm, "crm", "102"): "refused"}
+
+
 def test_points_of_the_tills_and_of_the_shop_are_one_balance(crm: Street):
     for name, entries in {
         "tills": ("T1,101,2026-03-01,100", "T2,102,2026-03-01,50"),

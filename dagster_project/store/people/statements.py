@@ -66,13 +66,15 @@ def _stated(connection: str, row: Mapping[str, Any]) -> dict[str, Any]:
     return {**made, "statement": chain.statement(secret, made)}
 
 
-def heard_of(db: Connection, connection: str, external_ids: Collection[str]) -> set[str]:
-    """Those of the ids under which the connection has made a statement before."""
-    found = db.execute(
-        text("select external_id from canonical.consent_event where connection = :c and external_id = any(:ids)"),
-        {"c": connection, "ids": list(external_ids)},
-    )
-    return {row[0] for row in found}
+_REFUSALS = text("""
+select external_id from canonical.consent_event
+where connection = :connection and external_id = any(:ids) and state = 'refused'
+""")
+
+
+def refusals_heard(db: Connection, connection: str, external_ids: Collection[str]) -> set[str]:
+    """Those of the ids under which the connection has told a refusal before."""
+    return set(db.execute(_REFUSALS, {"connection": connection, "ids": list(external_ids)}).scalars())
 
 
 def _heard(db: Connection, statements: Collection[bytes]) -> set[bytes]:

@@ -6,7 +6,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as some
 
-from mappings.privacy.consent import STATEMENTS, settled, state_now, strictest
+from mappings.privacy.consent import AHEAD, STATEMENTS, settled, state_now, strictest, yet_to_come
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 MOMENTS = [DAY + timedelta(days=number) for number in range(5)]
@@ -73,6 +73,15 @@ def test_a_list_imported_later_never_ends_a_refusal(told):
 def test_a_consent_for_one_identifier_says_nothing_of_another(told):
     mobile = [one for one in told if one["subject"] == "mobile"]
     assert come_to(mobile) == [one for one in come_to(told) if one["subject"] == "mobile"]
+
+
+@given(statements, some.sampled_from(MOMENTS), some.timedeltas(timedelta(0), timedelta(days=4000)))
+def test_a_refusal_ends_whatever_was_heard_by_the_day_before_it(told, now, later):
+    heard = [{**one, "at": one["at"] + later} for one in told]
+    possible = [one for one in heard if one["state"] == "refused" or not yet_to_come(one["at"], now)]
+    refusals = [{**said("refused", 0), "at": now + AHEAD, "subject": one["subject"], "channel": one["channel"]}
+                for one in possible]  # fmt: skip
+    assert {one["state"] for one in come_to([*possible, *refusals])} <= {"refused"}
 
 
 @given(some.lists(some.sampled_from(["granted", "refused", "expired", "none"])))

@@ -1,5 +1,7 @@
 """Consents are heard once and never changed; whoever wants to be left alone is, whatever comes later."""
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import text
 
@@ -89,6 +91,31 @@ def test_a_list_imported_later_brings_nobody_back(mail):
 def test_the_persons_own_later_word_does(mail):
     mail.hears(said("2", "refused", NINE))
     mail.hears(said("3", at=TEN))
+    assert mail.reaches() == [ANN]
+
+
+def test_a_mistyped_year_makes_no_consent_that_outlives_every_refusal(mail):
+    mail.hears(said("1", at="2036-03-02T09:00:00+05:00"))
+    assert mail.shop.aside() == {("consents", "1", "yet_to_come")}
+    mail.hears(said("2", "refused"))
+    assert mail.reaches() == []
+    mail.hears(said("1", at=TEN))
+    assert mail.reaches() == [ANN]
+    assert mail.shop.aside() == set()
+
+
+def test_a_clock_before_ours_by_hours_is_believed(mail):
+    mail.hears(said("1", at="2026-03-03T09:00:00+05:00"))
+    assert mail.reaches() == [ANN]
+
+
+def test_a_refusal_of_a_mistyped_year_counts_from_when_it_is_learnt_and_once(mail):
+    mail.hears(said("1", at=EIGHT))
+    mail.hears(said("1", "refused", "2036-03-02T09:00:00+05:00"))
+    assert mail.reaches() == []
+    mail.shop.now += timedelta(hours=2)
+    mail.hears(said("3", at="2026-03-02T11:00:00+05:00"))
+    assert mail.hears(said("1", "refused", "2036-03-02T09:00:00+05:00", note="of no weight")) == 0
     assert mail.reaches() == [ANN]
 
 
