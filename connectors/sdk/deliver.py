@@ -51,11 +51,16 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Rejected:
-    """A definite no; trying again will not help. `message` holds the vendor's words."""
+    """A definite no; trying again will not help. `message` holds the vendor's words.
+
+    `unreachable`: of the contacts in `change.about` (`email`, `phone`, `account`) the one by which the channel says
+    that it cannot reach the person any more: blocked, or the account is gone. The hub keeps it as a refusal.
+    """
 
     change: Change
     code: str
     message: str = ""
+    unreachable: str = ""
 
 
 @dataclass(frozen=True)

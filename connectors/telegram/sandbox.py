@@ -22,6 +22,7 @@ LONGEST = 4096
 AUDIENCE = "VIP"
 READERS = 150
 """People of the shop who know the bot."""
+BLOCKED, GONE = "bot was blocked by the user", "user is deactivated"
 BOT = {"id": 6_000_000_001, "is_bot": True, "first_name": "Shop", "username": "example_shop_bot"}
 
 DEMO = Demo(
@@ -38,13 +39,14 @@ DEMO = Demo(
 @dataclass
 class Telegram:
     """The bot's state: `waiting` are updates nobody has passed over yet, `sent` messages to people; `known`: whoever
-    ever started the bot → whether it may still write to them.
+    ever started the bot → whether it may still write to them; `gone`: accounts that are no more.
     """
 
     clock: Callable[[], datetime]
     waiting: list[dict[str, Any]] = field(default_factory=list)
     sent: list[dict[str, Any]] = field(default_factory=list)
     known: dict[int, bool] = field(default_factory=dict)
+    gone: set[int] = field(default_factory=set)
     webhook: bool = False
     next_id: int = FIRST_UPDATE
     sandbox: Sandbox = field(init=False)
@@ -77,6 +79,11 @@ class Telegram:
         was = "member" if status == "kicked" else "kicked"
         return self._happens("my_chat_member", user, at, old_chat_member={"user": BOT, "status": was},
                              new_chat_member={"user": BOT, "status": status})  # fmt: skip
+
+    def deletes(self, user: dict[str, Any]) -> None:
+        """The account is no more; no update tells of it."""
+        self.known[user["id"]] = False
+        self.gone.add(user["id"])
 
     def changes(self, capability: str) -> list[Change]:
         """What the conformance kit may send: a message to people who may be written to."""
@@ -148,7 +155,7 @@ def _sent(state: Telegram, asked: dict[str, Any]) -> Response:
     if chat not in state.known:
         return _error(400, "Bad Request: chat not found")
     if not state.known[chat]:
-        return _error(403, "Forbidden: bot was blocked by the user")
+        return _error(403, f"Forbidden: {GONE if chat in state.gone else BLOCKED}")
     if not 0 < len(text) <= LONGEST:
         return _error(400, "Bad Request: message is too long" if text else "Bad Request: message text is empty")
     message = {"message_id": len(state.sent) + 1, "from": BOT, "chat": {"id": chat, "type": "private"},

@@ -12,7 +12,7 @@ from connectors.telegram.config import TelegramConfig
 from connectors.telegram.source import http
 
 BLOCKED = "403"
-"""Blocked by the person, or the account is gone: the update `my_chat_member` tells the refusal itself."""
+"""Blocked by the person, or the account is gone. No update tells of an account, nor of what happened before a day."""
 
 
 def push_segment(config: TelegramConfig, changes: Sequence[Change]) -> Iterator[Outcome]:
@@ -34,8 +34,9 @@ def _written_to(config: TelegramConfig, change: Change) -> Outcome:
     try:
         sent = send(config, {"chat_id": int(account), "text": text})
     except RejectedError as error:
-        why = "the person blocked the bot or is gone" if error.code == BLOCKED else str(error)
-        return Rejected(change, error.code, why)
+        if error.code == BLOCKED:
+            return Rejected(change, error.code, "the person blocked the bot or is gone", unreachable="account")
+        return Rejected(change, error.code, str(error))
     return Accepted(change, str(sent["message_id"]))
 
 

@@ -21,6 +21,7 @@ from dagster_project.steps.pace import Pace
 from dagster_project.steps.people.leaving import PEOPLE, leaving
 from dagster_project.steps.people.localisation import require_home
 from dagster_project.steps.people.optouts import hear_optouts
+from dagster_project.steps.people.unreached import book_unreached
 from dagster_project.steps.publish import publish
 from dagster_project.steps.reconcile import RESENDABLE, read_back
 from dagster_project.store import feed, outbox, rest
@@ -242,6 +243,7 @@ class _Delivery:
             at, heard = self.now(), {outcome.change.subject for outcome in got}
             got += [Unknown(one, "the delivery was interrupted") for one in changes if one.subject not in heard]
             results += [told(outcome, by_subject[outcome.change.subject], at, number) for outcome in got]
+            book_unreached(self.engine, self.queue, self.sink, got, now=at)
         self.pace = self.pace.after(got, at)
 
     def _take_pace(self) -> None:

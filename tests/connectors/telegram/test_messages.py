@@ -49,6 +49,19 @@ def test_who_cannot_be_written_to_is_told_with_the_reason(bot, settings, who, au
     assert bot.sent == []
 
 
+@pytest.mark.parametrize("how", ["blocked", "deleted"])
+def test_who_blocked_the_bot_or_is_gone_cannot_be_reached_by_the_account(bot, settings, how):
+    bot.starts(a_user())
+    bot.becomes(a_user(), "kicked") if how == "blocked" else bot.deletes(a_user())
+    [made] = settle(SINK, settings(messages=TEXT), [member(a_user())])
+    assert (made.code, made.unreachable) == ("403", "account")
+
+
+def test_a_text_or_an_account_that_telegram_does_not_know_says_nothing_of_being_reached(bot, settings):
+    [made] = settle(SINK, settings(messages=TEXT), [member(a_user(5))])
+    assert (made.code, made.unreachable) == ("400", "")
+
+
 @pytest.mark.parametrize("fault", ["lost_reply", "500"])
 def test_what_may_have_arrived_is_never_sent_again(bot, settings, fault):
     bot.starts(a_user())

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 from connectors.sdk.testing.sandbox import served
 from connectors.telegram import CONNECTOR
 from connectors.telegram.sandbox import DEMO, TOKEN, a_user, sandbox
-from dagster_project.connections import parse
+from dagster_project.connections import Hub, parse
 from dagster_project.steps.people import membership
 from dagster_project.steps.status import violations
 from dagster_project.steps.sync import sync
@@ -58,6 +58,18 @@ SOFA_CARE = {
 }
 
 
+def a_hub(url: str, folder: Path, *, also: str | None = None) -> Hub:
+    """A hub with the bot and the segment `sofa_care`; `also`: another segment of the same people."""
+    (folder / "segments").mkdir()
+    for name in filter(None, ("sofa_care", also)):
+        shown = {"segment": name, "activate": [{"channel": "bot", "audience": "care"}]}
+        (folder / "segments" / f"{name}.yaml").write_text(yaml.safe_dump({**SOFA_CARE, **shown}), "utf-8")
+    settings = {**DEMO.settings, **DEMO.unlimited, "base_url": url, "messages": {"care": "Набор по уходу"}}
+    entry = {"connector": "telegram", "settings": settings, "secrets": {"token": "BOT_TOKEN"},
+             "push": {"segment": "auto", "first": "auto"}, "guards": {"share": 1.0}, "country": "KZ"}  # fmt: skip
+    return parse(str({"bot": entry}), {"telegram": CONNECTOR}, folder=folder)
+
+
 def test_a_message_goes_to_who_agreed_and_not_to_who_only_wrote_or_said_stop(
     store: Engine, now: datetime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -68,17 +80,55 @@ def test_a_message_goes_to_who_agreed_and_not_to_who_only_wrote_or_said_stop(
     bot.writes(silent, "Сәлем!", at=now - timedelta(minutes=8))
     bot.starts(stopped, at=now - timedelta(minutes=7))
     bot.writes(stopped, "/stop", at=now - timedelta(minutes=6))
-    (tmp_path / "segments").mkdir()
-    (tmp_path / "segments" / "sofa_care.yaml").write_text(yaml.safe_dump(SOFA_CARE), "utf-8")
     with served(bot.sandbox) as url:
-        settings = {**DEMO.settings, **DEMO.unlimited, "base_url": url, "messages": {"care": "Набор по уходу"}}
-        entry = {"connector": "telegram", "settings": settings, "secrets": {"token": "BOT_TOKEN"},
-                 "push": {"segment": "auto", "first": "auto"}, "guards": {"share": 1.0}, "country": "KZ"}  # fmt: skip
-        hub = parse(str({"bot": entry}), {"telegram": CONNECTOR}, folder=tmp_path)
+        hub = a_hub(url, tmp_path)
         sync(store, hub, clock=lambda: now)
         membership.activate(store, hub, "sofa_care", who="Aigul", now=now)
         for minutes in (1, 2):
             report = sync(store, hub, clock=lambda: now + timedelta(minutes=minutes))  # noqa: B023
             assert [part.error for part in (*report.resources, *report.capabilities) if part.error] == []
     assert [(one["chat"]["id"], one["text"]) for one in bot.sent] == [(agreed["id"], "Набор по уходу")]
+    assert violations(store, hub) == []
+
+
+def test_who_blocked_the_bot_while_nobody_listened_is_written_to_once_and_never_again_until_he_starts_it(
+    store: Engine, now: datetime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("BOT_TOKEN", TOKEN)
+    today = now + timedelta(days=3)
+    clock = [now]
+    bot = sandbox(limits="off", clock=lambda: clock[0])
+    blocked, gone = a_user(0, "Aigerim"), a_user(1, "Dana")
+    for user in (blocked, gone):
+        bot.starts(user, at=now - timedelta(minutes=9))
+    with served(bot.sandbox) as url:
+        hub = a_hub(url, tmp_path, also="again")
+
+        def syncs(minutes: int) -> None:
+            clock[0] = today + timedelta(minutes=minutes)
+            sync(store, hub, clock=lambda: clock[0])
+
+        def consents() -> list[str]:
+            with store.connect() as db:
+                return list(db.execute(text("select state from privacy.consent_state order by state")).scalars())
+
+        sync(store, hub, clock=lambda: now)
+        bot.becomes(blocked, "kicked", at=now + timedelta(hours=1))
+        bot.deletes(gone)
+        syncs(0)
+        assert consents() == ["granted", "granted"]
+        membership.activate(store, hub, "sofa_care", who="Aigul", now=clock[0])
+        bot.sandbox.faults.set("lost_reply", match="sendMessage", times=1)
+        for minutes in (1, 2, 30):
+            syncs(minutes)
+        assert consents() == ["granted", "refused"], "whose answer was lost counts as written to"
+        membership.activate(store, hub, "again", who="Aigul", now=clock[0])
+        for minutes in (60, 61, 62):
+            syncs(minutes)
+        assert consents() == ["refused", "refused"]
+        assert len(bot.sandbox.requests(path="sendMessage")) == 3
+        assert bot.sent == []
+        bot.starts(blocked)
+        syncs(90)
+    assert consents() == ["granted", "refused"]
     assert violations(store, hub) == []

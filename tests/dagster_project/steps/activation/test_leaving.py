@@ -7,6 +7,9 @@ from connectors.sdk.errors import TransientError
 from connectors.sdk.spec import Resource
 from dagster_project.steps.approve import approve
 from dagster_project.steps.canonical import replay
+from dagster_project.steps.people.unreached import book_unreached
+from dagster_project.store import outbox
+from dagster_project.store.ledger import Queue
 from mappings.canonical import ConsentEvent
 from mappings.tables import FieldMap
 from tests.dagster_project.steps.activation.conftest import ALIYA, BORIS, email
@@ -153,6 +156,57 @@ def test_while_opt_outs_cannot_be_read_nothing_is_sent(planned, mailer):
     planned.passes(minutes=1)
     planned.delivers()
     assert mailer.addresses("sofa buyers") == {email(ALIYA), email(BORIS)}
+
+
+# ── cannot be reached any more ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def is_gone(changes):
+    return [Rejected(change, "403", "the address is no more", unreachable="email") for change in changes]
+
+
+def refusals(circle):
+    rows = circle.all("select channel, state, by, connection from canonical.consent_event order by seq")
+    return [tuple(row) for row in rows]
+
+
+def test_whom_the_channel_cannot_reach_any_more_counts_as_refusing_and_is_written_to_by_no_other_segment(
+    planned, mailer
+):
+    planned.batch, mailer.answers = 1, [is_gone]
+    planned.delivers()
+    [gone, reached] = [change.about["email"] for change in mailer.received]
+    assert refusals(planned) == [("email", "refused", "platform", "letters")]
+    planned.activates("chairs", "chair buyers")
+    planned.enter("chairs", ALIYA, BORIS)
+    planned.syncs()
+    assert mailer.addresses("chair buyers") == {reached}
+    assert [change.about["email"] for change in mailer.received].count(gone) == 1
+
+
+def test_a_delivery_that_dies_before_it_records_has_booked_the_refusal_and_a_rerun_books_none(
+    planned, mailer, monkeypatch
+):
+    planned.batch, mailer.answers = 1, [is_gone, is_gone]
+    whole = outbox.record
+    monkeypatch.setattr(outbox, "record", lambda *told, **said: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        planned.delivers()
+    monkeypatch.setattr(outbox, "record", whole)
+    assert refusals(planned) == [("email", "refused", "platform", "letters")] * 2
+    planned.passes(hours=1)
+    planned.syncs()
+    assert len(mailer.received) == 2
+    assert refusals(planned) == [("email", "refused", "platform", "letters")] * 2
+
+
+def test_the_same_no_told_twice_is_one_refusal(planned, mailer):
+    queue, sink = Queue("letters", "segment.push"), planned.hub["letters"].spec.sink("segment.push")
+    planned.delivers()
+    for minutes in (0, 5):
+        planned.passes(minutes=minutes)
+        book_unreached(planned.store, queue, sink, is_gone(mailer.received[:1]), now=planned.now)
+    assert refusals(planned) == [("email", "refused", "platform", "letters")]
 
 
 # ── taken back ────────────────────────────────────────────────────────────────────────────────────────────────────────
