@@ -12,7 +12,18 @@ from typing import Any
 from connectors.meta_audiences.api import read, write
 from connectors.meta_audiences.config import MetaAudiencesConfig
 from connectors.meta_audiences.people import Row, payload, receipt, row_of, uploaded
-from connectors.sdk import Accepted, Change, ConfigError, ContractError, Outcome, Rejected, RejectedError, Step, in_turn
+from connectors.sdk import (
+    Accepted,
+    Change,
+    ConfigError,
+    ContractError,
+    Deferred,
+    Outcome,
+    Rejected,
+    RejectedError,
+    Step,
+    in_turn,
+)
 
 ROWS = 10_000
 """Rows of one request."""
@@ -49,17 +60,27 @@ def _left(config: MetaAudiencesConfig, name: str, rows: Rows) -> Iterator[Outcom
     if audience is None:
         yield from (Accepted(change) for change, _ in rows)
     else:
-        yield from sent(config, "DELETE", audience, rows, lambda row: None)
+        yield from sent(config, "DELETE", str(audience["id"]), rows, lambda row: None)
 
 
 def _joins(config: MetaAudiencesConfig, by_audience: Mapping[str, Rows]) -> Iterator[Step]:
-    """Whoever is there with another row (the phone has changed) leaves with it first."""
+    """Whoever is there with another row (the phone has changed) leaves with it first. Nobody joins an audience that
+    Meta has flagged: they wait alone, as others may come and whoever refused must go."""
     for name, rows in by_audience.items():
         yield Step([change for change, _ in rows], partial(_joined, config, name, rows))
 
 
 def _joined(config: MetaAudiencesConfig, name: str, rows: Rows) -> Iterator[Outcome]:
-    audience = found(config, name) or made(config, name)
+    there = found(config, name)
+    if there and flagged(there):
+        title = there.get("name")
+        why = f"{config.connection}: Meta has flagged the audience {title!r}; look into Ads Manager > Audiences"
+        yield from (Deferred(change, why=why, alone=True) for change, _ in rows)
+    else:
+        yield from _put(config, str(there["id"]) if there else made(config, name), rows)
+
+
+def _put(config: MetaAudiencesConfig, audience: str, rows: Rows) -> Iterator[Outcome]:
     former = [(change, was) for change, row in rows if (was := uploaded(change)) and was != row]
     stays = {outcome.change.subject for outcome in sent(config, "DELETE", audience, former, receipt)
              if not isinstance(outcome, Accepted)} if former else set()  # fmt: skip
@@ -123,18 +144,15 @@ def session(method: str, audience: str, rows: Rows) -> dict[str, Any]:
 # ── audiences ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def found(config: MetaAudiencesConfig, name: str) -> str | None:
-    """The audience's id. Raises ConfigError for one that Meta has flagged: nothing may be put there."""
+def found(config: MetaAudiencesConfig, name: str) -> Mapping[str, Any] | None:
+    """The audience as Meta lists it: id, name, operation_status."""
     wanted = config.audiences.get(name, name)
-    for one in listed(config):
-        if wanted in (str(one.get("id")), one.get("name")):
-            status = one.get("operation_status") or {}
-            if int(status.get("code") or 0) == FLAGGED:
-                raise ConfigError(
-                    f"{config.connection}: Meta has flagged the audience {wanted!r}; look into Ads Manager > Audiences"
-                )
-            return str(one["id"])
-    return None
+    return next((one for one in listed(config) if wanted in (str(one.get("id")), one.get("name"))), None)
+
+
+def flagged(audience: Mapping[str, Any]) -> bool:
+    status = audience.get("operation_status") or {}
+    return int(status.get("code") or 0) == FLAGGED
 
 
 def listed(config: MetaAudiencesConfig) -> Iterator[Mapping[str, Any]]:

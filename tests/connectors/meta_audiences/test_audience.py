@@ -164,11 +164,15 @@ def test_nobody_leaves_an_audience_that_does_not_exist_and_none_is_made_for_it(m
     assert len(meta.audiences) == 1
 
 
-def test_a_flagged_audience_waits_for_the_merchant(meta, settings):
+def test_nobody_joins_a_flagged_audience_and_who_refused_leaves_it(meta, settings):
+    sent(settings(), joins("P1", ALIYA))
     meta.named("vip").status = 471
-    [made] = sent(settings(), joins("P1", ALIYA))
-    assert (type(made), made.blocked) == (Deferred, True)
-    assert "flagged" in made.why
+    dana = {"email": "dana@example.kz"}
+    left, waits, other = sent(settings(), leaves("P1", about=ALIYA), joins("P2", dana), joins("P2", dana, "", "new"))
+    assert [type(one) for one in (left, waits, other)] == [Accepted, Deferred, Accepted]
+    assert meta.named("vip").rows == set()
+    assert (waits.alone, waits.blocked) == (True, False), "no removal that comes later waits with it"
+    assert "flagged" in waits.why
 
 
 def test_an_upload_without_an_answer_is_unknown_and_the_rest_is_not_sent(meta, settings):
