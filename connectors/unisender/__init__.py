@@ -40,6 +40,7 @@ DELIVERIES = Resource(
     lag=OVERLAP,
     parse_cursor=moment,
     format_cursor=stamp,
+    refusals=True,
     every="*/30 * * * *",
 )
 

@@ -23,6 +23,7 @@ from dagster_project.connections import Hub, parse
 from dagster_project.steps.canonical import map_new
 from dagster_project.steps.hear import hear
 from dagster_project.steps.people import membership
+from dagster_project.steps.people.optouts import hear_optouts
 from dagster_project.steps.status import violations
 from dagster_project.steps.sync import sync
 
@@ -111,6 +112,19 @@ def test_who_leaves_by_a_letter_has_both_the_contact_and_the_refusal(shop):
         ("delivered", 2), ("sent", 2), ("unsubscribed", 1)
     ]  # fmt: skip
     assert shop.states() == {("email", "granted"): 1, ("email", "refused"): 1}
+
+
+@pytest.mark.parametrize("result", ["ok_fbl", "ok_unsubscribed"])
+def test_who_complained_since_the_letters_were_read_is_heard_before_anything_is_written(shop, result):
+    shop.syncs()
+    shop.now += timedelta(minutes=1)
+    shop.account.turns(1001, "daniyar@example.kz", result)
+    shop.account.contacts["daniyar@example.kz"].status = "active"
+    shop.account.sandbox.journal.clear()
+    hear_optouts(shop.store, shop.hub, shop.hub["letters"], now=shop.now)
+    assert shop.states() == {("email", "granted"): 1, ("email", "refused"): 1}
+    asked = Counter(seen.path.rpartition("/")[2] for seen in shop.account.sandbox.requests("POST"))
+    assert (asked["exportContacts"], asked["getCampaignDeliveryStats"]) == (3, 1), "what the README promises it costs"
 
 
 READERS = {
