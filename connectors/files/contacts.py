@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, ClassVar, Literal
 
 import pydantic
@@ -159,17 +160,35 @@ def consents(config: FilesConfig, columns: Columns) -> FieldMap:
 
 
 def points(config: FilesConfig) -> FieldMap:
-    """Entries of points, signs as they are written: what came is above zero, what went below."""
+    """Entries of points, signs as they are written: what came is above zero, what went below. A reason that says the
+    contrary of its sign sets the entry aside, as either of them may be the mistake."""
     moments, numbers = Moments(config.date_format, config.timezone), Numbers(config.decimal, config.thousands)
     return FieldMap(
         PointsRow,
         {
             "external_id": Field("entry", identifier), "customer": Field("external_id", identifier),
             "loyalty_id": Field("loyalty_id", identifier), "at": Field("at", moments),
-            "points": Field("points", numbers.quantity), "cause": Field("reason", or_as_written(REASONS)),
+            "points": Field("points", numbers.quantity), "cause": Derived(_cause(numbers), ("reason", "points")),
             "reference": Field("reference", identifier),
         },
     )  # fmt: skip
+
+
+SIGNS = {"purchase": 1, "gift": 1, "redeem": -1, "expiry": -1}
+"""Reason → the sign of its points; a correction, and what shops call otherwise, has either."""
+
+
+def _cause(numbers: Numbers) -> Callable[[Cells, Any], str | None]:
+    def made(cells: Cells, _: Any) -> str | None:
+        written, points = at(cells, "reason"), at(cells, "points")
+        cause = None if written is None else or_as_written(REASONS)(written)
+        amount = numbers(points) if points else Decimal(0)
+        if amount * SIGNS.get(cause or "", 0) < 0:
+            mend = f"write {-amount.normalize():f}, or a reason that fits, such as correction"
+            raise Unusable(f"{points} points of the reason {written}: {mend}", "contradicts_reason")
+        return cause
+
+    return made
 
 
 def _own_id(target: str | None, telling: Telling) -> Callable[[Cells, Any], str | None]:

@@ -247,6 +247,19 @@ def test_a_total_row_proves_the_points_of_a_file(reads: Reads):
         reads(csv(HEADERS["points"][0], *lines, "Итого,,,70,,"), layout="points", footer="Итого", **ALMATY)
 
 
+def test_points_whose_reason_says_the_contrary_of_their_sign_are_set_aside_with_what_to_write(reads: Reads):
+    lines = ("1,7,2026-03-02,100,списание,", "2,7,2026-03-02,40,сгорание,", "3,7,2026-03-02,-5,подарок,",
+             "4,7,2026-03-02,-7.5,Начисление,", "5,7,2026-03-02,-100,списание,", "6,7,2026-03-02,5,gift,",
+             "7,7,2026-03-02,-5,корректировка,", "8,7,2026-03-02,5,correction,",
+             "9,7,2026-03-02,-5,возврат,")  # fmt: skip
+    frames = reads(csv(HEADERS["points"][0], *lines), layout="points", **ALMATY)
+    assert [int(points) for (points,) in rows(frames, "points")] == [-100, 5, -5, 5, -5]
+    assert [row[2] for row in aside(frames)] == ["contradicts_reason"] * 4
+    first, *_, last = frames.set_aside["reason"].to_pylist()
+    assert first == "cause: 100 points of the reason списание: write -100, or a reason that fits, such as correction"
+    assert "write 7.5," in last
+
+
 def test_of_several_lines_with_the_same_goods_the_latest_counts(reads: Reads):
     frames = reads(
         csv(
