@@ -44,9 +44,10 @@ class UniSenderConfig(ConnectionConfig):
         description="Addresses UniSender does not know yet: `new` waits for your invitation, `active` is mailed at "
         "once (where your account may), `confirm` gets a letter that asks (double opt-in).",
     )
-    double_optin: Literal[0, 3, 4] = Setting(
+    double_optin: Literal[0, 4] = Setting(
         0, description="Mode of `subscribe` that mails the request to confirm, with `new_addresses: confirm`."
     )
+    """Not 3: it mails nothing, and whoever is not known yet becomes active at once."""
     campaign_days: timedelta = Setting(
         timedelta(days=30), description="How long after its start a campaign's letters are still watched."
     )

@@ -1,6 +1,7 @@
 """People come into a segment's list and go out of it; and nobody who refused comes back by us."""
 
 import pytest
+from pydantic import ValidationError
 
 from connectors.sdk import Accepted, Change, ConfigError, ContractError, Deferred, Rejected, Unknown
 from connectors.unisender import CONNECTOR
@@ -35,12 +36,19 @@ def test_who_refused_letters_is_never_subscribed_again(account, settings, new_ad
     assert account.invited == []
 
 
-def test_with_double_opt_in_a_new_address_is_asked_and_one_that_agreed_is_not(account, settings):
-    made = sent(settings(new_addresses="confirm"), joins("olga@example.kz"), joins("aigerim@example.kz"))
+@pytest.mark.parametrize("mode", [0, 4])
+def test_with_double_opt_in_a_new_address_is_asked_and_one_that_agreed_is_not(account, settings, mode):
+    config = settings(new_addresses="confirm", double_optin=mode)
+    made = sent(config, joins("olga@example.kz"), joins("aigerim@example.kz"))
     assert [type(one) for one in made] == [Accepted, Accepted]
     assert account.invited == ["olga@example.kz"]
     assert account.contacts["olga@example.kz"].status == "new"
     assert account.contacts["aigerim@example.kz"].lists == {"8", "9"}
+
+
+def test_a_mode_that_mails_no_request_is_refused_in_the_settings(settings):
+    with pytest.raises(ValidationError, match="double_optin"):
+        settings(new_addresses="confirm", double_optin=3)
 
 
 def test_who_leaves_a_segment_is_taken_out_of_its_list_and_of_no_other(account, settings):
