@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import count
@@ -30,10 +30,12 @@ READS = {
 }  # fmt: skip
 ROLES = {"admin", "abuse", "info", "postmaster", "noreply", "spam"}
 STATUSES = {"new", "active", "inactive", "unsubscribed"}
-SYSTEM = {
-    "email", "phone", "tags", "delete", "email_status", "email_availability", "email_list_ids",
-    "email_unsubscribed_list_ids", "email_add_time", "email_confirm_time", "email_confirm_ip", "phone_status",
-}  # fmt: skip
+TAGS = 10
+PARTS = (
+    "status", "availability", "list_ids", "subscribe_times", "unsubscribed_list_ids", "excluded_list_ids", "add_time",
+    "confirm_time", "confirm_ip",
+)  # fmt: skip
+SYSTEM = {"email", "phone", "tags", "delete", *(f"{kind}_{part}" for kind in ("email", "phone") for part in PARTS)}
 
 DEMO = Demo(
     people=True,
@@ -59,7 +61,8 @@ def sandbox(
 
 
 def _reads(seen: Seen) -> bool:
-    return seen.method == "GET" or seen.path.rpartition("/")[2] in READS
+    """Any method may come as a GET, those that write too."""
+    return seen.path.startswith("/files/") or seen.path.rpartition("/")[2] in READS
 
 
 def _open(state: UniSender, shop: Shop) -> None:
@@ -94,7 +97,7 @@ _FATES = (
 def _routes(state: UniSender) -> list[Route]:
     async def endpoint(request: Request) -> Response:
         method = request.path_params["method"]
-        arguments = _arguments(await request.body())
+        arguments = _arguments(request.url.query) | _arguments((await request.body()).decode())
         if arguments.get("api_key") != KEY:
             return _error("invalid_api_key", "AH100309-02 [The incorrect or blank api key]")
         if method not in _METHODS:
@@ -103,13 +106,15 @@ def _routes(state: UniSender) -> list[Route]:
             return JSONResponse({"result": _METHODS[method](state, arguments, request)})
         except Refusal as refusal:
             return _error(refusal.code, str(refusal))
+        except KeyError as missing:
+            return _error("invalid_arg", f"The argument {missing} is required")
 
     async def file(request: Request) -> Response:
         found = state.files.get(request.path_params["name"])
         return PlainTextResponse(found, media_type="text/csv") if found is not None else PlainTextResponse("", 404)
 
     return [
-        Route("/{language}/api/{method:path}", endpoint, methods=["POST"]),
+        Route("/{language}/api/{method:path}", endpoint, methods=["GET", "POST"]),
         Route("/files/{name}.csv", file),
     ]
 
@@ -118,10 +123,10 @@ def _error(code: str, words: str) -> Response:
     return JSONResponse({"error": words, "code": code})
 
 
-def _arguments(body: bytes) -> dict[str, Any]:
-    """`data[0][1]=x` → nested mappings by text keys, as PHP reads a form."""
+def _arguments(form: str) -> dict[str, Any]:
+    """`data[0][1]=x` → nested mappings by text keys, as PHP reads a form, or what stands behind the address."""
     found: dict[str, Any] = {}
-    for name, value in parse_qsl(body.decode(), keep_blank_values=True):
+    for name, value in parse_qsl(form, keep_blank_values=True):
         steps = [step for step in re.split(r"[\[\]]+", name) if step]
         place = found
         for step in steps[:-1]:
@@ -175,29 +180,39 @@ def _ids(text: Any) -> list[str]:
 
 
 def _import_contacts(state: UniSender, asked: Mapping[str, Any], request: Request) -> Any:
-    columns = list(asked.get("field_names", {}).values())
-    rows = [list(row.values()) for row in asked.get("data", {}).values()]
+    columns, rows = _cells(asked, "field_names"), _cells(asked, "data")
     if len(rows) > ROWS or len(columns) > COLUMNS:
         raise Refusal("invalid_arg", f"At most {ROWS} rows and {COLUMNS} columns")
-    if odd := next((one for one in columns if one not in SYSTEM | state.fields), None):
+    if odd := next((one for one in columns.values() if one not in SYSTEM | state.fields), None):
         raise Refusal("invalid_arg", f"There is no field {odd}")
-    log, inserted = [], 0
-    for index, row in enumerate(rows):
-        known = dict(zip(columns, row, strict=True))
-        if problem := _odd_row(state, known):
+    log, counts = [], Counter[str]()
+    for index, cells in enumerate(rows.values()):
+        ragged = not isinstance(cells, Mapping) or cells.keys() != columns.keys()
+        row = {} if ragged else {columns[place]: cell for place, cell in cells.items()}
+        if problem := "The row has not a cell for each column" if ragged else _odd_row(state, row):
             log.append({"index": str(index), "code": "invalid_arg", "message": problem})
-            continue
-        inserted += str(known["email"]).lower() not in state.contacts
-        _put(state, known, overwrite=asked.get("overwrite_lists") == "1")
-    done = len(rows) - len(log)
-    return {"total": len(rows), "inserted": inserted, "updated": done - inserted, "deleted": 0,
-            "new_emails": inserted, "invalid": len(log), "log": log}  # fmt: skip
+        else:
+            counts.update(_put(state, row, overwrite=asked.get("overwrite_lists") == "1"))
+    return {"total": len(rows), **{name: counts[name] for name in ("inserted", "updated", "deleted", "new_emails")},
+            "invalid": len(log), "log": log}  # fmt: skip
+
+
+def _cells(asked: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = asked.get(name, {})
+    if not isinstance(found, Mapping):
+        raise Refusal("invalid_arg", f"{name} is no array")
+    return found
 
 
 def _odd_row(state: UniSender, row: Mapping[str, str]) -> str | None:
-    email = row.get("email", "")
-    if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", email):
+    """A contact has an e-mail, or a phone, or both."""
+    email, phone = row.get("email", ""), row.get("phone", "")
+    if not email and not phone:
+        return "There is neither email nor phone"
+    if email and not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", email):
         return "Email is not valid"
+    if phone and not 10 <= len(_digits(phone)) <= 15:
+        return "Phone is not valid"
     if email.partition("@")[0].lower() in ROLES:
         return "Role address"
     if any(number not in state.lists for number in _ids(row.get("email_list_ids"))):
@@ -205,42 +220,62 @@ def _odd_row(state: UniSender, row: Mapping[str, str]) -> str | None:
     return None
 
 
-def _put(state: UniSender, row: Mapping[str, str], *, overwrite: bool) -> None:
-    """Trap: no status lifts `unsubscribed`. Trap: overwriting drops the lists that are not named."""
-    email = row["email"].strip().lower()
+def _digits(phone: str) -> str:
+    return re.sub(r"\D", "", phone)
+
+
+def _key(state: UniSender, row: Mapping[str, str]) -> str:
+    """By what a contact is kept: its e-mail, or the phone of one that has none. A phone finds whoever has it."""
+    if email := row.get("email", "").strip().lower():
+        return email
+    phone = _digits(row.get("phone", ""))
+    return next((key for key, one in state.contacts.items() if one.phone == phone), phone)
+
+
+def _put(state: UniSender, row: Mapping[str, str], *, overwrite: bool) -> list[str]:
+    """What is counted of it. Trap: no status lifts `unsubscribed`. Trap: overwriting drops the lists not named."""
+    key, email = _key(state, row), row.get("email", "").strip().lower()
     if row.get("delete") == "1":
-        state.contacts.pop(email, None)
-        return
-    found = state.contacts.setdefault(email, Contact(email, "new", stamp(state.sandbox.clock())))
+        return ["deleted"] if state.contacts.pop(key, None) else []
+    fresh = key not in state.contacts
+    found = state.contacts.setdefault(key, Contact(email, "new", stamp(state.sandbox.clock())))
     if overwrite:
         found.lists.clear()
-    found.lists.update(_ids(row.get("email_list_ids")))
+    for kind in ("email", "phone"):
+        found.lists.update(_ids(row.get(f"{kind}_list_ids")))
+        found.left.update(_ids(row.get(f"{kind}_unsubscribed_list_ids")))
+        found.lists -= {*_ids(row.get(f"{kind}_excluded_list_ids")), *found.left}
     if row.get("email_status") in STATUSES and found.status != "unsubscribed":
         found.status = row["email_status"]
-    found.phone = row.get("phone", found.phone)
+    found.phone = _digits(row["phone"]) if "phone" in row else found.phone
     # The contract does not say what an empty cell does; here it does the worst.
     found.fields.update({name: cell for name, cell in row.items() if name in state.fields})
+    return [*(["inserted"] if fresh else ["updated"]), *(["new_emails"] if fresh and email else [])]
 
 
 def _subscribe(state: UniSender, asked: Mapping[str, Any], request: Request) -> Any:
     """Without a letter (3) it subscribes whoever it is told to: nothing here protects who refused."""
-    email = str(asked.get("fields", {}).get("email", "")).lower()
-    if problem := _odd_row(state, {"email": email, "email_list_ids": asked.get("list_ids", "")}):
+    person = {"email": "", "phone": "", **_cells(asked, "fields"), "email_list_ids": asked["list_ids"]}
+    if problem := _odd_row(state, person):
         raise Refusal("invalid_arg", problem)
-    found = state.contacts.setdefault(email, Contact(email, "new", stamp(state.sandbox.clock())))
+    if len(_ids(asked.get("tags"))) > TAGS:
+        raise Refusal("invalid_arg", f"At most {TAGS} tags")
+    key, email = _key(state, person), person["email"].strip().lower()
+    fresh = Contact(email, "new", stamp(state.sandbox.clock()), phone=_digits(person["phone"]))
+    found = state.contacts.setdefault(key, fresh)
     if asked.get("overwrite") == "1":
         found.lists.clear()
     found.lists.update(_ids(asked.get("list_ids")))
     if asked.get("double_optin") == "3":
         found.status = "active"
-    elif found.status != "active":
+    elif found.status != "active" and email:
         state.invited.append(email)
-    return {"person_id": 2_500_000_000 + list(state.contacts).index(email)}
+    return {"person_id": 2_500_000_000 + list(state.contacts).index(key)}
 
 
 def _exclude(state: UniSender, asked: Mapping[str, Any], request: Request) -> Any:
     """Trap: without list_ids the contact drops out of all lists."""
-    found = state.contacts.get(str(asked.get("contact")).lower())
+    found = state.contacts.get(_key(state, {asked.get("contact_type", "email"): asked["contact"]}))
     if found is None:
         raise Refusal("invalid_arg", "Contact not found")
     found.lists -= set(_ids(asked.get("list_ids"))) or set(found.lists)
@@ -278,7 +313,7 @@ def _export(state: UniSender, asked: Mapping[str, Any], request: Request) -> Any
 
 def _wanted(contact: Contact, asked: Mapping[str, Any]) -> bool:
     return (
-        asked.get("email_status") in (None, contact.status)
+        asked.get("email_status") in (None, _cell(contact, "email_status"))
         and asked.get("phone_status") in (None, _cell(contact, "phone_status"))
         and (asked.get("list_id") is None or asked["list_id"] in contact.lists)
     )
@@ -287,9 +322,11 @@ def _wanted(contact: Contact, asked: Mapping[str, Any]) -> bool:
 def _cell(contact: Contact, column: str) -> str:
     left, agreed = ",".join(sorted(contact.left)), contact.status == "active"
     known = {
-        "email": contact.email, "email_status": contact.status, "email_availability": "available",
+        "email": contact.email, "email_status": contact.status if contact.email else "",
+        "email_availability": "available" if contact.email else "",
         "email_list_ids": ",".join(sorted(contact.lists)), "email_unsubscribed_list_ids": left,
-        "email_add_time": contact.added, "email_confirm_time": contact.confirmed if agreed else "",
+        "email_add_time": contact.added if contact.email else "",
+        "email_confirm_time": contact.confirmed if agreed else "",
         "email_confirm_ip": "203.0.113.7" if agreed and contact.confirmed else "", "phone": contact.phone,
         "phone_status": "new" if contact.phone else "", "phone_add_time": contact.added if contact.phone else "",
     }  # fmt: skip

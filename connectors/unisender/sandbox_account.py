@@ -13,7 +13,7 @@ from connectors.unisender.source import stamp
 
 @dataclass
 class Contact:
-    """What the platform keeps of an address. Times as it writes them."""
+    """What the platform keeps of an e-mail, a phone (digits), or both. Times as it writes them."""
 
     email: str
     status: str = "new"
@@ -68,7 +68,9 @@ class UniSender:
             {"id": campaign, "start_time": stamp(at), "status": "completed", "message_id": campaign + 5000,
              "list_id": number, "subject": subject}
         )  # fmt: skip
-        chosen = [one.email for one in self.contacts.values() if one.status == "active" and number in one.lists]
+        chosen = [
+            one.email for one in self.contacts.values() if one.email and one.status == "active" and number in one.lists
+        ]
         self.letters[campaign] = {email: [email, "ok_delivered", stamp(at)] for email in chosen}
         return campaign
 

@@ -1,9 +1,9 @@
 """Names and fields of people are written, and nothing they have is emptied by what we do not know."""
 
-from connectors.sdk import Accepted, Change, Rejected
+from connectors.sdk import Accepted, Change, Rejected, Since, Unknown
 from connectors.unisender import CONNECTOR
 from connectors.unisender.records import pseudonym
-from tests.connectors.unisender.conftest import sent
+from tests.connectors.unisender.conftest import read, sent
 
 
 def person(email: str | None, **facts: str) -> Change:
@@ -59,3 +59,47 @@ def test_who_was_erased_is_deleted_and_the_others_are_still_written(account, set
     other = Change("customer.push", "p-2", "", {"first_name": "Данияр", "emails": ["daniyar@example.kz"]})
     assert [type(one).__name__ for one in sent(config, forget, other)] == ["Accepted", "Accepted"]
     assert set(account.contacts) == {"daniyar@example.kz"}
+
+
+# ── by phone ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+PHONE = "+77000000001"
+
+
+def by_phone(**facts: str) -> Change:
+    return Change("customer.push", "p-9", "", {"phones": [PHONE], **facts})
+
+
+def test_a_person_without_an_email_is_written_by_the_phone_and_once(account, settings):
+    [made] = sent(settings(), by_phone(first_name="Ольга"))
+    assert made == Accepted(by_phone(first_name="Ольга"), pseudonym(settings(), PHONE))
+    sent(settings(), by_phone(first_name="Ольга", last_name="Ким"))
+    [contact] = [one for one in account.contacts.values() if one.phone]
+    assert (contact.email, contact.phone, contact.fields) == ("", "77000000001", {"Name": "Ольга Ким"})
+
+
+def test_who_is_known_by_the_phone_alone_is_read_as_a_person_who_agreed_to_nothing(account, settings, now):
+    sent(settings(), by_phone(first_name="Ольга"))
+    [record] = [one for one in read(settings(), "contacts", Since(now=now)) if one.get("phone")]
+    resource = CONNECTOR.resource("contacts")
+    [customer] = resource.maps["customer"](record, settings()).records
+    assert (customer.external_id, customer.emails, customer.phones) == (pseudonym(settings(), PHONE), (), (PHONE,))
+    assert resource.maps["consent_event"](record, settings()).records == ()
+
+
+def test_who_was_erased_is_deleted_by_the_phone(account, settings):
+    config = settings()
+    [made] = sent(config, by_phone(first_name="Ольга"))
+    forget = Change("customer.push", "p-9", made.receipt, {"forget": True})
+    assert [sent(config, forget), sent(config, forget)] == [[Accepted(forget)]] * 2
+    assert set(account.contacts) == {"aigerim@example.kz", "daniyar@example.kz"}
+
+
+def test_a_lost_answer_to_an_erasure_by_phone_is_repeated_without_harm(account, settings):
+    config = settings()
+    [made] = sent(config, by_phone(first_name="Ольга"))
+    forget = Change("customer.push", "p-9", made.receipt, {"forget": True})
+    account.sandbox.faults.set("lost_reply", match="importContacts", times=1)
+    assert [type(one) for one in sent(config, forget)] == [Unknown]
+    assert sent(config, forget) == [Accepted(forget)]
+    assert set(account.contacts) == {"aigerim@example.kz", "daniyar@example.kz"}
