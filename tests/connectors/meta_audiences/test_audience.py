@@ -145,6 +145,38 @@ def test_an_invalid_row_costs_nobody_of_the_same_family(meta, settings):
     assert isinstance(found["vip/son"], Rejected)
 
 
+def test_a_son_who_leaves_does_not_take_out_his_mother_of_the_same_phone(meta, settings):
+    mother, son = ({"email": f"{one}@example.kz", "phone": ALIYA["phone"]} for one in ("mother", "son"))
+    _, joined = sent(settings(), joins("mother", mother), joins("son", son))
+    sent(settings(), leaves("son", joined.receipt))
+    assert meta.named("vip").rows == {frozenset(row("mother", mother).items())}
+
+
+# ── what the simulator takes ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def uploads(config: MetaAudiencesConfig, meta: Meta, **payload: Any) -> Any:
+    body = {"session": {"session_id": 1, "batch_seq": 1, "last_batch_flag": True}, "payload": payload}
+    return write(config, "POST", f"{meta.named('vip').id}/users", body)
+
+
+@pytest.mark.parametrize("schema", [["EMAIL", "SHOE_SIZE"], [], None])
+def test_a_schema_that_meta_does_not_know_is_refused_whole(meta, settings, schema):
+    with pytest.raises(RejectedError, match="schema"):
+        uploads(settings(), meta, schema=schema, data=[[hashed("a"), "42"]])
+    assert meta.named("vip").rows == set()
+
+
+def test_a_row_of_another_length_than_the_schema_is_invalid_and_costs_no_other(meta, settings):
+    data = [[hashed("a"), "P1"], [hashed("b")], [hashed("c"), "P3", ""]]
+    answer = uploads(settings(), meta, schema=["EMAIL", "EXTERN_ID"], data=data)
+    assert (answer["num_received"], answer["num_invalid_entries"]) == (3, 2)
+    assert meta.named("vip").rows == {frozenset({("EMAIL", hashed("a")), ("EXTERN_ID", "P1")})}
+
+
+# ── audiences ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
 def test_a_segment_without_an_audience_gets_one(meta, settings):
     sent(settings(), joins("P1", ALIYA, audience="at_risk_vip"))
     sent(settings(), joins("P2", {"email": "dana@example.kz"}, audience="at_risk_vip"))
