@@ -67,7 +67,8 @@ values (:connection, :capability, cast(:state as text), :reason, :now, :undoes, 
 
 # A value that a person has taken back does not go out again unasked, whoever plans it next.
 # A row whose request may have left is not replaced: its outcome comes first, finds the item newer and marks it dirty.
-# A rest imposed on the queue (claimed_by, not_before) outlives the change that waited for it.
+# A rest imposed on the queue (claimed_by, not_before) outlives the change that waited for it; the hour that one person
+# was to be written to at does not delay what goes at once.
 _FREEZE = """
 with taken_back as materialized (
   select distinct u.plan, c.subject, c.becomes
@@ -98,7 +99,8 @@ with taken_back as materialized (
     plan = excluded.plan, external_id = excluded.external_id, was = excluded.was, becomes = excluded.becomes,
     because = excluded.because, guard = excluded.guard, version = excluded.version, key = excluded.key,
     state = excluded.state, about = excluded.about, overtaken = false,
-    not_before = case when 'held' in (o.state, excluded.state) then excluded.not_before else o.not_before end
+    not_before = case when 'held' in (o.state, excluded.state) or :at_once and o.claimed_by is null
+                      then excluded.not_before else o.not_before end
   where o.state in ('held', 'ready')
   returning o.*
 ), moved as (

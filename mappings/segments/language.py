@@ -160,7 +160,8 @@ class Activation(_Part):
 
 
 class Hours(_Part):
-    """Local hours in which somebody may enter; who would enter at night enters when they begin. Leaving never waits."""
+    """Local hours in which somebody may enter and be shown to channels; at night both wait until they begin. Leaving
+    never waits."""
 
     from_: int = Field(alias="from", ge=0, le=23)
     to: int = Field(ge=1, le=24)

@@ -9,15 +9,17 @@ from connectors.sdk.errors import ConfigError
 from dagster_project.connections import Connection, Hub
 from dagster_project.segment_files import segments
 from dagster_project.store.people.segments import live
+from mappings.segments.language import Hours
 
 
 class Activation(NamedTuple):
-    """Members of `segment` belong to `audience` of `connection`, if they agreed to `purpose`."""
+    """Members of `segment` belong to `audience` of `connection`, if they agreed to `purpose`; added in `hours`."""
 
     segment: str
     connection: str
     audience: str
     purpose: str
+    hours: Hours | None = None
 
 
 def activations(hub: Hub) -> tuple[Activation, ...]:
@@ -35,7 +37,7 @@ def _stated(hub: Hub) -> Iterator[Activation]:
     for one in segments(hub):
         if consent := one.segment.consent:
             for shown in one.segment.activate:
-                yield Activation(one.name, shown.channel, shown.audience, consent.purpose)
+                yield Activation(one.name, shown.channel, shown.audience, consent.purpose, one.segment.hours)
 
 
 def activated(db: Database, hub: Hub, connection: Connection) -> dict[str, Activation]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection as Database
 from sqlalchemy import Engine
@@ -17,7 +18,7 @@ from connectors.sdk.deliver import Change
 from connectors.sdk.spec import Sink
 from dagster_project.connections import Connection, Hub
 from dagster_project.steps.changes import agree, as_change
-from dagster_project.steps.people.activation import activated
+from dagster_project.steps.people.activation import Activation, activated
 from dagster_project.steps.people.buyers import not_owned, of_golden, told
 from dagster_project.steps.people.memberships import NOT_ACTIVE, unreachable
 from dagster_project.steps.people.withdraw import FORGET
@@ -25,12 +26,16 @@ from dagster_project.store.ledger import Queue
 from dagster_project.store.outbox import Row, Told
 from dagster_project.store.people import addressees
 from dagster_project.store.people.consent import may_reach
+from mappings.segments.language import polite
 
 PEOPLE = frozenset({"segment.push", "customer.push"})
 """Capabilities that are about persons."""
 MOVED = "what is known of the person changed while it waited"
+EARLY = "waits for a polite hour"
 Refused = dict[str, str]
 """Subject → the rule by which nothing may be sent."""
+Active = Mapping[str, Activation]
+"""What a connection is shown, by segment."""
 
 
 def leaving(
@@ -39,21 +44,48 @@ def leaving(
     """The rows as changes that may be sent now, and what is to be recorded of the others.
 
     Consent is asked again whatever was planned or approved: whoever refused since is not written to. Nobody needs to
-    agree to being taken from an audience.
+    agree to being taken from an audience, and that waits for no hour; who would be added to one at night is in the
+    morning.
     """
     if queue.capability not in PEOPLE:
         return [as_change(queue, row) for row in rows], []
-    assert connection.spec is not None
-    sink = connection.spec.sink(queue.capability)
     with engine.connect() as db:
-        if queue.capability == "customer.push":
-            changes = _described(db, hub, connection, queue, rows)
-            refused = dict.fromkeys({row.subject for row in rows} - {change.subject for change in changes}, MOVED)
-        else:
-            allowed, refused = _asked(db, hub, connection, sink, rows, now)
-            changes = addressed(db, connection, queue, [row for row in rows if row.subject not in refused], allowed)
-    kept_back = [Told(row.subject, "excluded", refused[row.subject], at=now) for row in rows if row.subject in refused]
-    return changes, kept_back
+        if queue.capability == "segment.push":
+            return _members(db, hub, connection, queue, rows, now)
+        changes = _described(db, hub, connection, queue, rows)
+    described = {change.subject for change in changes}
+    return changes, [Told(row.subject, "excluded", MOVED, at=now) for row in rows if row.subject not in described]
+
+
+def _members(
+    db: Database, hub: Hub, connection: Connection, queue: Queue, rows: Sequence[Row], now: datetime
+) -> tuple[list[Change], list[Told]]:
+    """Memberships as `leaving` gives them."""
+    assert connection.spec is not None
+    active = _active(db, hub, connection, rows)
+    allowed, refused = _asked(db, active, connection.spec.sink(queue.capability), rows, now)
+    willing = [row for row in rows if row.subject not in refused]
+    early = _early(active, willing, now.astimezone(ZoneInfo(hub.entry.timezone)))
+    changes = addressed(db, connection, queue, [row for row in willing if row.subject not in early], allowed)
+    excluded = [Told(row.subject, "excluded", refused[row.subject], at=now) for row in rows if row.subject in refused]
+    return changes, excluded + [Told(one, "deferred", EARLY, not_before=opens, at=now) for one, opens in early.items()]
+
+
+def _active(db: Database, hub: Hub, connection: Connection, rows: Sequence[Any]) -> Active:
+    """Asked for where anybody would be added: nothing else depends on it."""
+    return activated(db, hub, connection) if _joins(rows) else {}
+
+
+def _joins(rows: Sequence[Any]) -> list[str]:
+    """Subjects of the rows by which somebody is added to an audience."""
+    return [row.subject for row in rows if json.loads(row.becomes or "{}").get("member")]
+
+
+def _early(active: Active, rows: Sequence[Row], local: datetime) -> dict[str, datetime]:
+    """Subjects that are not added at this hour → when the hours of their segment begin."""
+    opening = {one.segment: polite(one.hours, local) for one in active.values()}
+    found = {subject: opening.get(subject.partition("/")[0]) for subject in _joins(rows)}
+    return {subject: opens for subject, opens in found.items() if opens}
 
 
 def _described(db: Database, hub: Hub, connection: Connection, queue: Queue, rows: Sequence[Row]) -> list[Change]:
@@ -85,7 +117,8 @@ def looked_up(
         if queue.capability == "customer.push":
             return _described(db, hub, connection, queue, [row for row in rows if row.becomes != FORGET])
         assert connection.spec is not None
-        allowed, _ = _asked(db, hub, connection, connection.spec.sink(queue.capability), rows, now)
+        active = _active(db, hub, connection, rows)
+        allowed, _ = _asked(db, active, connection.spec.sink(queue.capability), rows, now)
         return addressed(db, connection, queue, rows, allowed)
 
 
@@ -94,19 +127,18 @@ def not_reachable(
 ) -> Refused:
     """Of rows with a subject and a value (`becomes`), whom nothing may reach now."""
     assert connection.spec is not None
-    return _asked(db, hub, connection, connection.spec.sink(queue.capability), rows, now)[1]
+    active = _active(db, hub, connection, rows)
+    return _asked(db, active, connection.spec.sink(queue.capability), rows, now)[1]
 
 
 def _asked(
-    db: Database, hub: Hub, connection: Connection, sink: Sink, rows: Sequence[Any], now: datetime
+    db: Database, active: Active, sink: Sink, rows: Sequence[Any], now: datetime
 ) -> tuple[dict[str, list[str]], Refused]:
     """Subject → identifiers by which the person may be reached; and who may not be."""
-    joins = [row.subject for row in rows if json.loads(row.becomes or "{}").get("member")]
-    if sink.reaches is None or not joins:
+    if sink.reaches is None:
         return {}, {}
-    active, by_purpose = activated(db, hub, connection), defaultdict(list)
-    refused = {}
-    for subject in joins:
+    by_purpose, refused = defaultdict(list), {}
+    for subject in _joins(rows):
         if activation := active.get(subject.partition("/")[0]):
             by_purpose[activation.purpose].append(subject)
         else:

@@ -82,12 +82,13 @@ class Circle(Asking):
     capability: str = "segment.push"
     batch: int = 10
     takes: tuple[str, ...] = ()
+    forgets: bool = False
 
     @property
     def hub(self) -> Hub:
         sinks = tuple(
             Sink(name, deliver=self.mailer.deliver, read_back=self.mailer.read_back, reaches=self.reaches,
-                 batch=self.batch, takes=lambda config: self.takes)
+                 batch=self.batch, takes=lambda config: self.takes, forgets=self.forgets)
             for name in ("segment.push", "customer.push")
         )  # fmt: skip
         spec = ConnectorSpec("mailer", "Mailer", ConnectionConfig, resources=self.resources, sinks=sinks)
@@ -135,13 +136,14 @@ class Circle(Asking):
         for person in people:
             self.says(person)
 
-    def activates(self, segment: str, audience: str | None = None, *, channel: str = "letters") -> None:
+    def activates(self, segment: str, audience: str | None = None, *, channel: str = "letters", **more: Any) -> None:
         file = self.folder / "segments" / f"{segment}.yaml"
         file.parent.mkdir(exist_ok=True)
         said = {"segment": segment, "activate": [{"channel": channel, "audience": audience or segment}]}
         said |= {
             "consent": {"channel": "email", "purpose": "marketing"},
             "title": dict.fromkeys(("ru", "kk", "en"), "S"),
+            **more,
         }
         file.write_text(yaml.safe_dump({**said, "where": {"field": "orders.count", "op": ">=", "value": 1}}), "utf-8")
         self.say("insert into segment.definition (segment, body, seen_at, live_since) values (:s, '{}', :now, :now) "

@@ -209,6 +209,81 @@ def test_the_same_no_told_twice_is_one_refusal(planned, mailer):
     assert refusals(planned) == [("email", "refused", "platform", "letters")]
 
 
+# ── polite hours ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+WAITS = ("pending", "waits for a polite hour")
+
+
+@pytest.fixture
+def night(circle):
+    """One in the morning; Aliya and Boris are members of a segment whose hours begin at ten. She has agreed."""
+    circle.activates("sofas", "sofa buyers", hours={"from": 10, "to": 20})
+    circle.enter("sofas", ALIYA, BORIS)
+    circle.agree(ALIYA)
+    circle.passes(hours=15)
+    return circle
+
+
+def test_who_agreed_is_written_to_at_night_in_no_segment_of_polite_hours(night, mailer):
+    done = night.syncs()
+    assert (done.deferred, mailer.received) == (1, [])
+    assert night.states() == {"sofas/aliya": WAITS, "sofas/boris": REFUSED}
+    night.agree(BORIS)
+    night.decides_in_full()
+    night.passes(hours=8)
+    night.delivers()
+    assert mailer.received == [], "it is nine"
+    night.passes(hours=1)
+    night.delivers()
+    assert mailer.addresses("sofa buyers") == {email(ALIYA), email(BORIS)}
+
+
+def test_who_refuses_before_the_morning_is_not_written_to_then(night, mailer):
+    night.syncs()
+    refuses_unseen(night, ALIYA)
+    night.passes(hours=9)
+    night.delivers()
+    assert mailer.received == []
+
+
+def test_a_plan_approved_at_night_stays_approved_until_the_morning(night, mailer):
+    night.push = "segment: approve"
+    night.decides()
+    approve(night.store, night.plans()[0].plan, who="Aigul", now=night.now)
+    night.delivers()
+    night.decides_in_full()
+    assert mailer.received == []
+    night.passes(hours=9)
+    night.delivers()
+    assert mailer.addresses("sofa buyers") == {email(ALIYA)}
+
+
+def test_who_is_in_the_audience_is_taken_out_at_any_hour(night, mailer):
+    night.passes(hours=9)
+    night.syncs()
+    night.passes(hours=15)
+    night.says(ALIYA, "refused")
+    night.syncs()
+    assert mailer.addresses("sofa buyers") == set()
+
+
+def test_who_asks_at_night_to_be_forgotten_does_not_wait_for_the_morning_because_an_addition_did(night):
+    night.forgets = True
+    night.passes(hours=9)
+    night.syncs()
+    night.leave("sofas", ALIYA)
+    night.syncs()
+    night.passes(hours=15)
+    night.enter("sofas", ALIYA)
+    night.syncs()
+    assert night.states()["sofas/aliya"] == WAITS
+    night.say("update identity.person set status = 'erased' where person_id = 'aliya'")
+    night.leave("sofas", ALIYA)
+    night.decides()
+    [waiting] = night.all("select becomes, not_before from ledger.outbox")
+    assert (waiting.becomes["forget"], waiting.not_before < night.now) == (True, True)
+
+
 # ── taken back ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
