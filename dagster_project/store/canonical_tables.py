@@ -179,7 +179,8 @@ order = table(
     Index("order_person", "person_id", "placed_at", postgresql_where=text("person_id is not null")),
     Index("order_placed", "placed_at", postgresql_using="brin"),
     Index("order_returns", "returns", postgresql_where=text("returns is not null")),
-    doc="Sales and returns of every channel. day: local date of a receipt. copy_of: connection:id of the origin.",
+    doc="Sales and returns of every channel. day: local date of a receipt. copy_of: connection:id of the origin. "
+    "returns: connection:id of the sale that comes back, of the origin where a copy of that was named.",
 )
 
 order_line = table(

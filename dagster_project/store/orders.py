@@ -76,7 +76,7 @@ order by e.external_id, e.at
 # ── orders ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 _ORDER_FIELDS = ", ".join(
-    f'i."{name}"' for name in Incoming("order").columns if name not in ("seq", "source", "copy_of")
+    f'i."{name}"' for name in Incoming("order").columns if name not in ("seq", "source", "copy_of", "returns")
 )
 _JOINS, _SKU = bindings.resolved("i")
 
@@ -90,23 +90,41 @@ _BUYERS = f"""
   select {BUYER.format("t")} from changed c join canonical."order" t using (external_id)
   where t.connection = :connection"""
 
+_LATEST = "select distinct on (i.external_id) i.* from incoming_order i order by i.external_id, i.seq desc"
+_NAMED = "{0}.connection = split_part({1}, ':', 1) and {0}.external_id = substr({1}, strpos({1}, ':') + 1)"
+_SOLD = f"""canonical."order" sold on {_NAMED.format("sold", "{0}")}"""
+
+# What comes back is of the origin, though a receipt names the copy, or a copy of that, of the system that books it.
+_ORIGIN = f"""case when {{0}} is not null then (
+  with recursive way (named, step) as (
+    select {{0}}, 0
+    union all
+    select b.our_id, way.step + 1 from way join hub.binding b
+      on b.entity = 'order' and {_NAMED.format("b", "way.named")} and way.step < 5
+  )
+  select named from way order by step desc limit 1) end"""
+
 # A return at any till may name nobody; it is of whoever bought what comes back.
-_RETURNED = """
-  select sold.person_id from latest l join changed using (external_id)
-  join canonical."order" sold on sold.connection = split_part(l.returns, ':', 1)
-    and sold.external_id = substr(l.returns, strpos(l.returns, ':') + 1)
-  where l.returns is not null"""
+_RETURNED = f"""
+  select sold.person_id from latest l join changed using (external_id) join {_SOLD.format("l.sold")}"""
 
 # A copy is known by what it carries, or by the receipt we got when we made it. Its system knew of it before we read it,
 # and a count taken in between holds back what it reserves.
+_COPIES = text(f"""
+insert into hub.binding as b (connection, entity, external_id, our_id, how, since)
+select :connection, 'order', external_id, copy_of, 'reference', least(placed_at, cast(:now as timestamptz))
+from ({_LATEST}) latest where copy_of is not null
+on conflict do nothing
+""")
 _ORDERS = f"""
 with latest as materialized (
-  select distinct on (i.external_id) i.* from incoming_order i order by i.external_id, i.seq desc
+  select i.*, {_ORIGIN.format("i.returns")} as sold from ({_LATEST}) i
 ), {
     merged(
         "order",
         f'''
-  select cast(:connection as text) as connection, {_ORDER_FIELDS}, coalesce(i.copy_of, made.our_id) as copy_of, i.source
+  select cast(:connection as text) as connection, {_ORDER_FIELDS}, i.sold as returns,
+         coalesce(i.copy_of, made.our_id) as copy_of, i.source
   from latest i left join hub.binding made
     on made.connection = :connection and made.entity = 'order' and made.external_id = i.external_id''',
         (*Incoming("order").columns,),
@@ -114,12 +132,7 @@ with latest as materialized (
         name="heads",
     )
 },
-copies as (
-  insert into hub.binding as b (connection, entity, external_id, our_id, how, since)
-  select :connection, 'order', external_id, copy_of, 'reference', least(placed_at, cast(:now as timestamptz))
-  from latest where copy_of is not null
-  on conflict do nothing
-), resolved as materialized (
+resolved as materialized (
   select i.*, coalesce({_SKU}, i.sku) as bound,
          not exists (select from canonical.product q where q.sku = coalesce({_SKU}, i.sku)) as unbound
   from incoming_order_line i join latest l on l.external_id = i.external_id and l.seq = i.seq {_JOINS}
@@ -153,11 +166,30 @@ copies as (
 select (select count(*) from changed), (select count(*) from marked), (select count(*) from resolved where unbound)
 """
 
+_BUYER_OF_ORIGIN = f"select sold.person_id from moved join {_SOLD.format('moved.returns')}"
+# A copy may be told after what came back of it: both whoever brought that and whoever bought the origin are concerned.
+_LATE = f"""
+with told as (
+  select r.connection, r.external_id, {_ORIGIN.format("r.returns")} as origin
+  from incoming_order i
+  join hub.binding b on b.connection = :connection and b.entity = 'order' and b.external_id = i.external_id
+  join canonical."order" r on r.returns = b.connection || ':' || b.external_id
+), moved as (
+  update canonical."order" r set returns = told.origin
+  from told where r.connection = told.connection and r.external_id = told.external_id
+  returning r.person_id, r.returns
+), {marked("person", f"select person_id from moved union all {_BUYER_OF_ORIGIN}")}
+select count(*) from marked
+"""
+
 
 def put_orders(db: Connection, values: Mapping[str, Any]) -> Put:
     """Heads, lines (replaced where they differ) and history. `unbound` counts lines whose sku no product has."""
-    db.execute(_EVENTS, values)
-    return Put(*db.execute(text(_ORDERS), values).one())
+    for statement in (_EVENTS, _COPIES):
+        db.execute(statement, values)
+    put = Put(*db.execute(text(_ORDERS), values).one())
+    db.execute(text(_LATE), values)
+    return put
 
 
 _MADE = text("""

@@ -67,7 +67,7 @@ class Order(Canonical):
     loyalty_id: str | None = None
     returns: str | None = None
     """The sale that a return gives back, as connection:external_id: it may have been sold anywhere. A bare id is of the
-    same connection, and is stored with its name."""
+    same connection, and is stored with its name; a copy's stands for its origin, and is stored as that."""
     copy_of: str | None = None
     lines: tuple[OrderLine, ...]
 

@@ -188,6 +188,47 @@ def test_a_return_that_names_nobody_concerns_whoever_bought(shop):
     assert ("person", "ANNA") in shop.dirty()
 
 
+DOCUMENTS = {"doc": {"copy_of": "market:1"}, "closed": {"copy_of": "erp:doc"}, "back": {"returns": "closed"}}
+"""The ERP's copy of an order of the marketplace, the receipt that closes it, and the return that names the receipt."""
+
+
+def bought_by(shop, person, connection):
+    with shop.store.begin() as db:
+        values = {"person": person, "connection": connection}
+        db.execute(text("update canonical.order set person_id = :person where connection = :connection"), values)
+
+
+def is_brought_back(shop, *told):
+    """The ERP tells its documents of Anna's order in this order, each in a run of its own; there it is Boris's. Gives
+    whom the last of them concerns."""
+    shop["market"].says("sales", an_order())
+    shop.reads("market", "sales")
+    bought_by(shop, "ANNA", "market")
+    for document in told:
+        shop.dirty()
+        shop["erp"].says("sales", an_order(document, **DOCUMENTS[document]))
+        shop.reads("erp", "sales")
+        bought_by(shop, "BORIS", "erp")
+    return {subject for entity, subject in shop.dirty() if entity == "person"}
+
+
+@pytest.mark.parametrize(
+    ("told", "concerned"),
+    [
+        (("doc", "closed", "back"), {"ANNA"}),
+        (("doc", "back", "closed"), {"ANNA", "BORIS"}),
+        (("back", "closed", "doc"), {"ANNA", "BORIS"}),
+    ],
+)
+def test_a_return_of_a_copy_is_of_the_origin_and_concerns_who_bought_that_whatever_is_told_first(shop, told, concerned):
+    assert is_brought_back(shop, *told) == concerned
+    sold = "select returns from canonical.order where external_id = 'back'"
+    assert shop.rows(sold) == [("market:1",)]
+    shop["erp"].says("sales", an_order("back", state="OK", **DOCUMENTS["back"]))
+    shop.reads("erp", "sales")
+    assert shop.rows(sold) == [("market:1",)], "told again it is no other"
+
+
 def test_an_order_that_is_a_draft_again_is_gone(shop):
     shop["erp"].says("sales", an_order("1"), an_order("2", draft=True))
     assert shop.reads("erp", "sales").stored == 2
