@@ -146,7 +146,8 @@ class Title(_Part):
 
 
 class Consent(_Part):
-    """By which consent its members may be reached; asked when something is sent, not when they become members."""
+    """By which consent its members may be reached; asked when something is sent, not when they become members. The
+    channel is the one by which whatever they are shown to reaches people."""
 
     channel: Channel
     purpose: str = "marketing"

@@ -1,6 +1,5 @@
 """How much of a segment may be reached: who agreed to the channel it is shown to, day by day."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -8,6 +7,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, Engine, text
 
 from dagster_project.connections import Hub
+from dagster_project.segment_files import reaches
 from dagster_project.store.people import consent
 from dagster_project.store.people.segments import live
 from mappings.segments.compile import Compiled
@@ -58,14 +58,7 @@ def covered(engine: Engine, hub: Hub, one: Compiled, *, now: datetime) -> list[C
 
 def _channels(hub: Hub, one: Compiled) -> list[str]:
     """By which its audiences reach people; a mere record about them needs no consent."""
-    return sorted(set(filter(None, _reaches(hub, one))))
-
-
-def _reaches(hub: Hub, one: Compiled) -> Iterator[str | None]:
-    for shown in one.segment.activate:
-        connection = hub.connections.get(shown.channel)
-        if connection and connection.spec and "segment.push" in connection.capabilities:
-            yield connection.spec.sink("segment.push").reaches
+    return sorted(set(filter(None, reaches(hub, one).values())))
 
 
 def _measured(db: Connection, one: Compiled, channel: str, purpose: str, hub: Hub, now: datetime) -> Coverage:

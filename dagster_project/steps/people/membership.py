@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 
 from connectors.sdk.errors import ConfigError
 from dagster_project.connections import Hub
-from dagster_project.segment_files import segment, segments
+from dagster_project.segment_files import reaches, segment, segments
 from dagster_project.store.dirty import mark
 from dagster_project.store.people import consent
 from dagster_project.store.people import segments as store
@@ -57,13 +57,13 @@ def _line(one: Compiled, row: Any) -> dict[str, Any]:
 def preview(engine: Engine, hub: Hub, name: str, *, now: datetime, sample: int = SAMPLE) -> dict[str, Any]:
     """What activating a segment would do, by its file as it is now. Writes nothing.
 
-    `members`: would be in; `entering`, `leaving`: against the stored members; `held_out`; `reachable`: agreed to its
-    channel and purpose; `sample`: person ids, which are pseudonyms, with what they bought.
+    `members`: would be in; `entering`, `leaving`: against the stored members; `held_out`; `reachable`: agreed to what
+    is asked when something leaves; `sample`: person ids, which are pseudonyms, with what they bought.
     """
     one = segment(hub, name)
     with _would_be(engine, hub, one, now=now) as db:
         counts = dict(db.execute(_COUNTED, _said(one)).mappings().one())
-        reached = _reachable(db, one, now)
+        reached = _reachable(db, hub, one, now)
         rows = read(db, _SAMPLED, {"sample": sample}).to_pylist()
     shown = [f"{shown.channel}/{shown.audience}" for shown in one.segment.activate]
     return {"segment": name, **counts, "reachable": reached, "shown_to": shown, "sample": rows}
@@ -96,12 +96,15 @@ from would_be w left join segment.person_value v using (person_id) order by md5(
 """
 
 
-def _reachable(db: Database, one: Compiled, now: datetime) -> int | None:
-    """How many of them may be reached as the segment says; None where it says nothing."""
+def _reachable(db: Database, hub: Hub, one: Compiled, now: datetime) -> int | None:
+    """How many of them may be reached as the segment says, everybody where it is only shown to channels that take no
+    consent; None where it says nothing."""
     if one.segment.consent is None:
         return None
     said = one.segment.consent
     people = db.execute(text("select person_id from would_be")).scalars().all()
+    if set(reaches(hub, one).values()) == {None}:
+        return len(people)
     return len(set(consent.reachable(db, people, said.channel, said.purpose, now=now)["person_id"].to_pylist()))
 
 

@@ -145,7 +145,7 @@ class Circle(Asking):
             "title": dict.fromkeys(("ru", "kk", "en"), "S"),
             **more,
         }
-        file.write_text(yaml.safe_dump({**said, "where": {"field": "orders.count", "op": ">=", "value": 1}}), "utf-8")
+        file.write_text(yaml.safe_dump({"where": {"field": "orders.count", "op": ">=", "value": 1}, **said}), "utf-8")
         self.say("insert into segment.definition (segment, body, seen_at, live_since) values (:s, '{}', :now, :now) "
                  "on conflict (segment) do nothing", s=segment, now=self.now)  # fmt: skip
 

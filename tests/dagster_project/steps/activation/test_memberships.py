@@ -4,10 +4,15 @@ import pytest
 
 from connectors.sdk import Accepted, ConfigError
 from dagster_project.steps.approve import approve
+from dagster_project.steps.people.membership import preview
 from dagster_project.steps.rules import decide_due
 from tests.dagster_project.steps.activation.conftest import ALIYA, BORIS, DANA, email
 
 REFUSED = ("excluded", "consent: may not be reached by email for marketing")
+
+
+def shown(circle):
+    return preview(circle.store, circle.hub, "sofas", now=circle.now)
 
 
 def test_a_member_who_agreed_is_added_and_one_who_said_nothing_is_excluded_by_name(circle, mailer):
@@ -104,6 +109,24 @@ def test_a_segment_activated_for_an_unknown_channel_says_so(circle):
     circle.activates("sofas", channel="pigeons")
     with pytest.raises(ConfigError, match=r"activates 'pigeons', which connections.yaml does not know"):
         circle.decides_in_full()
+
+
+def test_a_consent_by_which_the_channel_does_not_reach_anybody_is_refused_with_what_to_write(circle, mailer):
+    circle.agree(ALIYA)
+    circle.enter("sofas", ALIYA)
+    circle.activates("sofas", "sofa buyers", consent={"channel": "sms", "purpose": "marketing"})
+    words = r"sofas.yaml: letters reaches people by email, not by sms: write `consent: {channel: email, …}`"
+    with pytest.raises(ConfigError, match=words):
+        circle.decides_in_full()
+    assert mailer.received == []
+
+
+def test_a_preview_counts_whom_the_channel_would_be_allowed_to_reach(circle):
+    circle.activates("sofas", "sofa buyers", where={"field": "orders.count", "op": "=", "value": 0})
+    circle.agree(ALIYA)
+    assert shown(circle)["reachable"] == 1
+    circle.reaches = None
+    assert shown(circle)["reachable"] == 3, "a mere record takes no consent"
 
 
 # ── what makes a plan wait ────────────────────────────────────────────────────────────────────────────────────────────
