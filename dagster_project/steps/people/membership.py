@@ -12,6 +12,7 @@ from sqlalchemy import Engine, text
 from connectors.sdk.errors import ConfigError
 from dagster_project.connections import Hub
 from dagster_project.segment_files import reaches, segment, segments
+from dagster_project.steps.people.segments import EVERYBODY, is_filled
 from dagster_project.store.dirty import mark
 from dagster_project.store.people import consent
 from dagster_project.store.people import segments as store
@@ -71,25 +72,46 @@ def preview(engine: Engine, hub: Hub, name: str, *, now: datetime, sample: int =
 
 @contextmanager
 def _would_be(engine: Engine, hub: Hub, one: Compiled, *, now: datetime) -> Iterator[Database]:
-    """The table `would_be` (person_id) of everybody who would be in; undone at the end."""
+    """The table `would_be` (person_id) of everybody who would be in, with whatever it refers to evaluated first; a
+    static list that was filled keeps its members. All of it is undone at the end."""
+    local = _local(hub, now)
     with engine.connect() as db, db.begin() as transaction:
-        made = f"create temp table would_be on commit drop as {one.query}"
-        db.execute(text(made), one.parameters(_local(hub, now)))
+        known = store.definitions(db)
+        for other in _referred(hub, one):
+            if not is_filled(other, known.get(other.name)):
+                said = {**other.parameters(local), "now": now, "hold_out": other.segment.hold_out}
+                store.settle(db, other.name, other.query, said, everybody=EVERYBODY)
+        query = _MEMBERS_NOW if is_filled(one, known.get(one.name)) else one.query
+        made = text(f"create temp table would_be on commit drop as {query}")
+        db.execute(made, {**one.parameters(local), "segment": one.name})
         yield db
         transaction.rollback()
+
+
+def _referred(hub: Hub, one: Compiled) -> list[Compiled]:
+    """Segments that it refers to, and those that they do, each after its own."""
+    names, found = set(one.refers), list[Compiled]()
+    for other in reversed(segments(hub)):
+        if other.name in names:
+            names |= other.refers
+            found.insert(0, other)
+    return found
 
 
 def _said(one: Compiled) -> dict[str, Any]:
     return {"segment": one.name, "hold_out": one.segment.hold_out}
 
 
+_MEMBERS_NOW = "select person_id from segment.membership where segment = :segment"
+_HELD_OUT = store.HELD_OUT.format("w.person_id")
 _COUNTED = text(f"""
 select count(w.person_id) as members,
        count(*) filter (where w.person_id is not null and m.person_id is null) as entering,
        count(*) filter (where w.person_id is null) as leaving,
-       count(*) filter (where w.person_id is not null and {store.HELD_OUT.format("w.person_id")}) as held_out
-from would_be w full join (select person_id from segment.membership where segment = :segment) m using (person_id)
+       count(*) filter (where w.person_id is not null and {_HELD_OUT}) as held_out
+from would_be w full join ({_MEMBERS_NOW}) m using (person_id)
 """)
+_WRITTEN_TO = text(f"select w.person_id from would_be w where not {_HELD_OUT}")
 _SAMPLED = """
 select w.person_id, v.orders, v.sum, v.last_day, v.lifecycle
 from would_be w left join segment.person_value v using (person_id) order by md5(w.person_id) limit :sample
@@ -97,12 +119,12 @@ from would_be w left join segment.person_value v using (person_id) order by md5(
 
 
 def _reachable(db: Database, hub: Hub, one: Compiled, now: datetime) -> int | None:
-    """How many of them may be reached as the segment says, everybody where it is only shown to channels that take no
-    consent; None where it says nothing."""
+    """How many of them, but for the held-out, may be reached as the segment says, everybody where it is only shown to
+    channels that take no consent; None where it says nothing."""
     if one.segment.consent is None:
         return None
     said = one.segment.consent
-    people = db.execute(text("select person_id from would_be")).scalars().all()
+    people = db.execute(_WRITTEN_TO, _said(one)).scalars().all()
     if set(reaches(hub, one).values()) == {None}:
         return len(people)
     return len(set(consent.reachable(db, people, said.channel, said.purpose, now=now)["person_id"].to_pylist()))

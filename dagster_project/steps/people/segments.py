@@ -96,15 +96,17 @@ def _is_new(look: Look, one: Compiled, row: Any) -> bool:
     if row is not None and row.body == body:
         return False
     store.keep(look.db, one.name, body, look.now)
-    if row is None or not _is_filled(row.body.get("segment", {}), body["segment"]):
+    if not is_filled(one, row):
         return True
     store.share(look.db, one.name, hold_out=one.segment.hold_out)
     return False
 
 
-def _is_filled(was: Any, now: Any) -> bool:
+def is_filled(one: Compiled, row: Any) -> bool:
     """A static list is filled once: another title, or an audience it is shown to from now on, does not fill it anew,
-    nor does the hub when it asks the same in other words. Other conditions do."""
+    nor does the hub when it asks the same in other words. Other conditions do. `row`: what is stored of it, if it is.
+    """
+    was, now = row.body.get("segment") if row else None, one.segment.model_dump(mode="json", by_alias=True)
     return bool(was) and was["refresh"] == now["refresh"] == "once" and was["where"] == now["where"]
 
 

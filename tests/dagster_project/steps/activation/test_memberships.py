@@ -129,6 +129,15 @@ def test_a_preview_counts_whom_the_channel_would_be_allowed_to_reach(circle):
     assert shown(circle)["reachable"] == 3, "a mere record takes no consent"
 
 
+@pytest.mark.parametrize("reaches", ["email", None])
+def test_who_is_held_out_is_not_counted_as_reachable(circle, reaches):
+    circle.reaches = reaches
+    everybody = {"field": "orders.count", "op": "=", "value": 0}
+    circle.activates("sofas", "sofa buyers", where=everybody, hold_out="99.9999%")
+    circle.agree(ALIYA, BORIS, DANA)
+    assert (shown(circle)["held_out"], shown(circle)["reachable"]) == (3, 0)
+
+
 # ── what makes a plan wait ────────────────────────────────────────────────────────────────────────────────────────────
 
 CROWD = tuple(f"guest{number}" for number in range(10))
