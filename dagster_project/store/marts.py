@@ -23,7 +23,8 @@ from dagster_project.store.transfer import copy_in, read, upsert
 Prints: TypeAlias = Mapping[str, Mapping[date, Decimal]]
 """Kind of facts → day → the sum of its fingerprints."""
 
-_SALES = "f.kind = 'sale' and f.status <> 'cancelled' and f.copy_of is null and f.deleted_at is null"
+# What its system calls returned was no sale, as in segments.
+_SALES = "f.kind = 'sale' and f.status not in ('cancelled', 'returned') and f.copy_of is null and f.deleted_at is null"
 _TABLE = {"orders": 'canonical."order"', "contacts": "canonical.contact_event"}
 _AT = {"orders": "f.placed_at", "contacts": "f.at"}
 _TRUE = {"orders": _SALES, "contacts": "f.deleted_at is null"}

@@ -3,7 +3,7 @@
 Facts (pandas):
 
 - orders: `order` (any id), `person_id` (None: nobody known), `channel`, `at` (aware), `day` (local date), `total`,
-  `currency`. Sales only, one row a sale: no copies, none that was cancelled.
+  `currency`. Sales only, one row a sale: no copies, none that was cancelled or that its system calls returned.
 - contacts: `person_id`, `channel`, `kind`, `campaign`, `reference`, `value`, `at`, `day`.
 - members: `person_id, segment`, the segments that a person is in.
 

@@ -128,10 +128,13 @@ def test_two_persons_found_to_be_one_have_one_history(shop: Facts, fills: Callab
     assert shop.sees("select person_id from mart.engagement_person") == [("viktor",)]
 
 
-def test_a_sale_that_was_cancelled_or_deleted_leaves_no_trace(shop: Facts, fills: Callable) -> None:
+@pytest.mark.parametrize("status", ["cancelled", "returned"])
+def test_a_sale_that_was_cancelled_returned_or_deleted_leaves_no_trace(
+    shop: Facts, fills: Callable, status: str
+) -> None:
     viktor_buys_the_sofa(shop)
     fills()
-    shop.buys("viktor", "sofa", 0.5, 300_000, status="cancelled")
+    shop.buys("viktor", "sofa", 0.5, 300_000, status=status)
     shop.does("update canonical.contact_event set deleted_at = now()")
     fills()
     for mart in ("journey", "attribution", "average_check", "conversion", "engagement", "engagement_person"):
