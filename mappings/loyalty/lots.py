@@ -18,6 +18,17 @@ select c.holder, c.entry, c."at", c.points,
 from came c left join gone g using (holder) order by c.holder, c."at", c.entry
 """
 
+_EXPIRED = r"""
+with ended as (
+  select regexp_replace(entry, '/expiry(/\d+)?$', '') as entry, count(*) as times
+  from entries where regexp_matches(entry, '/expiry(/\d+)?$') group by 1
+)
+select l.holder, l.entry || '/expiry' || coalesce('/' || (e.times + 1), '') as entry,
+       $now::timestamptz as "at", -l.remaining as points
+from lots l left join ended e using (entry)
+where l.remaining > 0 and l."at" + $life::interval <= $now::timestamptz order by l.holder, l."at", l.entry
+"""
+
 
 def lots(entries: pa.Table) -> pa.Table:
     """holder, entry, at, points, remaining of every entry above zero. `entries`: holder, entry, at, points.
@@ -31,12 +42,7 @@ def expired(entries: pa.Table, *, life: timedelta, now: datetime) -> pa.Table:
     """Entries to append: holder, entry, at, points (below zero) of what is older than `life` and was never spent.
 
     Named after the entry they end (`<entry>/expiry`), so that asking again, with these appended, gives nothing more.
+    What is left of it after all, as an older entry came late or what was spent was withdrawn, ends by further ones
+    (`<entry>/expiry/2`).
     """
-    return select(
-        """
-        select holder, entry || '/expiry' as entry, $now::timestamptz as "at", -remaining as points from lots
-        where remaining > 0 and "at" + $life::interval <= $now::timestamptz order by holder, "at", entry
-        """,
-        {"life": life, "now": now},
-        lots=lots(entries),
-    )
+    return select(_EXPIRED, {"life": life, "now": now}, entries=entries, lots=lots(entries))

@@ -23,13 +23,13 @@ where holder in (select holder from told where points > 0 and at <= cast(:now as
 """
 _BOOK = f"""
 with ended as materialized (
-  select t.*, e.entry, e.ends, e.left_over from ended_points e
+  select t.*, substr(e.name, strpos(e.name, ':') + 1) as name, e.ends, e.left_over from ended_points e
   join canonical.loyalty_entry t on t.connection = split_part(e.entry, ':', 1)
     and t.external_id = substr(e.entry, strpos(e.entry, ':') + 1)
 ), fresh as (
   insert into canonical.loyalty_entry
     (connection, external_id, customer, person_id, loyalty_id, at, points, reason, reference, source)
-  select connection, external_id || '/expiry', customer, person_id, loyalty_id, ends, left_over, 'expiry', external_id,
+  select connection, name, customer, person_id, loyalty_id, ends, left_over, 'expiry', external_id,
          jsonb_build_object('connection', connection, 'resource', '{RESOURCE}', 'key', external_id)
   from ended on conflict (connection, external_id) do update
     set at = excluded.at, points = excluded.points, deleted_at = null where loyalty_entry.deleted_at is not null
@@ -56,10 +56,11 @@ def ledger(db: Connection, life: timedelta, now: datetime) -> pa.Table:
 
 def book(db: Connection, ended: pa.Table) -> int:
     """Appends the entries that end others (`mappings.loyalty.expired`), each once; gives how many are new."""
-    db.execute(text("create temp table ended_points (entry text, ends timestamptz, left_over numeric) on commit drop"))
-    entries = ended.column("entry").to_pylist()
+    columns = "entry text, name text, ends timestamptz, left_over numeric"
+    db.execute(text(f"create temp table ended_points ({columns}) on commit drop"))
     rows = {
-        "entry": pa.array([entry.removesuffix("/expiry") for entry in entries], pa.string()),
+        "entry": pa.array([name.rpartition("/expiry")[0] for name in ended["entry"].to_pylist()], pa.string()),
+        "name": ended.column("entry"),
         "ends": ended.column("at"),
         "left_over": ended.column("points"),
     }

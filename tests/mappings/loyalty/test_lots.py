@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,6 +53,17 @@ def test_what_was_not_spent_in_its_time_ends():
     points = ledger((0, 100), (200, 50), (210, -30))
     assert ended(points, 364) == {}
     assert ended(points, 365) == {"e0/expiry": -70}
+
+
+def test_what_is_left_of_an_entry_that_ended_ends_too():
+    """Thirty were spent; when that was withdrawn, they were left once more."""
+    points = appended(ledger((0, 100), (10, -30)), 365)
+    withdrawn = points.filter(pc.not_equal(points["entry"], "e1"))
+    assert ended(withdrawn, 366) == {"e0/expiry/2": -30}
+    again = appended(withdrawn, 366)
+    assert (ended(again, 367), total(again)) == ({}, 0)
+    late = pa.concat_tables([again, ledger((0, 0), (0, 0), (0, 0), (-10, 50)).slice(3)])
+    assert ended(late, 367) == {"e0/expiry/3": -50}, "the older one is what was ended first"
 
 
 def test_nothing_ends_of_a_balance_below_zero():

@@ -72,6 +72,26 @@ def test_an_entry_that_its_source_withdraws_takes_its_end_with_it(shop, night):
     assert balances(shop) == [("market:7", 5)]
 
 
+def test_what_is_left_again_of_points_that_ended_ends_too_once(shop, night):
+    shop["market"].says("points", points("1", 100), points("2", -30), points("3", 5, RECENT))
+    shop.reads("market", "points", full=True)
+    night()
+    shop["market"].forgets("points", "2")
+    shop.reads("market", "points", full=True)
+    assert balances(shop) == [("market:7", 35)]
+    assert [night(), night(days=1)] == [Ended(booked=1), Ended()]
+    assert balances(shop) == [("market:7", 5)]
+    shop["market"].says("points", points("4", 50, "2025-01-09T09:00:00+05:00"))
+    shop.reads("market", "points")
+    assert [night(), night(days=1)] == [Ended(booked=1), Ended()]
+    ended = [one for one in ledger(shop) if one[2] == "expiry"]
+    assert ended == [("1/expiry", -70, "expiry"), ("1/expiry/2", -30, "expiry"), ("1/expiry/3", -50, "expiry")]
+    shop["market"].forgets("points", "1")
+    shop.reads("market", "points", full=True)
+    assert night() == Ended(booked=1, taken_back=3), "the late one ends by itself then"
+    assert balances(shop) == [("market:7", 5)]
+
+
 def test_points_of_one_person_are_spent_oldest_first_whichever_system_gave_them(shop, night):
     shop["market"].says("points", points("1", 100))
     shop["erp"].says("points", points("9", -100, RECENT, buyer="C-1"))
