@@ -120,15 +120,18 @@ class Circle(Asking):
                 "values (:p, :p, :email, array[:email], :phone)", **values,
             )  # fmt: skip
 
-    def says(self, person: str, state: str = "granted", *, of: str | None = None, channel: str = "email") -> None:
+    def says(
+        self, person: str, state: str = "granted", *, of: str | None = None, channel: str = "email",
+        purpose: str = "marketing",
+    ) -> None:  # fmt: skip
         """The person agrees, or refuses; the newest word counts."""
         address = of or email(person)
         values = {"subject": keys().subject("email", address), "sealed": keys().seal(address, "email")}
         self.say(
             "insert into privacy.consent_state (subject, channel, purpose, identifier_kind, identifier, state, since, "
-            "as_of) values (:subject, :channel, 'marketing', 'email', :sealed, :state, :now, :now) "
+            "as_of) values (:subject, :channel, :purpose, 'email', :sealed, :state, :now, :now) "
             "on conflict (subject, channel, purpose) do update set state = excluded.state",
-            channel=channel, state=state, now=self.now, **values,
+            channel=channel, purpose=purpose, state=state, now=self.now, **values,
         )  # fmt: skip
         self.moved(person)
 

@@ -97,6 +97,22 @@ def test_a_refused_change_that_is_replayed_is_decided_anew(planned, mailer):
     assert mailer.addresses("sofa buyers") == {email(ALIYA)}
 
 
+def test_who_agreed_to_another_purpose_alone_is_not_sent(circle, mailer):
+    """Between the plan and now he refused what the segment is for, and still takes part in the club."""
+    circle.activates("sofas", "sofa buyers", consent={"channel": "email", "purpose": "club"})
+    for person in (ALIYA, BORIS):
+        circle.says(person, purpose="club")
+    circle.enter("sofas", ALIYA, BORIS)
+    circle.decides()
+    circle.says(ALIYA, "refused")
+    circle.says(BORIS, "refused", purpose="club")
+    circle.agree(BORIS)
+    circle.say("delete from hub.dirty")
+    circle.delivers()
+    assert mailer.addresses("sofa buyers") == {email(ALIYA)}
+    assert circle.states()["sofas/boris"] == ("excluded", "consent: may not be reached by email for club")
+
+
 def test_only_contacts_the_person_agreed_to_are_handed_over(circle, mailer):
     circle.say("update identity.golden set email = 'other@example.com' where person_id = 'aliya'")
     circle.agree(ALIYA)

@@ -23,6 +23,16 @@ def test_segments_that_nobody_looked_at_yet_count_in_those_that_refer_to_them(to
     assert town.members("guests") == {"DINA"}
 
 
+def test_as_many_are_held_out_as_a_preview_says(town):
+    town.lives(*(f"P{number}" for number in range(40)))
+    town.writes("half", EVERYBODY, hold_out="50%")
+    found = looked_at(town, "half")
+    town.looks()
+    held_out = town.all("select * from segment.membership where hold_out")
+    assert (found["members"], found["held_out"]) == (40, len(held_out))
+    assert 5 < len(held_out) < 35
+
+
 def test_a_static_list_that_was_filled_shows_its_members_and_not_who_would_be_in_today(town):
     town.writes("guests", BUYERS, refresh="once")
     town.writes("strangers", {"not": {"segment": "guests"}})
