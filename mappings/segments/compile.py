@@ -275,7 +275,7 @@ class _Writer:
     # ── purchases and carts ───────────────────────────────────────────────────────────────────────────────────────────
 
     def bought(self, purchase: Purchase) -> exp.Expr:
-        parts = [_parsed(_KEPT), self.goods(purchase, "i", "t")]
+        parts = [_parsed(_KEPT.format("o", "i")), self.goods(purchase, "i", "t")]
         for span, comparison in ((purchase.within, exp.GTE), (purchase.older_than, exp.LT)):
             if span:
                 self.ripenings.append(Ripening(span, _RIPE_ORDERS))
@@ -345,18 +345,19 @@ _BOUGHT = f"""exists (
   select 1 from {_LINES.format("o", "i")} left join canonical.product t on t.sku = i.sku
   where o.person_id = b.person_id and o.copy_of is null and {_SALE.format("o")} and :kept)"""
 # what came back, to whatever shop: by the receipt, or without one by the same person and sku later
-# (a receipt may have the same goods in several lines)
+# (a receipt may have the same goods in several lines); of an order {0} and its line {1}
 _KEPT = f"""(
   select sum(w.quantity) from canonical.order_line w
-  where w.connection = o.connection and w.external_id = o.external_id and w.sku = i.sku
+  where w.connection = {{0}}.connection and w.external_id = {{0}}.external_id and w.sku = {{1}}.sku
 ) > coalesce((
   select sum(x.quantity) from {_LINES.format("r", "x")}
-  where r.kind = 'return' and r.status <> 'cancelled' and r.deleted_at is null and r.copy_of is null and x.sku = i.sku
-    and (r.returns = o.connection || ':' || o.external_id
-         or (r.returns is null and r.person_id = o.person_id and r.placed_at >= o.placed_at))), 0)"""
+  where r.kind = 'return' and r.status <> 'cancelled' and r.deleted_at is null and r.copy_of is null
+    and x.sku = {{1}}.sku and (r.returns = {{0}}.connection || ':' || {{0}}.external_id
+         or (r.returns is null and r.person_id = {{0}}.person_id and r.placed_at >= {{0}}.placed_at))), 0)"""
 _ACCESSORY = f"""exists (
   select 1 from {_LINES.format("a", "y")} left join canonical.product z on z.sku = y.sku
-  where a.person_id = o.person_id and {_SALE.format("a")} and a.placed_at >= o.placed_at and :goods)"""
+  where a.person_id = o.person_id and a.copy_of is null and {_SALE.format("a")} and a.placed_at >= o.placed_at
+    and :goods and {_KEPT.format("a", "y")})"""
 # carts of one person in several channels are one intention, as in mappings.carts: who fills another one leaves none
 # behind, and goods that a later cart says were ordered or put back are not wanted
 _ABANDONED = f"""exists (

@@ -63,7 +63,9 @@ class Purchase(Goods):
 
     within: Span | None = Field(None, description="Bought on these last local days (or hours).")
     older_than: Span | None = Field(None, description="At least so long ago: a follow-up waits for it.")
-    without: Goods | None = Field(None, description="No purchase of these since, in the same order neither.")
+    without: Goods | None = Field(
+        None, description="No purchase of these since, in the same order neither; what came back was none."
+    )
 
 
 class Bought(_Part):

@@ -123,6 +123,16 @@ def starts_over(town: Any, now: datetime) -> None:
 @example([("buys", "ANNA", "SOFA", 1000, "site"), ("look",), ("days", 12), ("look",), ("days", 9)])
 @example([("cart", "DINA", "LAMP", "open"), ("look",), ("hours", 5), ("look",), ("days", 3)])
 @example([("buys", "ANNA", "LAMP", 400, "site"), ("look",), ("sorts", "LAMP", "Sofas"), ("days", 6), ("look",)])
+@example(
+    [
+        ("buys", "DINA", "SOFA", 400, "store"),
+        ("buys", "DINA", "CARE", 400, "site"),
+        ("days", 7),
+        ("look",),
+        ("returns", 1, False),
+        ("look",),
+    ]
+)
 @example([("buys", "BOLAT", "CARE", 400, "store"), ("look",), ("brands", "CARE", "Nur"), ("look",)])
 @given(happenings)
 def test_increments_add_up_to_a_full_evaluation(town, now, happened):

@@ -143,6 +143,18 @@ def test_who_bought_the_accessory_elsewhere_is_not_offered_it(sofas):
     assert sofas.members("sofa_care") == set()
 
 
+def test_who_brought_the_accessory_back_is_offered_it_again(sofas):
+    sofas.buys("VIKTOR", "SOFA")
+    sofas.passes(days=3)
+    bought = sofas.buys("VIKTOR", "CARE", channel="site")
+    sofas.passes(days=17)
+    sofas.looks()
+    assert sofas.members("sofa_care") == set()
+    sofas.brings_back("VIKTOR", bought, "CARE")
+    sofas.looks()
+    assert sofas.members("sofa_care") == {"VIKTOR"}
+
+
 def test_an_accessory_for_an_older_sofa_does_not_count(sofas):
     sofas.buys("VIKTOR", "CARE", ago=100 * DAY)
     sofas.buys("VIKTOR", "SOFA")
