@@ -41,6 +41,7 @@ from connectors.sdk import ConnectorSpec, Resource, Sink
 followed = partial(Resource, lag=OVERLAP, parse_cursor=moment, format_cursor=utc)
 of_crm = partial(followed, key="ID", cursor=lambda record: utc(moment(record["DATE_MODIFY"])))
 of_goods = partial(followed, key="id", cursor=lambda record: utc(moment(record["timestampX"])))
+BY_HAND = "In CRM open each contact, company and lead of the person and choose Delete; empty the recycle bin too."
 
 CONNECTOR = ConnectorSpec(
     name="bitrix24",
@@ -79,14 +80,14 @@ CONNECTOR = ConnectorSpec(
     sinks=(
         Sink(
             "customer.push", deliver=push_customers, read_back=shown_customers, batch=AT_ONCE, needs_listing=False,
-            takes=lambda config: config.person_fields,
+            takes=lambda config: config.person_fields, forgets=True,
             hint="Makes contacts and mends their names, phones and e-mails; what managers added stays.",
-            by_hand="In CRM > Contacts open it and choose Delete; empty the recycle bin too.",
+            by_hand=BY_HAND,
         ),
         Sink(
             "segment.push", deliver=push_segments, read_back=shown_segments, batch=AT_ONCE, needs_listing=False,
-            hint="Lists a contact's segments in a field that managers and campaigns can filter by.",
-            by_hand="In CRM > Contacts open it and choose Delete; empty the recycle bin too.",
+            forgets=True, hint="Lists a contact's segments in a field that managers and campaigns can filter by.",
+            by_hand=BY_HAND,
         ),
         Sink(
             "order.push", deliver=push_orders, read_back=shown_orders, batch=ORDERS_AT_ONCE, needs_listing=False,

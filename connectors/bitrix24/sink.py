@@ -59,15 +59,13 @@ def push_customers(config: Bitrix24Config, changes: Sequence[Change]) -> Iterato
     """One batch of `crm.contact.add` and `crm.contact.update`, only what differs; the receipt is the contact's id.
 
     A repeat finds the card by our mark, so a lost answer makes no second one. A bound card that is gone stays gone, and
-    a lead is not made a contact behind the managers' backs.
+    a lead is not made a contact behind the managers' backs. Who was erased here is deleted in the same batch.
     """
-    if not changes:
-        return
-    check_fields(config)
-    people = {change.subject: customer_of(change) for change in changes}
+    living = known(config, changes)
+    people = {change.subject: customer_of(change) for change in living}
     found = cards(config, list(people.values()), config.person_fields.values())
-    calls: dict[str, Call] = {}
-    for change in changes:
+    calls = deletions(changes)
+    for change in living:
         person = people[change.subject]
         card = found.get(person)
         if card is None and change.external_id:
@@ -79,8 +77,16 @@ def push_customers(config: Bitrix24Config, changes: Sequence[Change]) -> Iterato
             calls[change.subject] = update(card, fields)
         else:
             yield Accepted(change, card["ID"])
-    receipts = {subject: found[people[subject]]["ID"] for subject in calls if people[subject] in found}
+    receipts = {subject: found[person]["ID"] for subject, person in people.items() if person in found}
     yield from written(config, changes, calls, receipts)
+
+
+def known(config: Bitrix24Config, changes: Sequence[Change]) -> list[Change]:
+    """Those of whom something is written. Who was erased is deleted whatever is wrong with the settings of fields."""
+    living = [change for change in changes if not forgets(change)]
+    if living:
+        check_fields(config)
+    return living
 
 
 def shown_customers(config: Bitrix24Config, changes: Sequence[Change]) -> dict[str, Any]:
@@ -135,24 +141,24 @@ def push_segments(config: Bitrix24Config, changes: Sequence[Change]) -> Iterator
     """One batch of `crm.contact.update`: the segment field is written whole, once for each contact.
 
     CRM-Marketing segments have no REST (contract 6.2), so marketers filter by this field. Who has no contact yet waits
-    for `customer.push`; there is nothing to take him out of.
+    for `customer.push`; there is nothing to take him out of. Who was erased here is deleted in the same batch.
     """
     if not changes:
         return
     field = segment_field(config)
-    check_fields(config)
-    people = {change.subject: member_of(change) for change in changes}
+    living = known(config, changes)
+    people = {change.subject: member_of(change) for change in living}
     found = cards(config, list(dict.fromkeys(people.values())), [field])
     at_card: dict[str, list[Change]] = {}
     lists: dict[str, Record] = {}
-    for change in changes:
+    for change in living:
         card = found.get(people[change.subject])
         if card is None:
             yield without_card(change)
         else:
             at_card.setdefault(card["ID"], []).append(change)
             lists[card["ID"]] = card
-    calls: dict[str, Call] = {}
+    calls = deletions(changes)
     for key, some in at_card.items():
         before = values_in(lists[key], field)
         after = with_changes(config, before, some)
@@ -161,16 +167,17 @@ def push_segments(config: Bitrix24Config, changes: Sequence[Change]) -> Iterator
         else:
             yield from (Accepted(change, key) for change in some)
     answers = write(config, calls) if calls else {}
-    yield from (outcome(change, answers[key], key) for key in calls for change in at_card[key])
+    yield from (outcome(change, answers[key], key) for key in calls if key in at_card for change in at_card[key])
+    yield from forgotten(changes, answers)
 
 
 def shown_segments(config: Bitrix24Config, changes: Sequence[Change]) -> dict[str, Any]:
-    """Subject → the wanted value with `member` as the contact's field says."""
+    """Subject → the wanted value with `member` as the contact's field says; who is to be forgotten is there or not."""
     field = segment_field(config)
     people = {change.subject: member_of(change) for change in changes}
     found = cards(config, list(dict.fromkeys(people.values())), [field])
     return {
-        change.subject: {**change.value, "member": listed_in(config, change, found.get(people[change.subject]), field)}
+        change.subject: {**change.value, **seen(config, change, found.get(people[change.subject]), field)}
         for change in changes
     }
 
@@ -213,8 +220,10 @@ def with_changes(config: Bitrix24Config, before: Sequence[str], changes: Iterabl
     return after
 
 
-def listed_in(config: Bitrix24Config, change: Change, card: Record | None, field: str) -> bool:
-    return card is not None and segment_of(config, change) in values_in(card, field)
+def seen(config: Bitrix24Config, change: Change, card: Record | None, field: str) -> Record:
+    if forgets(change):
+        return {"forget": card is None}
+    return {"member": card is not None and segment_of(config, change) in values_in(card, field)}
 
 
 def without_card(change: Change) -> Outcome:
@@ -225,11 +234,45 @@ def without_card(change: Change) -> Outcome:
     )
 
 
+# ── who was erased ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def forgets(change: Change) -> bool:
+    return bool(change.value.get("forget"))
+
+
+def deletions(changes: Iterable[Change]) -> dict[str, Call]:
+    """A command for each contact that stood for somebody who was erased, by the receipt; two segments have one."""
+    return {deletion(change): Call("crm.contact.delete", {"id": bound(change)})
+            for change in changes if forgets(change) and bound(change)}  # fmt: skip
+
+
+def deletion(change: Change) -> str:
+    """The key of the command."""
+    return f"gone{bound(change)}"
+
+
+def forgotten(changes: Iterable[Change], answers: Mapping[str, Answer]) -> Iterator[Outcome]:
+    """A contact that is not there is what was wanted, and without a receipt nothing was written there."""
+    for change in filter(forgets, changes):
+        answer = answers.get(deletion(change))
+        if answer is None or is_missing(answer):
+            yield Accepted(change)
+        else:
+            yield outcome(change, answer, None)
+
+
+def is_missing(answer: Answer) -> bool:
+    """The older methods say it in words only: code "" and `Not found`, or `Contact is not found`."""
+    said = str(answer.error).rstrip(".").lower()
+    return isinstance(answer.error, RejectedError) and said.endswith("not found")
+
+
 # ── outcomes ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def written(
-    config: Bitrix24Config, changes: Iterable[Change], calls: Mapping[str, Call], receipts: Mapping[str, str]
+    config: Bitrix24Config, changes: Sequence[Change], calls: Mapping[str, Call], receipts: Mapping[str, str]
 ) -> Iterator[Outcome]:
     """Sends the calls, by subject, and gives each its outcome. What was added bears its id as the result."""
     answers = write(config, calls) if calls else {}
@@ -237,9 +280,10 @@ def written(
         if change.subject in answers:
             answer = answers[change.subject]
             yield outcome(change, answer, receipts.get(change.subject) or str(answer.result))
+    yield from forgotten(changes, answers)
 
 
-def outcome(change: Change, answer: Answer, receipt: str) -> Outcome:
+def outcome(change: Change, answer: Answer, receipt: str | None) -> Outcome:
     """Of one command in a batch, which is no transaction: others may have gone otherwise."""
     match answer.error:
         case None if answer.ran and answer.result:

@@ -44,6 +44,14 @@ def contact_update(portal: Portal, params: Row) -> bool:
     return True
 
 
+def contact_delete(portal: Portal, params: Row) -> bool:
+    key = int(params.get("id") or 0)
+    if key not in portal.crm["CONTACT"]:
+        raise Refusal(400, "", "Contact is not found")
+    portal.delete("CONTACT", key)
+    return True
+
+
 def contact_fields(params: Row) -> Row:
     """Names that no contact has are ignored without a word; a multiple field takes a list."""
     given = params.get("fields") or {}
@@ -180,6 +188,7 @@ METHODS: Mapping[str, Method] = {
     **{f"crm.{kind.lower()}.list": crm_list(kind) for kind in KINDS},
     "crm.contact.add": contact_add,
     "crm.contact.update": contact_update,
+    "crm.contact.delete": contact_delete,
     "crm.contact.fields": fields_of_contacts,
     "crm.duplicate.findbycomm": find_by_contact,
     "crm.item.add": item_add,

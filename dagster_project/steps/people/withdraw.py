@@ -71,10 +71,14 @@ def _sink(hub: Hub, connection: str, capability: str) -> Sink | None:
 
 
 def _by_hand(hub: Hub, db: Connection, told: Sequence[Row[Any]]) -> Iterator[Duty]:
-    """One for each system that keeps something, as the person is deleted there once."""
+    """One for each system that keeps something, as the person is deleted there once. A system that deletes what it was
+    sent may have further records of the person, which it is not asked to look for."""
     kept = [one for one in told if one.unanswered or not _forgets(hub, one)]
-    forgetting = {one.connection for one in told} - {one.connection for one in kept}
-    own = [one for one in db.execute(_OWN) if one.connection not in forgetting and _is_asked(hub, one.connection)]
+    deleted = {(one.connection, one.receipt) for one in told if one not in kept}
+    own = [
+        one for one in db.execute(_OWN)
+        if (one.connection, one.receipt) not in deleted and _is_asked(hub, one.connection)
+    ]  # fmt: skip
     for connection, receipts in _grouped([*kept, *own]):
         yield Duty(f"{connection}: delete the person there{_known_as(receipts)}. {_way(hub, connection)}".strip())
     for connection, receipts in _grouped(db.execute(_COPIES)):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
@@ -16,6 +17,7 @@ from connectors.satu.sandbox import sandbox as bazaar
 from connectors.sdk.testing.sandbox import served
 from connectors.sdk.testing.shop import Shop
 from dagster_project.connections import Hub, parse
+from dagster_project.steps.people.erase import erase
 from dagster_project.steps.sync import sync
 from tests.connectors.bitrix24.conftest import Clock
 
@@ -25,10 +27,22 @@ class Day:
     """A shop whose books are in the CRM, and which sells on a marketplace."""
 
     store: Engine
-    hub: Hub
+    entry: dict[str, Any]
     portal: Sandboxed
     market: Satu
     clock: Clock
+
+    @property
+    def hub(self) -> Hub:
+        return parse(str(self.entry), {"bitrix24": CONNECTOR, "satu": SATU})
+
+    def rows(self, query: str) -> list[Any]:
+        with self.store.connect() as db:
+            return list(db.execute(text(query)).all())
+
+    def does(self, statement: str) -> None:
+        with self.store.begin() as db:
+            db.execute(text(statement))
 
     def syncs(self, minutes: float = 0) -> None:
         self.clock.passes(minutes * 60)
@@ -63,7 +77,7 @@ def day(store: Engine, shop: Shop, clock: Clock, monkeypatch: pytest.MonkeyPatch
                 "settings": {**BAZAAR.settings, **BAZAAR.unlimited, "base_url": url},
             },
         }  # fmt: skip
-        yield Day(store, parse(str(entry), {"bitrix24": CONNECTOR, "satu": SATU}), portal, market, clock)
+        yield Day(store, entry, portal, market, clock)
 
 
 def test_all_that_the_portal_knows_comes_in_and_nothing_is_set_aside(day, shop):
@@ -93,3 +107,28 @@ def test_a_marketplaces_order_becomes_one_deal_that_moves_on(day, shop):
     day.syncs()
     [deal] = day.copies()
     assert deal["STAGE_ID"] in ("FINAL_INVOICE", "WON")
+
+
+def test_who_is_erased_leaves_the_crm_and_what_was_not_written_there_is_named(day):
+    """Somebody is a contact and a lead; the contact bears our receipt, the lead is for a manager to delete."""
+    day.entry["crm"]["push"]["customer"] = "auto"
+    day.entry["hub"]["authority"]["customer"] = "bazaar"
+    day.syncs()
+    person, key, lead = day.rows(_CONTACT_AND_LEAD)[0]
+    receipt = f"update ledger.item set external_id = '{key}' where subject = '{person}'"
+    day.does(f"{receipt} and capability = 'customer.push'")
+    report = erase(day.store, day.hub, f"crm:{key}", basis="letter 1", now=day.clock())
+    withdrawn, by_hand = sorted(report["owed"], key=len)
+    assert "customer.push" in withdrawn
+    assert f"delete the person there (known there as {lead}). In CRM" in by_hand
+    day.syncs(minutes=1)
+    assert int(key) not in day.portal.crm["CONTACT"]
+    duties = day.rows("select confirmed_by from privacy.erasure_duty order by confirms is null")
+    assert [one.confirmed_by for one in duties] == ["crm", None]
+
+
+_CONTACT_AND_LEAD = """
+select m.person_id, min(external_id) as contact, max(external_id) as lead
+from identity.membership m join identity.source_record r using (record) group by 1
+having count(*) = 2 and count(*) filter (where external_id like 'L%') = 1 order by 1
+"""
