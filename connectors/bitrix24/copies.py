@@ -8,7 +8,7 @@ from typing import Any
 from connectors.bitrix24.api import PAGE, Answer, Call, as_map, ask, look_up, numbered, pieces, rows_of, write
 from connectors.bitrix24.cards import Person, cards
 from connectors.bitrix24.config import Bitrix24Config
-from connectors.bitrix24.deals import status
+from connectors.bitrix24.deals import NOTHING, status
 from connectors.bitrix24.sink import QUIET, outcome
 from connectors.bitrix24.source import DEALS, owned_by
 from connectors.sdk import Accepted, Change, Outcome, Record, Rejected
@@ -33,11 +33,17 @@ class Desk:
     contacts: Mapping[Person, str]
     newcomers: Mapping[Person, str]
 
+    def buyer(self, person: Person) -> tuple[str, dict[str, Call]]:
+        """The contact's id, or a reference to what the command beside it makes; empty where nothing is known of him."""
+        if (key := self.newcomers.get(person)) is None:
+            return self.contacts.get(person, ""), {}
+        return f"$result[{key}]", {key: Call("crm.contact.add", {"fields": buyer_card(person), "params": QUIET})}
+
 
 def push_orders(config: Bitrix24Config, changes: Sequence[Change]) -> Iterator[Outcome]:
     """One batch: buyers, deals and rows, joined by references. The receipt is the deal's id.
 
-    A repeat finds the deal by our mark; rows that were refused the first time are set then.
+    A repeat finds the deal by our mark; a buyer and rows that were refused the first time are put into it then.
     """
     if not changes:
         return
@@ -47,7 +53,7 @@ def push_orders(config: Bitrix24Config, changes: Sequence[Change]) -> Iterator[O
     own: dict[str, list[str]] = {}
     for place, change in enumerate(changes):
         deal = known.get(origin(change))
-        made = created(config, place, change, desk) if deal is None else moved(config, place, change, deal, desk.goods)
+        made = created(config, place, change, desk) if deal is None else moved(config, place, change, deal, desk)
         if made:
             calls |= {key: call for key, call in made.items() if key not in calls}
             own[change.subject] = list(made)
@@ -61,12 +67,17 @@ def push_orders(config: Bitrix24Config, changes: Sequence[Change]) -> Iterator[O
 
 
 def laid(config: Bitrix24Config, changes: Sequence[Change], known: Mapping[str, Record]) -> Desk:
-    fresh = [change for change in changes if origin(change) not in known]
+    alone = [change for change in changes if nobodys(known.get(origin(change), {}))]
     bare = [change for change in changes if not known.get(origin(change), {}).get("PRODUCT_ROWS")]
-    people = list(dict.fromkeys(buyer_of(change) for change in fresh))
+    people = list(dict.fromkeys(buyer_of(change) for change in alone))
     contacts = {person: card["ID"] for person, card in cards(config, people).items()}
     strangers = [person for person in people if person.contacts and person not in contacts]
     return Desk(goods(config, bare), contacts, {person: f"buyer{place}" for place, person in enumerate(strangers)})
+
+
+def nobodys(deal: Record) -> bool:
+    """Without a buyer; a company that managers put there is one."""
+    return all(deal.get(field) in NOTHING for field in ("CONTACT_ID", "COMPANY_ID"))
 
 
 def settled(change: Change, answers: Mapping[str, Answer], deal: Record | None) -> Outcome:
@@ -89,9 +100,12 @@ def made_id(answer: Answer | None) -> str:
 def shown_orders(config: Bitrix24Config, changes: Sequence[Change]) -> dict[str, Any]:
     """Subject → the wanted value where its deal needs nothing more, else the deal's stage."""
     known = copies(config, changes)
+    somebody = {person: "buyer" for change in changes if (person := buyer_of(change)).contacts}
     found = [(change, known[origin(change)]) for change in changes if origin(change) in known]
     return {
-        change.subject: {"status": deal["STAGE_ID"]} if moved(config, 0, change, deal, {}) else change.value
+        change.subject: {"status": deal["STAGE_ID"]}
+        if moved(config, 0, change, deal, Desk({}, {}, somebody))
+        else change.value
         for change, deal in found
     }
 
@@ -141,17 +155,17 @@ def stage_for(config: Bitrix24Config, wanted: str) -> str | None:
     return next((stage for one in reachable for stage, meaning in ours.items() if meaning == one), None)
 
 
-def moved(
-    config: Bitrix24Config, place: int, change: Change, deal: Record, products: Mapping[str, str]
-) -> dict[str, Call]:
+def moved(config: Bitrix24Config, place: int, change: Change, deal: Record, desk: Desk) -> dict[str, Call]:
     """What an existing deal lacks. It never goes back, and a stage the settings do not name is a manager's own."""
-    calls: dict[str, Call] = {}
+    contact, calls = desk.buyer(buyer_of(change)) if nobodys(deal) else ("", {})
+    fields = {"contactId": contact} if contact else {}
     stage = stage_for(config, change.value["status"])
     if stage and stage != deal["STAGE_ID"] and later(change.value["status"], status_of(config, deal)):
-        asked = {"entityTypeId": DEAL, "id": deal["ID"], "fields": {"stageId": stage}}
-        calls[f"deal{place}"] = Call("crm.item.update", asked)
+        fields["stageId"] = stage
+    if fields:
+        calls[f"deal{place}"] = Call("crm.item.update", {"entityTypeId": DEAL, "id": deal["ID"], "fields": fields})
     if not deal["PRODUCT_ROWS"] and change.value["lines"]:
-        calls[f"rows{place}"] = set_rows(deal["ID"], rows(change.value, products))
+        calls[f"rows{place}"] = set_rows(deal["ID"], rows(change.value, desk.goods))
     return calls
 
 
@@ -174,12 +188,8 @@ def later(wanted: str, have: str | None) -> bool:
 
 def created(config: Bitrix24Config, place: int, change: Change, desk: Desk) -> dict[str, Call]:
     """Commands by key: the buyer where he is new, the deal, its rows. One buyer of two orders is made once."""
-    order, person = change.value, buyer_of(change)
-    calls: dict[str, Call] = {}
-    contact = desk.contacts.get(person, "")
-    if buyer := desk.newcomers.get(person):
-        calls[buyer] = Call("crm.contact.add", {"fields": buyer_card(person), "params": QUIET})
-        contact = f"$result[{buyer}]"
+    order = change.value
+    contact, calls = desk.buyer(buyer_of(change))
     stage = stage_for(config, order["status"])
     fields = {
         "title": order["number"],

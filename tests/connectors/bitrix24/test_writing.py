@@ -394,6 +394,29 @@ def test_rows_that_were_refused_are_told_and_set_the_next_time(empty, settings, 
     assert len(empty.crm["DEAL"]) == 1
 
 
+def test_a_buyer_who_was_refused_is_told_and_put_into_the_deal_the_next_time(empty, settings):
+    """The portal wanted a last name, and no longer does."""
+    config = settings(empty)
+    empty.required = ("LAST_NAME",)
+    [half] = push(config, ordered())
+    assert isinstance(half, Rejected)
+    assert "the deal 1 was made, but not all of it" in half.message
+    assert shown(config, ordered()) == {"market:700000123": {"status": "NEW"}}
+    empty.required = ()
+    assert push(config, ordered()) == [Accepted(ordered(), "1")]
+    assert deal_of(config).customer == "1"
+    assert shown(config, ordered()) == {"market:700000123": ordered().value}
+    assert len(empty.crm["DEAL"]) == len(empty.crm["CONTACT"]) == 1
+
+
+def test_a_deal_that_managers_gave_to_a_company_gets_no_buyer(empty, settings):
+    config = settings(empty)
+    push(config, ordered())
+    empty.change("DEAL", 1, {"CONTACT_ID": "0", "COMPANY_ID": "7"})
+    push(config, ordered(status="ready"))
+    assert (empty.crm["DEAL"][1]["CONTACT_ID"], empty.crm["DEAL"][1]["STAGE_ID"]) == ("0", "FINAL_INVOICE")
+
+
 def test_a_deal_goes_forward_and_never_back(empty, settings):
     config = settings(empty)
     push(config, ordered())
