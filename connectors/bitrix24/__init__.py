@@ -27,12 +27,14 @@ from connectors.bitrix24.source import (
     companies,
     contacts,
     deals,
+    deals_there,
     leads,
     prices,
     products,
     reads,
     reads_wrapped,
     shop_orders,
+    shop_orders_there,
     stock,
     stores,
 )
@@ -51,14 +53,18 @@ CONNECTOR = ConnectorSpec(
         of_crm("contacts", extract=contacts, map=to_contact, reads=reads("EXPORT"), complete="full"),
         of_crm("companies", extract=companies, map=to_company, reads=reads("COMPANY_TYPE"), complete="full"),
         of_crm("leads", extract=leads, map=to_lead, reads=reads("STATUS_ID", "ENTITY_ID"), complete="full"),
-        of_crm("deals", extract=deals, map=to_order, reads=reads("STAGE_ID"), hot=True, every="*/5 * * * *"),
+        of_crm(
+            "deals", extract=deals, map=to_order, reads=reads("STAGE_ID"), complete=deals_there, hot=True,
+            every="*/5 * * * *",
+        ),
         followed(
             "activities", extract=activities, key="ID", cursor=lambda record: utc(moment(record["LAST_UPDATED"])),
             map=to_event, reads=reads("PROVIDER_ID"), every="*/15 * * * *",
         ),
         followed(
             "shop_orders", extract=shop_orders, key="id", cursor=lambda record: utc(moment(record["dateUpdate"])),
-            map=to_shop_order, reads=reads_wrapped("orders", "accountNumber"), hot=True, every="*/5 * * * *",
+            map=to_shop_order, reads=reads_wrapped("orders", "accountNumber"), complete=shop_orders_there, hot=True,
+            every="*/5 * * * *",
         ),
         of_goods(
             "products", extract=products, reads=reads_wrapped("products", "iblockId"), complete="full",

@@ -68,8 +68,8 @@ def hint(event: str, fields: Mapping[str, Any]) -> Hint:
 def hinted(config: Bitrix24Config, kind: str) -> set[str]:
     """Ids of this kind in the offline queue, which is emptied of them; none where the queue is not used.
 
-    What was deleted is among them and is not found again; the nightly full run takes it away, and reads what a run that
-    failed after emptying the queue has missed.
+    What was deleted is among them and is not found again; the nightly full run takes it away (deals and orders by a
+    look at ids alone), and reads what a run that failed after emptying the queue has missed.
     """
     if not config.offline_events:
         return set()

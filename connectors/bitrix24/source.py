@@ -50,10 +50,23 @@ def deals(config: Bitrix24Config, since: Since) -> Iterator[Page]:
     if "deals" not in config.orders_from:
         return
     started = {">=DATE_MODIFY": in_filters(config, since.now - since.backfill)} if since.first else {}
-    pipelines = {"@CATEGORY_ID": list(config.pipelines)} if config.pipelines else {}
-    for page in changed(config, since, Listing("crm.deal.list", {**pipelines, **started}, DEALS), "DEAL"):
+    for page in changed(config, since, Listing("crm.deal.list", {**pipelines(config), **started}, DEALS), "DEAL"):
         rows = rows_of_deals(config, [deal["ID"] for deal in page.records])
         yield replace(page, records=[{**deal, "PRODUCT_ROWS": rows[deal["ID"]]} for deal in page.records])
+
+
+def deals_there(config: Bitrix24Config) -> Iterator[str]:
+    """Ids of all deals: who deletes one moves no time of another (contract 6.6)."""
+    if "deals" in config.orders_from:
+        yield from ids(config, Listing("crm.deal.list", pipelines(config), ("ID",)))
+
+
+def pipelines(config: Bitrix24Config) -> Record:
+    return {"@CATEGORY_ID": list(config.pipelines)} if config.pipelines else {}
+
+
+def ids(config: Bitrix24Config, listing: Listing) -> Iterator[str]:
+    yield from (str(row[listing.id]) for page in walk(config, listing) for row in page)
 
 
 def activities(config: Bitrix24Config, since: Since) -> Iterator[Page]:
@@ -75,6 +88,12 @@ def shop_orders(config: Bitrix24Config, since: Since) -> Iterator[Page]:
     for page in changed(config, since, listing, stamp="dateUpdate"):
         asked = {f"o{row['id']}": Call("sale.order.get", {"id": row["id"]}) for row in page.records}
         yield replace(page, records=[found["order"] for found in look_up(config, asked).values()])
+
+
+def shop_orders_there(config: Bitrix24Config) -> Iterator[str]:
+    """Ids of all orders of the online store."""
+    if "shop" in config.orders_from:
+        yield from ids(config, Listing("sale.order.list", {}, ("id",), "id", "[orders]"))
 
 
 def products(config: Bitrix24Config, since: Since) -> Iterator[Page]:

@@ -97,7 +97,8 @@ class Resource:
     `parse_cursor`/`format_cursor` move the cursor back by it, ISO 8601 where they are not given. `map`: one mapping, or
     entity → mapping. `reads(reply)`: the records of a saved reply of this resource, None where the reply is of another
     shape; by default those at the dotted path `items` (else the reply itself) whose fields the mappings know.
-    `complete`: every run (or, with `"full"`, every full run) reads all there is, so absence means deletion.
+    `complete`: every run (or, with `"full"`, every full run) reads all there is, so absence means deletion. Where that
+    would be too much, `complete(config)` gives the keys alone of all there is, and is asked after a nightly run.
     `open_orders`: pass keys of unfinished orders in `Since.open_keys`. `hot`: polled in seconds by the hot lane.
     `refusals`: tells in few requests who refused by now. It is read before anything is sent to people there; of a
     connector where none does, everything that feeds consents is.
@@ -113,7 +114,7 @@ class Resource:
     lag: timedelta = timedelta(0)
     parse_cursor: Callable[[str], datetime] | None = None
     format_cursor: Callable[[datetime], str] | None = None
-    complete: bool | Literal["full"] = False
+    complete: bool | Literal["full"] | Callable[[Any], Iterable[str]] = False
     open_orders: bool = False
     hot: bool = False
     refusals: bool = False

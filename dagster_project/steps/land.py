@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from time import monotonic
+from typing import TypeVar
 
 import pyarrow as pa
 from sqlalchemy import Engine, insert, text
@@ -28,6 +29,7 @@ from dagster_project.store.people import payloads
 from dagster_project.store.raw import Raw
 from dagster_project.store.tables import TABLES
 
+T = TypeVar("T")
 PATIENCE = 60.0
 """Seconds a run waits for another one that reads the same resource."""
 
@@ -53,10 +55,11 @@ def land(engine: Engine, connection: Connection, resource: Resource, *, now: dat
         try:
             with _attempts_noted(engine, connection), collector.seldom():
                 stage = _extract(connection, resource, asked)
+                there = _there(connection, resource) if full else None
         except HubError as error:
             _remember_failure(engine, connection, resource, error, now)
             raise
-        return _append(engine, connection, resource, asked, stage)
+        return _append(engine, connection, resource, asked, stage, there)
 
 
 def bring(
@@ -126,7 +129,7 @@ def _pages(connection: Connection, resource: Resource, asked: Since) -> Iterator
     return map(payloads.sealed, batches) if payloads.personal(resource) else batches
 
 
-def _known_errors(name: str, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _known_errors(name: str, batches: Iterator[T]) -> Iterator[T]:
     """A connector that stumbles over an answer says who must act, like everything else."""
     try:
         yield from batches
@@ -135,6 +138,13 @@ def _known_errors(name: str, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.R
     except Exception as error:
         words = redacted(f"{type(error).__name__}: {error}")
         raise ContractError(f"{name}: the connector cannot read an answer ({words}); tell its author") from error
+
+
+def _there(connection: Connection, resource: Resource) -> list[str] | None:
+    """Keys of all there is, asked for behind the records: what came between is among them. None: nobody tells."""
+    if not callable(resource.complete):
+        return None
+    return list(_known_errors(f"{connection.name}.{resource.name}", iter(resource.complete(connection.config))))
 
 
 @contextmanager
@@ -169,7 +179,14 @@ on conflict (connection, resource) do update set
 """)
 
 
-def _append(engine: Engine, connection: Connection, resource: Resource, asked: Since, stage: extract.Landed) -> Landed:
+def _append(
+    engine: Engine,
+    connection: Connection,
+    resource: Resource,
+    asked: Since,
+    stage: extract.Landed,
+    there: Sequence[str] | None = None,
+) -> Landed:
     """An empty answer deletes nothing, even of a complete listing: no vendor says so politely that all is gone."""
     place = Raw(connection.name, resource.name)
     complete = resource.complete is True or (resource.complete == "full" and asked.first)
@@ -177,6 +194,8 @@ def _append(engine: Engine, connection: Connection, resource: Resource, asked: S
         appended = raw.Appended()
         if stage.load_id:
             appended = raw.append(db, place, stage.load_id, complete=complete, now=asked.now)
+        if there and place.exists(db):
+            appended = replace(appended, deleted=raw.keep(db, place, there, now=asked.now))
         full_at = asked.now if asked.first else None
         values = {"connection": connection.name, "resource": resource.name, "value": stage.cursor}
         patience = connection.guards.fresh

@@ -111,6 +111,18 @@ def append(db: Connection, raw: Raw, load_id: str, *, complete: bool, now: objec
     return Appended(changed, gone)
 
 
+_BEYOND = f"""
+insert into {{table}} (key, payload_hash, landed_at)
+select l.key, '{DELETED}', greatest(:now, l.landed_at + interval '1 microsecond')
+from {{latest}} l where not exists (select from unnest(cast(:keys as text[])) there (key) where there.key = l.key)
+"""
+
+
+def keep(db: Connection, raw: Raw, keys: Sequence[str], *, now: object) -> int:
+    """Of the records as they are now only those with the keys are still there; gives how many are gone."""
+    return db.execute(text(_filled(_BEYOND, raw)), {"keys": list(keys), "now": now}).rowcount
+
+
 def _forget_loads(db: Connection, raw: Raw, load_id: str) -> None:
     """dlt keeps a row of every load, and the hot lane loads every few seconds. Only the newest is ever asked for."""
     loads = f'"stage_{raw.connection}"._dlt_loads'

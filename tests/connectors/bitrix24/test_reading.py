@@ -92,6 +92,19 @@ def test_orders_of_the_online_store_are_read_only_where_they_are_the_orders(port
     assert read(settings(portal, orders_from=["deals"]), "shop_orders", FIRST) == []
 
 
+def test_what_there_still_is_costs_ids_only(portal, settings):
+    """Fifty ids a page, up to fifty pages a request; no row of a product is read for it."""
+    config = settings(portal)
+    there = CONNECTOR.resource("deals").complete
+    assert list(there(config)) == [str(key) for key in portal.crm["DEAL"]]
+    assert not any("productrow" in seen.query for seen in portal.sandbox.journal)
+    assert list(there(settings(portal, orders_from=["shop"]))) == []
+    second = [key for key, deal in portal.crm["DEAL"].items() if deal["CATEGORY_ID"] == "1"]
+    assert list(there(settings(portal, pipelines=[1]))) == list(map(str, second))
+    orders = CONNECTOR.resource("shop_orders").complete
+    assert list(orders(config)) == [str(order["id"]) for order in portal.catalogue["orders"]]
+
+
 # ── what has changed ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -44,9 +44,9 @@ class Day:
         with self.store.begin() as db:
             db.execute(text(statement))
 
-    def syncs(self, minutes: float = 0) -> None:
+    def syncs(self, minutes: float = 0, full: bool = False) -> None:
         self.clock.passes(minutes * 60)
-        report = sync(self.store, self.hub, clock=self.clock)
+        report = sync(self.store, self.hub, clock=self.clock, full=full)
         assert report.errors == []
 
     def counts(self, table: str, where: str = "connection = 'crm'") -> int:
@@ -125,6 +125,21 @@ def test_who_is_erased_leaves_the_crm_and_what_was_not_written_there_is_named(da
     assert int(key) not in day.portal.crm["CONTACT"]
     duties = day.rows("select confirmed_by from privacy.erasure_duty order by confirms is null")
     assert [one.confirmed_by for one in duties] == ["crm", None]
+
+
+def test_a_deal_that_is_deleted_there_is_no_sale_here_from_the_next_night_on(day):
+    """And one that is older than what a full run reads again stays."""
+    day.syncs()
+    known = day.counts('canonical."order"', "deleted_at is null")
+    gone, *_, order = [*day.portal.crm["DEAL"], day.portal.catalogue["orders"].pop(0)["id"]]
+    day.portal.delete("DEAL", gone)
+    day.syncs(minutes=120 * 24 * 60)
+    assert day.counts('canonical."order"', "deleted_at is null") == known, "an increment says nothing of what it lacks"
+    day.syncs(minutes=10, full=True)
+    left = {
+        row.external_id for row in day.rows('select external_id from canonical."order" where deleted_at is not null')
+    }
+    assert left == {str(gone), f"O_{order}"}
 
 
 _CONTACT_AND_LEAD = """
