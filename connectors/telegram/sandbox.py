@@ -20,6 +20,8 @@ KEPT = timedelta(hours=24)
 MOST = 100
 LONGEST = 4096
 AUDIENCE = "VIP"
+PER_SECOND = 30
+"""Messages of a bot in any second; to one person it is one (contract A1)."""
 READERS = 150
 """People of the shop who know the bot."""
 BLOCKED, GONE = "bot was blocked by the user", "user is deactivated"
@@ -39,7 +41,8 @@ DEMO = Demo(
 @dataclass
 class Telegram:
     """The bot's state: `waiting` are updates nobody has passed over yet, `sent` messages to people; `known`: whoever
-    ever started the bot → whether it may still write to them; `gone`: accounts that are no more.
+    ever started the bot → whether it may still write to them; `gone`: accounts that are no more;
+    `lately`: when and to whom it wrote in the last second.
     """
 
     clock: Callable[[], datetime]
@@ -47,9 +50,20 @@ class Telegram:
     sent: list[dict[str, Any]] = field(default_factory=list)
     known: dict[int, bool] = field(default_factory=dict)
     gone: set[int] = field(default_factory=set)
+    lately: list[tuple[float, Any]] = field(default_factory=list)
     webhook: bool = False
     next_id: int = FIRST_UPDATE
     sandbox: Sandbox = field(init=False)
+
+    def too_soon(self, chat: Any) -> bool:
+        """Whether one more message in this second is more than Telegram takes, of the bot or to the person."""
+        now = self.sandbox.clock().timestamp()
+        self.lately = [(at, to) for at, to in self.lately if at > now - 1]
+        if len(self.lately) >= PER_SECOND or chat in {to for _, to in self.lately}:
+            self.sandbox.too_fast += 1
+            return True
+        self.lately.append((now, chat))
+        return False
 
     def _happens(self, what: str, user: dict[str, Any], at: datetime | None, **facts: Any) -> dict[str, Any]:
         moment = at or self.clock()
@@ -152,6 +166,8 @@ def _routes(state: Telegram) -> list[Route]:
 def _sent(state: Telegram, asked: dict[str, Any]) -> Response:
     """Only to those who started the bot and have not blocked it since."""
     chat, text = asked.get("chat_id"), str(asked.get("text") or "")
+    if state.sandbox.limits == "contract" and state.too_soon(chat):
+        return _too_many(1)
     if chat not in state.known:
         return _error(400, "Bad Request: chat not found")
     if not state.known[chat]:

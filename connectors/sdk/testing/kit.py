@@ -123,18 +123,26 @@ class Kit:
         return tuple(secret.get_secret_value() for secret in secrets_of(self.config))
 
     @property
+    def sends(self) -> list[Sink]:
+        """Sinks that send changes; perhaps none."""
+        return [sink for sink in self.spec.sinks if sink.mode == "delta"]
+
+    @property
     def deltas(self) -> list[Sink]:
-        sinks = [sink for sink in self.spec.sinks if sink.mode == "delta"]
-        return sinks or _nothing("it has no sink that sends changes")
+        return self.sends or _nothing("it has no sink that sends changes")
 
     @property
     def resources(self) -> Sequence[Resource]:
         return self.spec.resources or _nothing("it reads no resource over a network")
 
     @property
+    def reads(self) -> list[Resource]:
+        """Resources that are asked for, perhaps none; the others only come by the vendor's calls."""
+        return [one for one in self.spec.resources if one.extract is not by_calls]
+
+    @property
     def asked(self) -> Sequence[Resource]:
-        """Resources that are read; the others only come by the vendor's calls."""
-        return [one for one in self.resources if one.extract is not by_calls] or _nothing("nothing is asked for")
+        return (self.resources and self.reads) or _nothing("nothing is asked for")
 
     def all_cases(self) -> list[Case]:
         found = [case for resource in self.resources if self.cases for case in cases_of(resource, self.cases)]
@@ -185,6 +193,14 @@ class Kit:
 
     def pace(self) -> Watch:
         return KeepingPace()
+
+    def accepted(self, sink: Sink) -> list[Change]:
+        """`changes` to be sent elsewhere; none where the kit can make none."""
+        try:
+            with self.vendor() as vendor:
+                return self.changes(vendor, sink)
+        except DoesNotApply:
+            return []
 
     def changes(self, vendor: Vendor, sink: Sink) -> list[Change]:
         """Changes that the sandbox should accept, one subject each: the state's own where it offers some.

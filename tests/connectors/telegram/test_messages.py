@@ -122,3 +122,10 @@ def test_a_bot_with_a_webhook_is_not_asked_and_one_without_is_told(bot, settings
     assert page(config, now).records == []
     assert bot.sandbox.journal == []
     CONNECTOR.check(config)
+
+
+def test_nobody_gets_two_messages_in_a_second_and_all_together_thirty(bot):
+    """As the contract says of Telegram; the sandbox keeps to it where its limits are on."""
+    bot.sandbox.limits = "contract"
+    assert [bot.too_soon(chat) for chat in (1, 1, *range(2, 33))] == [False, True, *[False] * 29, True, True]
+    assert bot.sandbox.too_fast == 3

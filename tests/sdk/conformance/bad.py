@@ -233,6 +233,37 @@ def takes_a_pause_for_a_no(acme: ModuleType) -> Any:
     return deliver
 
 
+def takes_a_wrong_token_for_a_no(acme: ModuleType) -> Any:
+    def deliver(config: Any, changes: Any) -> Iterator[Any]:
+        try:
+            yield from list(as_it_is(acme)(config, changes))
+        except ConfigError as error:
+            yield from (Rejected(change, "401", str(error)) for change in changes)
+
+    return deliver
+
+
+def writes_in_haste(acme: ModuleType) -> Any:
+    def deliver(config: Any, changes: Any) -> Iterator[Any]:
+        account = acme.http(config)
+        account._rate = (1000.0, 1000.0)
+        for change in changes:
+            account.send("PUT", f"offers/{change.external_id}", json={"available": change.value})
+            yield Accepted(change)
+
+    return deliver
+
+
+def reading_nothing(bad: Bad) -> Bad:
+    """A connector that only writes."""
+
+    def without(acme: ModuleType, kit: Kit) -> Kit:
+        made = bad(acme, kit)
+        return replace(made, spec=replace(made.spec, resources=()))
+
+    return without
+
+
 def adds_instead_of_setting(acme: ModuleType) -> Any:
     def deliver(config: Any, changes: Any) -> Iterator[Any]:
         for change in changes:
@@ -289,6 +320,11 @@ BAD: dict[str, tuple[Bad, str, str]] = {
     "repeats what was refused": (reading(beats_a_dead_horse), "it_does_not_repeat_what_was_refused", "3 times"),
     "swallows a wrong token": (reading(swallows_errors), "a_wrong_token_is_the_merchants_to_mend", "no error at all"),
     "cannot be checked": (declared(check=None), "a_wrong_token_is_the_merchants_to_mend", "check"),
+    "cannot be checked though it reads nothing": (
+        reading_nothing(declared(check=None)), "a_wrong_token_is_the_merchants_to_mend", "check"),
+    "takes a wrong token for a no": (
+        writing(takes_a_wrong_token_for_a_no), "a_wrong_token_is_the_merchants_to_mend", "stock.push: a 401"),
+    "writes in haste": (writing(writes_in_haste), "it_keeps_the_vendors_limits", "too fast"),
     "takes anything for an answer": (
         reading(takes_anything_for_an_answer), "an_unknown_answer_is_no_empty_success", "ContractError"),
     "stops at an odd record": (

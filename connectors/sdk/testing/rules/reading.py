@@ -9,10 +9,12 @@ from typing import Any
 
 from connectors.sdk import extract
 from connectors.sdk.calls import Call
+from connectors.sdk.deliver import Deferred
 from connectors.sdk.errors import ConfigError, HubError, RejectedError
 from connectors.sdk.spec import Extract, Record, Resource, Since
-from connectors.sdk.testing.kit import NOW, DoesNotApply, Kit, Vendor, read, require
+from connectors.sdk.testing.kit import NOW, DoesNotApply, Kit, Vendor, names, read, require, settle
 
+UNAUTHORIZED = '{"error": "unauthorized"}'
 ASKED = 7.0
 """Seconds of an unlikely Retry-After, so that it is not met by chance."""
 
@@ -82,14 +84,26 @@ def it_does_not_repeat_what_was_refused(kit: Kit) -> None:
 
 
 def a_wrong_token_is_the_merchants_to_mend(kit: Kit) -> None:
-    for resource in kit.asked:
-        with kit.anybody(401, '{"error": "unauthorized"}') as vendor:
+    if not kit.networked:
+        raise DoesNotApply("it speaks to no network")
+    for resource in kit.reads:
+        with kit.anybody(401, UNAUTHORIZED) as vendor:
             error = _tried(resource, vendor)
         require(isinstance(error, ConfigError), f"{resource.name}: a 401 must be a ConfigError, it is {_kind(error)}")
+    for sink in kit.sends:
+        changes = kit.accepted(sink)[:1]
+        with kit.anybody(401, UNAUTHORIZED) as vendor:
+            made = settle(sink, vendor.config, changes)
+        waits = all(isinstance(one, Deferred) and one.blocked for one in made)
+        require(waits, f"{sink.capabilities[0]}: a 401 must raise ConfigError, so that all waits; it is {names(made)}")
+    _checks(kit)
+
+
+def _checks(kit: Kit) -> None:
     check = kit.spec.check
     require(check is not None, "declare `check`: one cheap authenticated read")
     if check is not None:
-        with kit.anybody(401, '{"error": "unauthorized"}') as vendor:
+        with kit.anybody(401, UNAUTHORIZED) as vendor:
             error = _caught(lambda: check(vendor.config))
         require(isinstance(error, ConfigError), f"check: a 401 must be a ConfigError, it is {_kind(error)}")
         with kit.vendor() as vendor:
@@ -129,11 +143,22 @@ def a_call_that_proves_nothing_is_refused(kit: Kit) -> None:
 
 def it_keeps_the_vendors_limits(kit: Kit) -> None:
     """At the rate it declares, in the sandbox's own time, no request may be refused for being too fast."""
-    for resource in kit.asked:
+    for resource in kit.reads:
         with kit.vendor(kit.pace(), limits="contract") as vendor:
             read(resource, vendor.config)
-        refused = max(vendor.sandbox.too_fast, sum(seen.status == 429 for seen in vendor.sandbox.journal))
-        require(refused == 0, f"{resource.name}: {refused} of {len(vendor.sandbox.journal)} requests came too fast")
+        _in_time(vendor, resource.name)
+    for sink in kit.sends:
+        changes = kit.accepted(sink)
+        with kit.vendor(kit.pace(), limits="contract") as vendor:
+            settle(sink, vendor.config, changes)
+        _in_time(vendor, sink.capabilities[0])
+    if not (kit.reads or kit.sends):
+        raise DoesNotApply("it speaks to no network")
+
+
+def _in_time(vendor: Vendor, what: str) -> None:
+    refused = max(vendor.sandbox.too_fast, sum(seen.status == 429 for seen in vendor.sandbox.journal))
+    require(refused == 0, f"{what}: {refused} of {len(vendor.sandbox.journal)} requests came too fast")
 
 
 def _survived(resource: Resource, vendor: Vendor, what: str) -> list[dict[str, Any]]:

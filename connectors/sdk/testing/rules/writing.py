@@ -8,7 +8,7 @@ from typing import Any
 from connectors.sdk.deliver import Accepted, Change, Deferred, Outcome, Rejected, Unknown
 from connectors.sdk.errors import HubError
 from connectors.sdk.spec import Offer, Sink, Snapshot
-from connectors.sdk.testing.builders import a_change
+from connectors.sdk.testing.builders import a_change, an_order
 from connectors.sdk.testing.kit import DoesNotApply, Kit, Vendor, names, require, settle
 from connectors.sdk.testing.sandbox import Seen
 
@@ -21,6 +21,9 @@ VALUES: dict[str, Any] = {
     "customer.push": {
         "first_name": "Әлия", "last_name": "Бейсенова", "emails": ["buyer1@example.com"], "phones": ["+77000000001"],
     },
+    "order.push": an_order(
+        contact_name="Әлия Бейсенова", contact_phone="+77000000001", contact_email="buyer1@example.com"
+    ).model_dump(mode="json"),
 }  # fmt: skip
 MAKES = {"order.push", "customer.push"}
 """Capabilities that make something at the vendor: twice under one key must be the same thing."""
