@@ -156,6 +156,8 @@ def map_(
 ) -> None:
     """Map a saved vendor reply: canonical rows, what is set aside and why, and fields nobody looks at.
 
+    It needs no credentials. Of a folder, files of no known shape are skipped with a word on standard error.
+
     Example: keruen connectors map acme reply.json --json
     """
     spec = _spec(name)
@@ -171,6 +173,8 @@ def map_(
         if not paths:
             raise ConfigError(f"{file} holds no *.json; save a reply of the vendor there")
         made = trial(spec, placeholder_config(spec, given), paths, resource)
+    for why in made.skipped:
+        err.print(f"skipped: {why}", markup=False)
     if as_json:
         print_json(made.as_json())
         return

@@ -130,6 +130,29 @@ def test_a_reply_that_fits_nothing_is_refused_with_what_there_is(street: Street,
     assert "no *.json" in street.refuses("connectors", "map", SYSTEMS["site"], str(tmp_path / "empty"))
 
 
+def test_of_a_folder_what_fits_nothing_is_skipped_with_a_word(street: Street, tmp_path: Path):
+    (tmp_path / "a.json").write_text('{"weather": "fine"}')
+    (tmp_path / "b.json").write_text("<html>")
+    said = street.refuses("connectors", "map", SYSTEMS["site"], str(tmp_path))
+    assert "a.json has the shape" in said
+    assert "b.json is not JSON" in said
+    (tmp_path / "c.json").write_text(a_saved_reply("products").read_text("utf-8"))
+    done = street.keruen("connectors", "map", SYSTEMS["site"], str(tmp_path), "--json")
+    assert json.loads(done.stdout)["mapped"]
+    assert "skipped: a.json has the shape of no resource" in done.stderr
+    assert "skipped: b.json is not JSON" in done.stderr
+
+
+def test_mapping_needs_neither_an_address_nor_a_way_in(street: Street, tmp_path: Path):
+    """Bitrix24 wants the portal's address, and a webhook or all of an application; a wrong setting is still named."""
+    contact = {"ID": "7", "NAME": "Әлия", "EXPORT": "Y", "PHONE": [{"VALUE": "8 700 000 00 01"}]}
+    (tmp_path / "reply.json").write_text(json.dumps({"result": [contact]}))
+    told = street.told("connectors", "map", "bitrix24", str(tmp_path / "reply.json"), "--set", "region=KZ")
+    assert [row["phones"] for row in told["mapped"]] == [["+77000000001"]]
+    wrong = ("connectors", "map", "bitrix24", str(tmp_path / "reply.json"), "--set", "burst=many")
+    assert "burst" in street.refuses(*wrong)
+
+
 @pytest.mark.slow
 def test_a_certificate_lists_every_rule(street: Street):
     told = street.told("connectors", "certify", SYSTEMS["site"])
