@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from connectors.bitrix24.simulator.door import Door, answered, asked, too_many
+from connectors.bitrix24.simulator.door import Door, Refusal, answered, asked, too_many
 from connectors.bitrix24.simulator.methods import METHODS
 from connectors.bitrix24.simulator.portal import Portal
 from connectors.bitrix24.simulator.seed import seed
@@ -75,7 +75,10 @@ def sandbox(
 def _call(portal: Sandboxed) -> Callable[[Request], Any]:
     async def serve(request: Request) -> Response:
         method = request.path_params["method"].removesuffix(".json").lower()
-        params = await asked(request)
+        try:
+            params = await asked(request)
+        except Refusal as no:
+            return JSONResponse(no.said, no.status)
         if refusal := portal.door.refuses(request, params):
             return refusal
         portal.door.counting = portal.sandbox.limits == "contract"

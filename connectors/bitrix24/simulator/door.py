@@ -18,6 +18,10 @@ BASKET, BASKETS, BUDGET = 60.0, 10, 480.0
 REFERENCE = re.compile(r"\$result\[([^\]]+)\]((?:\[[^\]]+\])*)")
 HALTS = ("1", 1, True)
 FIRST = "first-refresh-token"
+LASTS = 3600
+"""Seconds that an access token is good for."""
+OF_APPLICATIONS = ("event.bind", "event.offline.")
+"""Methods that refuse a webhook (contract 1)."""
 
 
 class Refusal(Exception):
@@ -32,7 +36,8 @@ class Refusal(Exception):
 @dataclass
 class Door:
     """`level` of the leaky bucket; `worked`: seconds of each method by minute; `cost`: seconds that a call takes;
-    `blocked`: calls, those inside a batch too, of methods that had no time left.
+    `blocked`: calls, those inside a batch too, of methods that had no time left. `by_hook`: the caller came by the
+    webhook. `expires`: when the access token does.
     """
 
     hook: str
@@ -43,6 +48,8 @@ class Door:
     worked: dict[str, dict[int, float]] = field(default_factory=dict)
     cost: dict[str, float] = field(default_factory=dict)
     access_token: str = ""
+    expires: float = 0.0
+    by_hook: bool = False
     refresh_token: str = FIRST
     application: tuple[str, str] = ("local.app", "sandbox-app-secret")
     refreshes: int = 0
@@ -62,13 +69,15 @@ class Door:
         return None
 
     def refuses(self, request: Request, params: Mapping[str, Any]) -> Response | None:
-        if "user" in request.path_params:
+        self.by_hook = "user" in request.path_params
+        if self.by_hook:
             given = f"{request.path_params['user']}/{request.path_params['code']}"
             return None if given == self.hook else _no(401, "NO_AUTH_FOUND", "Wrong authorization data")
         token = request.query_params.get("auth") or params.get("auth")
         if not token:
             return _no(401, "NO_AUTH_FOUND", "Wrong authorization data")
-        return None if token == self.access_token else _no(401, "expired_token", "The access token has expired")
+        fresh = token == self.access_token and self.now() < self.expires
+        return None if fresh else _no(401, "expired_token", "The access token has expired")
 
     def refreshed(self, asked: Mapping[str, str]) -> tuple[int, Body]:
         """A new pair; the refresh token that was shown is void from now on."""
@@ -77,9 +86,10 @@ class Door:
         if asked.get("grant_type") != "refresh_token" or asked.get("refresh_token") != self.refresh_token:
             return 400, {"error": "invalid_grant"}
         self.refreshes += 1
+        self.expires = self.now() + LASTS
         self.access_token = f"access-{self.refreshes}"
         self.refresh_token = f"refresh-{self.refreshes}"
-        pair = {"access_token": self.access_token, "refresh_token": self.refresh_token, "expires_in": 3600}
+        pair = {"access_token": self.access_token, "refresh_token": self.refresh_token, "expires_in": LASTS}
         return 200, {**pair, "domain": "oauth.bitrix.info", "member_id": "a223c6b3710f85df22e9377d6c4f7553"}
 
     def work(self, method: str) -> Body:
@@ -116,10 +126,15 @@ def _no(status: int, code: str, words: str) -> Response:
 
 
 async def asked(request: Request) -> Body:
-    """Parameters of the query, PHP's brackets resolved, and of a JSON body."""
-    params = nested(parse_qsl(request.url.query, keep_blank_values=True))
+    """Parameters of the query and of a form, PHP's brackets resolved, and of a JSON body. Raises Refusal for others."""
     body = await request.body()
-    return {**params, **(await request.json() if body else {})}
+    try:
+        params = nested(parse_qsl(request.url.query, keep_blank_values=True))
+        if "form-urlencoded" in request.headers.get("content-type", ""):
+            return {**params, **nested(parse_qsl(body.decode(), keep_blank_values=True))}
+        return {**params, **(await request.json() if body else {})}
+    except (ValueError, TypeError, AttributeError):
+        raise Refusal(400, "INVALID_REQUEST", "Invalid request") from None
 
 
 def nested(pairs: list[tuple[str, str]]) -> Body:
@@ -141,6 +156,11 @@ def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value in (None, "") else [value]
 
 
+def as_map(value: Any) -> Body:
+    """A map of PHP: a list is one whose keys are 0, 1, …"""
+    return value if isinstance(value, dict) else {str(place): one for place, one in enumerate(listed(value))}
+
+
 # ── what is answered ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -158,8 +178,14 @@ def _run(portal: Any, door: Door, methods: Mapping[str, Method], method: str, pa
     """The body without its time, and the time. Lists bring `total` and `next` themselves."""
     if method not in methods:
         raise Refusal(404, "ERROR_METHOD_NOT_FOUND", f"Method {method} not found")
+    if door.by_hook and method.startswith(OF_APPLICATIONS):
+        raise Refusal(403, "WRONG_AUTH_TYPE", "Current authorization type is denied for this method")
     time = door.work(method)
-    made = methods[method](portal, params)
+    try:
+        made = methods[method](portal, params)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        # what the contract does not say of a value of another kind: the vendor refuses it, and never breaks
+        raise Refusal(400, "INVALID_ARG_VALUE", "Invalid value") from None
     return (made if isinstance(made, Rows) else {"result": made}), time
 
 
@@ -169,26 +195,29 @@ class Rows(dict[str, Any]):
 
 def _batch(portal: Any, door: Door, methods: Mapping[str, Method], params: Body) -> Body:
     """Command by command; references see what came before. Empty maps are `[]`, as PHP writes them."""
-    commands = params.get("cmd") or {}
+    commands = as_map(params.get("cmd"))
     if len(commands) > 50:
         raise Refusal(400, "ERROR_BATCH_LENGTH_EXCEEDED", "Max batch length exceeded")
     results: Body = {}
     errors: Body = {}
+    told: dict[str, Body] = {"total": {}, "next": {}}
     times: Body = {}
     for key, command in commands.items():
-        method, _, query = command.partition("?")
+        method, _, query = str(command).partition("?")
         try:
             if method.lower() == "batch":
                 raise Refusal(405, "ERROR_BATCH_METHOD_NOT_ALLOWED", "Method is not allowed for batch usage")
             own = _resolved(nested(parse_qsl(query, keep_blank_values=True)), results)
             body, times[key] = _run(portal, door, methods, method.lower(), own)
             results[key] = body["result"]
+            for part in told.keys() & body.keys():
+                told[part][key] = body[part]
         except Refusal as no:
             errors[key] = no.said
             if params.get("halt") in HALTS:
                 break
-    return {"result": results or [], "result_error": errors or [], "result_total": [], "result_next": [],
-            "result_time": times or []}  # fmt: skip
+    return {"result": results or [], "result_error": errors or [], "result_time": times or [],
+            **{f"result_{part}": some or [] for part, some in told.items()}}  # fmt: skip
 
 
 def _resolved(value: Any, results: Body) -> Any:

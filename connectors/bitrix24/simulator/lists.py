@@ -1,5 +1,6 @@
 """Lists: filters by prefix, selections that leave things out, pages of fifty (contract bitrix24 4, 6.1 and 6.5)."""
 
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -7,10 +8,11 @@ from itertools import islice
 from typing import Any
 
 from connectors.bitrix24.simulator.door import Refusal, Rows, listed
-from connectors.bitrix24.simulator.portal import ZONE, Row
+from connectors.bitrix24.simulator.portal import OWN_FIELDS, ZONE, Row
 
 PAGE = 50
-PREFIXES = (">=", "<=", "!@", "!=", ">", "<", "!", "@", "=", "")
+PREFIXES = (">=", "<=", "!@", "!=", "!%", "=%", "%=", ">", "<", "!", "@", "%", "=", "")
+"""Of a filter's key, the longer first."""
 MULTI = ("PHONE", "EMAIL", "WEB", "IM", "LINK", "COMMUNICATIONS")
 
 
@@ -19,10 +21,11 @@ def page_of(rows: Iterable[Row], params: Row, *, key: str, wrap: str | None = No
 
     `rows` are in the order of their ids.
     """
-    where, order = params.get("filter") or {}, params.get("order") or {key: "ASC"}
+    rows = list(rows)
+    where, order = _known(params.get("filter") or {}, rows), params.get("order") or {key: "ASC"}
     start, fits = int(params.get("start") or 0), [_condition(name, wanted) for name, wanted in where.items()]
     if start < 0 and order == {key: "ASC"}:
-        found = list(islice((row for row in _behind(list(rows), where, key) if all(fit(row) for fit in fits)), PAGE))
+        found = list(islice((row for row in _behind(rows, where, key) if all(fit(row) for fit in fits)), PAGE))
         return Rows(result={wrap: found} if wrap else found, total=0)
     found = [row for row in rows if all(fit(row) for fit in fits)]
     for name, way in reversed(order.items()):
@@ -41,16 +44,40 @@ def _behind(rows: list[Row], where: Row, key: str) -> Iterable[Row]:
     return islice(rows, place, None)
 
 
+def _known(where: Row, rows: list[Row]) -> Row:
+    """Conditions on fields that there are: a name that nobody knows is ignored without a word (contract 6.3)."""
+    names = {*MULTI, *OWN_FIELDS}
+    return {
+        name: wanted
+        for name, wanted in where.items()
+        if (field := _field(name)[1]) in names or any(field in row for row in rows)
+    }
+
+
+def _field(name: str) -> tuple[str, str]:
+    prefix = next(one for one in PREFIXES if name.startswith(one))
+    return prefix, name.removeprefix(prefix)
+
+
 def _condition(name: str, wanted: Any) -> Callable[[Row], bool]:
     """One condition of a filter. What is wanted is made ready once: a list of a portal is walked for each request."""
-    prefix = next(one for one in PREFIXES if name.startswith(one))
-    field = name.removeprefix(prefix)
+    prefix, field = _field(name)
+    if "%" in prefix:
+        alike = _pattern(prefix, str(wanted))
+        return lambda row: bool(alike.search(str(row.get(field) or ""))) is not prefix.startswith("!")
     if prefix in (">", ">=", "<", "<="):
         bound = comparable("0" if wanted == "" else wanted)
         return lambda row: _compared(prefix, comparable(row.get(field)), bound)
     among = [str(one) for one in listed(wanted)]
     some = set(among if "@" in prefix else among or [""])
     return lambda row: (str("" if (value := row.get(field)) is None else value) in some) is not prefix.startswith("!")
+
+
+def _pattern(prefix: str, wanted: str) -> re.Pattern[str]:
+    """`%` and `!%`: what is wanted stands anywhere. `=%` and `%=`: the whole, where each % stands for anything."""
+    if "=" not in prefix:
+        return re.compile(re.escape(wanted), re.IGNORECASE)
+    return re.compile("^" + ".*".join(map(re.escape, wanted.split("%"))) + "$", re.IGNORECASE | re.DOTALL)
 
 
 def _compared(prefix: str, value: Any, wanted: Any) -> bool:

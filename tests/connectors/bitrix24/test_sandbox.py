@@ -1,0 +1,80 @@
+"""The portal on loopback answers by the contract's word, and where that is silent refuses as a vendor does."""
+
+from typing import Any
+
+import pytest
+import requests
+
+from connectors.bitrix24.sandbox import Sandboxed
+from tests.connectors.bitrix24.conftest import Settings
+
+
+@pytest.fixture
+def asks(empty: Sandboxed, settings: Settings) -> Any:
+    root = str(settings(empty).base_url).rstrip("/")
+    for name in ("Әлия", "Айгүл", "Марат"):
+        empty.add("CONTACT", {"NAME": name})
+
+    def ask(method: str, door: str = "rest/1/q4w7sandboxcode0", **sent: Any) -> requests.Response:
+        return requests.post(f"{root}/{door}/{method}", timeout=10, **sent)
+
+    return ask
+
+
+def names(answer: requests.Response) -> list[str]:
+    return [row["NAME"] for row in answer.json()["result"]]
+
+
+@pytest.mark.parametrize(
+    ("condition", "found"),
+    [
+        ({"%NAME": "а"}, ["Айгүл", "Марат"]), ({"!%NAME": "а"}, ["Әлия"]), ({"=%NAME": "М%т"}, ["Марат"]),
+        ({"%=NAME": "%л%"}, ["Әлия", "Айгүл"]), ({"=%NAME": "М"}, []),
+        ({"NICKNAME": "Мака"}, ["Әлия", "Айгүл", "Марат"]), ({"%UF_CRM_CITY": "Алматы"}, []),
+    ],
+)  # fmt: skip
+def test_a_filter_looks_for_parts_and_ignores_fields_that_there_are_not(asks, condition, found):
+    assert names(asks("crm.contact.list", json={"filter": condition})) == found
+
+
+def test_a_batch_tells_totals_and_where_lists_go_on(asks, empty):
+    for number in range(60):
+        empty.add("LEAD", {"NAME": f"Лид {number}"})
+    commands = {"all": "crm.lead.list", "quick": "crm.lead.list?start=-1", "card": "crm.contact.fields"}
+    said = asks("batch", json={"cmd": commands}).json()["result"]
+    assert (said["result_total"], said["result_next"]) == ({"all": 60, "quick": 0}, {"all": 50})
+    assert asks("batch", json={"cmd": {"card": "crm.contact.fields"}}).json()["result"]["result_next"] == []
+
+
+def test_a_webhook_reads_no_queue_of_events(asks):
+    answer = asks("event.offline.get")
+    assert (answer.status_code, answer.json()["error"]) == (403, "WRONG_AUTH_TYPE")
+    inside = asks("batch", json={"cmd": ["event.offline.get"]}).json()["result"]["result_error"]
+    assert inside["0"]["error"] == "WRONG_AUTH_TYPE"
+
+
+def test_an_access_token_is_good_for_an_hour(asks, empty, clock):
+    token = empty.door.refreshed({
+        "client_id": "local.app", "client_secret": "sandbox-app-secret", "grant_type": "refresh_token",
+        "refresh_token": "first-refresh-token",
+    })[1]["access_token"]  # fmt: skip
+    assert asks("event.offline.get", "rest", json={"auth": token}).status_code == 200
+    clock.passes(3600)
+    answer = asks("event.offline.get", "rest", json={"auth": token})
+    assert (answer.status_code, answer.json()["error"]) == (401, "expired_token")
+
+
+def test_a_form_is_taken_as_well_as_json(asks):
+    assert names(asks("crm.contact.list", data={"filter[=NAME]": "Марат", "select[0]": "NAME"})) == ["Марат"]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"json": {"start": "abc"}}, {"json": {"filter": "abc"}}, {"json": {"order": "abc"}}, {"json": ["abc"]},
+        {"data": b"{", "headers": {"Content-Type": "application/json"}}, {"data": "filter=1&filter[ID]=2",
+         "headers": {"Content-Type": "application/x-www-form-urlencoded"}},
+    ],
+)  # fmt: skip
+def test_what_nobody_can_read_is_refused_and_breaks_nothing(asks, sent):
+    assert asks("crm.contact.list", **sent).status_code == 400
