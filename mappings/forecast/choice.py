@@ -1,4 +1,4 @@
-"""Which method forecasts which kind of demand: tried on the past, the simplest wins unless another is better."""
+"""Which method forecasts which kind of demand: tried on the past, the usual one stays unless another is better."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,6 +33,9 @@ SPORADIC: Mapping[str, Method] = {
     "sba": sba,
 }
 CANDIDATES = {"smooth": STEADY, "erratic": STEADY, "intermittent": SPORADIC, "lumpy": SPORADIC}
+USUAL = {"smooth": "ses", "erratic": "ses", "intermittent": "tsb", "lumpy": "tsb"}
+"""What forecasts a kind as long as nothing is known to be better: the last week repeated, rare goods would be bought
+every week after the one in which they were asked for."""
 METHODS: Mapping[str, Method] = {**STEADY, **SPORADIC, AUTO_ETS: auto_ets}
 SAMPLE = 2_000
 """Series of a kind that are tried: their mean loss settles long before all of them are."""
@@ -63,11 +66,11 @@ def choose(history: Panel, horizon: int, season: int, *, level: float = 0.95, or
     """The method of each kind found in `history`, by rolling origins: `origins` times a cut of `horizon` periods is
     forecast from what was known before it. `level`: the service level at which running short is weighed.
 
-    A kind whose past is too short to be tried keeps the seasonal naive.
+    A kind whose past is too short to be tried, or in whose past none did better, keeps its usual method.
     """
     kind = kinds(history)
     return {
-        str(name): _chosen(_sample(found), _candidates(str(name), found), horizon, season, level, origins)
+        str(name): _chosen(_sample(found), str(name), _candidates(str(name), found), horizon, season, level, origins)
         for name in np.unique(kind)
         if name in CANDIDATES and len(found := history[kind == name])
     }
@@ -83,20 +86,20 @@ def _sample(history: Panel) -> Panel:
 
 
 def _chosen(
-    history: Panel, candidates: Mapping[str, Method], horizon: int, season: int, level: float, origins: int
+    history: Panel, kind: str, candidates: Mapping[str, Method], horizon: int, season: int, level: float, origins: int
 ) -> Choice:
     spread = dispersion(history)
     cuts = [history.shape[1] - horizon * back for back in range(origins, 0, -1)]
     cuts = [cut for cut in cuts if cut >= season + horizon]
     if not cuts:
-        return Choice(FALLBACK, spread, {FALLBACK: 1.0})
+        return Choice(USUAL[kind], spread, {})
     tried = {
         name: np.array([_errors(history, cut, method, horizon, season, level, spread) for cut in cuts])
         for name, method in candidates.items()
     }
     mean = {name: mean_of(errors.T, np.isfinite(errors.T)) for name, errors in tried.items()}
     losses = {name: _relative(errors, mean[FALLBACK]) for name, errors in mean.items()}
-    return Choice(min(losses, key=lambda name: losses[name]), spread, losses)
+    return Choice(min(losses, key=lambda name: (losses[name], name != USUAL[kind])), spread, losses)
 
 
 def _errors(

@@ -74,8 +74,22 @@ def test_rare_demand_gets_a_method_for_rare_demand_and_a_clear_season_keeps_the_
     assert choose(once_a_month, 4, 4)["intermittent"].method == "seasonal_naive"
 
 
-def test_a_past_too_short_to_try_keeps_seasonal_naive() -> None:
-    assert choose(panel([3.0, 4, 3]), 4, 1)["smooth"].method == "seasonal_naive"
+def test_a_past_too_short_to_try_gets_the_usual_method_of_its_kind() -> None:
+    """Rare demand that was met last week is not asked for every week from now on: that would be bought."""
+    steady, rare = panel([3.0, 4, 3]), panel([10.0, 0, 0, 0, 0, 0, 0, 10])
+    assert choose(steady, 4, 1)["smooth"].method == "ses"
+    found = choose(rare, 4, 1)
+    assert found["intermittent"].method == "tsb"
+    assert forecast(rare, 1, 1, found)[0] == pytest.approx(tsb(rare, 1)[0])
+    assert forecast(rare, 1, 1, found)[0, 0] < 5
+
+
+def test_where_no_method_can_be_told_from_another_the_usual_one_stays() -> None:
+    """Asked for once, long ago: the weeks by which methods are tried say the same of all that call them 0."""
+    once = panel([10.0, *[0.0] * 12])
+    found = choose(once, 4, 1)["intermittent"]
+    assert found.losses[found.method] == found.losses["seasonal_naive"]
+    assert found.method == "tsb"
 
 
 def test_what_was_never_asked_for_is_forecast_as_zero() -> None:
