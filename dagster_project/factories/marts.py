@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from inspect import cleandoc
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from dagster import (
     AssetCheckResult,
@@ -70,22 +72,30 @@ SAID = {
 
 @dataclass(frozen=True)
 class Threshold:
-    """A share of the last 30 days that should not be lower. `share`: SQL that gives part and whole."""
+    """A share of the last 30 days that should not be lower. `share`: SQL that gives part and whole of the days up to
+    `:last`. `waits`: days until which something may yet follow what was counted; a day is judged once they are over."""
 
     name: str
     mart: str
     least: float
     share: str
+    waits: int = 0
 
     @property
     def description(self) -> str:
-        return f"Warns when {self.name.replace('_', ' ')} of the last 30 days is below {self.least:.0%}."
+        over = f" for which the following {self.waits} days are over" if self.waits else ""
+        return f"Warns when {self.name.replace('_', ' ')} of the last 30 days{over} is below {self.least:.0%}."
+
+    def last(self, today: date) -> date:
+        """The last day that is judged."""
+        return today - timedelta(self.waits + 1) if self.waits else today
 
 
-RECENT = "segment = 'all' and day > cast(:today as date) - 30"
+RECENT = "segment = 'all' and day > cast(:last as date) - 30 and day <= cast(:last as date)"
 THRESHOLDS = (
     Threshold("cross_channel_conversion", "cross_conversion", 0.01,
-              f"select sum(converted) as part, sum(n) as whole from mart.cross_conversion where {RECENT}"),
+              f"select sum(converted) as part, sum(n) as whole from mart.cross_conversion where {RECENT}",
+              contacts.ORDER_WINDOW.days),
     Threshold("email_opens", "engagement", 0.20,
               "select sum(opened) as part, sum(letters) as whole from mart.engagement "
               f"where channel = 'email' and {RECENT}"),
@@ -113,13 +123,13 @@ def mart_assets(hub: Hub) -> list[AssetsDefinition]:
     @multi_asset(name="marts", specs=specs, check_specs=thresholds, can_subset=True)
     def marts(context: AssetExecutionContext, config: MartConfig) -> Iterator[MaterializeResult | AssetCheckResult]:
         chosen = [name for name in MARTS if key(name) in context.selected_asset_keys]
-        done, today = _made(hub, chosen, config), clock.now().date()
+        done, today = _made(hub, chosen, config), _today(hub)
         for name in chosen:
             plot = picture(engine(), name, today)
             shown = {"dagster/row_count": _rows(name), "made_anew": done.get(name, 0), "plot": plot}
             yield MaterializeResult(asset_key=key(name), metadata=shown)
         asked = {one.name for one in context.selected_asset_check_keys}
-        yield from (_judged(one) for one in THRESHOLDS if one.name in asked)
+        yield from (_judged(one, today) for one in THRESHOLDS if one.name in asked)
 
     return [marts]
 
@@ -171,10 +181,15 @@ def _rows(name: str) -> MetadataValue:
         return MetadataValue.int(db.execute(text(f"select count(*) from mart.{name}")).scalar_one())
 
 
-def _judged(threshold: Threshold) -> AssetCheckResult:
+def _today(hub: Hub) -> date:
+    """Today where the hub is, as days of marts are."""
+    return clock.now().astimezone(ZoneInfo(hub.entry.timezone)).date()
+
+
+def _judged(threshold: Threshold, today: date) -> AssetCheckResult:
     """Passes where there is nothing to judge: missing is not low."""
     with engine().connect() as db:
-        part, whole = db.execute(text(threshold.share), {"today": clock.now().date()}).one()
+        part, whole = db.execute(text(threshold.share), {"last": threshold.last(today)}).one()
     share = float(part or 0) / float(whole) if whole else None
     return AssetCheckResult(
         check_name=threshold.name,

@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from dagster import AssetCheckSeverity, AssetKey, AssetSelection, DagsterInstance, DefaultScheduleStatus, materialize
@@ -100,13 +100,32 @@ def test_letters_that_too_few_open_are_warned_of(
 
 
 def test_contacts_that_lead_to_no_other_channel_are_warned_of(shop: Facts, night: Callable[..., Run]) -> None:
-    shop.meets("viktor", "c1", 3, "site", "page_view")
-    shop.buys("viktor", "o1", 2, 100, "site")
+    shop.meets("viktor", "c1", 33, "site", "page_view")
+    shop.buys("viktor", "o1", 32, 100, "site")
     [found] = night("cross_conversion").get_asset_check_evaluations()
     assert not found.passed
-    shop.buys("viktor", "o1", 2, 100, "store")
+    shop.buys("viktor", "o1", 32, 100, "store")
     [found] = night("cross_conversion").get_asset_check_evaluations()
     assert found.passed
+
+
+@pytest.mark.parametrize(("ago", "passes"), [(30, True), (31, False), (60, False), (61, True)])
+def test_a_contact_is_judged_in_the_30_days_after_nothing_can_follow_it_any_more(
+    shop: Facts, night: Callable[..., Run], ago: int, passes: bool
+) -> None:
+    shop.meets("viktor", "c1", ago, "site", "page_view")
+    [found] = night("cross_conversion").get_asset_check_evaluations()
+    assert found.passed is passes
+
+
+def test_a_day_is_over_when_it_is_over_where_the_hub_is(
+    shop: Facts, night: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At 19:30 UTC it is half past midnight in Almaty: the day 31 days back has had its 30 days."""
+    shop.meets("viktor", "c1", 31, "site", "page_view")
+    monkeypatch.setattr(clock, "now", lambda: shop.now.replace(hour=19, minute=30) - timedelta(days=1))
+    [found] = night("cross_conversion").get_asset_check_evaluations()
+    assert not found.passed
 
 
 def test_money_of_two_currencies_is_not_added_up_in_a_picture(shop: Facts, night: Callable[..., Run]) -> None:
