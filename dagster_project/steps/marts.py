@@ -25,6 +25,7 @@ Grain: TypeAlias = Literal["day", "month", "all"]
 LONGEST = 366
 """Days made at once, so that ten years of facts are not in memory together."""
 BEGINNING, END = date(1970, 1, 1), date(9999, 12, 30)
+NIGHT = contacts.DELIVERY.days
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,17 @@ SPANNED = {
         Mart("average_check", lambda c, o, m: purchases.average_check(o, m), ("orders",)),
         Mart("frequency", lambda c, o, m: purchases.frequency(o, m), ("orders",), "month"),
         Mart("retention", lambda c, o, m: purchases.retention(o, m), ("orders",), "all"),
-        Mart("conversion", contacts.conversion, ("contacts", "orders"), after=contacts.RESPONSE_WINDOW.days),
-        Mart("cross_conversion", contacts.cross_conversion, ("contacts", "orders"), after=contacts.ORDER_WINDOW.days),
-        Mart("engagement", _letters_and_interest, ("contacts",), after=contacts.OPEN_WINDOW.days),
+        Mart(
+            "conversion", contacts.conversion, ("contacts", "orders"), before=NIGHT, after=contacts.RESPONSE_WINDOW.days
+        ),
+        Mart(
+            "cross_conversion",
+            contacts.cross_conversion,
+            ("contacts", "orders"),
+            before=NIGHT,
+            after=contacts.ORDER_WINDOW.days,
+        ),
+        Mart("engagement", _letters_and_interest, ("contacts",), before=NIGHT, after=contacts.OPEN_WINDOW.days),
         Mart("journey", lambda c, o, m: journeys.journey(c, o), ("contacts", "orders"), before=journeys.LOOKBACK.days),
         Mart(
             "attribution",

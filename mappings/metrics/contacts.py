@@ -1,5 +1,7 @@
 """What contacts lead to: conversion in a channel and across channels, letters opened, how engaged people are."""
 
+from datetime import timedelta
+
 import numpy as np
 import pandas as pd
 
@@ -8,6 +10,8 @@ from mappings.metrics.tables import DAYS, by_segment, days_between, next_after, 
 ORDER_WINDOW = 30 * DAYS
 RESPONSE_WINDOW = 180 * DAYS
 OPEN_WINDOW = 30 * DAYS
+DELIVERY = timedelta(days=1)
+"""A letter is on its way for a night: what arrives on the day after its sending is no other one."""
 HALF_LIFE = 30.0
 """Days after which a sign of interest counts half."""
 TOUCHES = ("call", "message", "sent", "delivered", "opened", "clicked", "page_view", "product_view", "consultation",
@@ -19,12 +23,14 @@ WEIGHTS = {"opened": 1.0, "page_view": 1.0, "product_view": 2.0, "clicked": 3.0,
            "survey": 3.0, "call": 4.0, "visit": 4.0, "consultation": 5.0, "redeemed": 5.0}  # fmt: skip
 """Points of a sign of interest; what was only sent to a person is none."""
 UNIT = ["person_id", "channel", "campaign", "day"]
+LETTER = ["person_id", "channel", "campaign", "reference"]
 
 
 def conversion(contacts: pd.DataFrame, orders: pd.DataFrame, members: pd.DataFrame) -> pd.DataFrame:
     """Conversion: contacts followed by an order of the person within 30 days / contacts; unit: share of 1.
 
-    A contact is all that passed between a person and a channel's campaign on one day. By day of the contact, channel,
+    A contact is all that passed between a person and a channel's campaign on one day; a letter is one on the day of its
+    sending, though it arrived after midnight (`_sent_once`). By day of the contact, channel,
     campaign and segment. `ordered`, `within` (the next order was placed in the channel itself), `responded` (clicked or
     redeemed what the campaign offered within 180 days) and `n` (contacts) add up; value = ordered / n.
     """
@@ -63,11 +69,11 @@ def cross_conversion(contacts: pd.DataFrame, orders: pd.DataFrame, members: pd.D
 def letters(contacts: pd.DataFrame, members: pd.DataFrame) -> pd.DataFrame:
     """Letters and messages that were opened within 30 days / that were sent (or delivered); unit: share of 1.
 
-    A letter is one campaign and reference to one person on one day; a click opens it too. By day of sending, channel,
-    segment; `opened`, `clicked` and `n` (letters) add up.
+    A letter is one campaign and reference to one person on one day, and the night after it where there is a reference;
+    a click opens it too. By day of sending, channel, segment; `opened`, `clicked` and `n` (letters) add up.
     """
-    keys = ["person_id", "channel", "campaign", "reference"]
-    known = contacts[contacts["person_id"].notna()].fillna({"campaign": "", "reference": ""})
+    keys = LETTER
+    known = _sent_once(contacts[contacts["person_id"].notna()].fillna({"campaign": "", "reference": ""}))
     sent = known[known["kind"].isin(LETTERS)].sort_values("at", kind="stable").drop_duplicates([*keys, "day"])
     sent = sent[[*keys, "day", "at"]]
     opened, clicked = (
@@ -126,7 +132,7 @@ def engagement(state: pd.DataFrame, contacts: pd.DataFrame) -> pd.DataFrame:
 
 def _followed(contacts: pd.DataFrame, orders: pd.DataFrame) -> pd.DataFrame:
     """Contacts of known persons, one a day, channel and campaign, with what followed each."""
-    known = contacts[contacts["person_id"].notna()].assign(campaign=contacts["campaign"].fillna(""))
+    known = _sent_once(contacts[contacts["person_id"].notna()].fillna({"campaign": "", "reference": ""}))
     touched = known[known["kind"].isin(TOUCHES)].sort_values(["at", "channel"], kind="stable").drop_duplicates(UNIT)
     touched = touched[[*UNIT, "at"]].reset_index(drop=True)
     placed = orders.loc[orders["person_id"].notna(), ["person_id", "channel", "at"]]
@@ -137,3 +143,12 @@ def _followed(contacts: pd.DataFrame, orders: pd.DataFrame) -> pd.DataFrame:
     ordered = after["later_at"].notna()
     within = ordered & (after["order_channel"] == after["channel"])
     return after.assign(ordered=ordered, within=within, responded=answered & (touched["campaign"] != ""))
+
+
+def _sent_once(known: pd.DataFrame) -> pd.DataFrame:
+    """`known` without deliveries of what was sent on the day before: before midnight and after it is one letter. Only
+    that day is looked at, so that a day needs no more of the past; what was sent again is another letter."""
+    letter = [*LETTER, "day"]
+    sent, arrived = (known.loc[(known["kind"] == kind) & (known["reference"] != ""), letter] for kind in LETTERS)
+    due = pd.MultiIndex.from_frame(sent.assign(day=[day + DELIVERY for day in sent["day"]]))
+    return known.drop(arrived.index[pd.MultiIndex.from_frame(arrived).isin(due)])

@@ -54,6 +54,7 @@ some_contacts = some.lists(
         some.sampled_from(["ads", "email", "site", "store"]),
         some.sampled_from(["sent", "opened", "clicked", "page_view", "visit", "redeemed", "survey", "bounced"]),
         campaign=some.sampled_from([None, "spring", "csat"]),
+        reference=some.sampled_from([None, "l1"]),
         value=some.sampled_from([None, 0.0, 3.0, 5.0, 9.0, 10.0]),
     ),
     max_size=30,

@@ -169,6 +169,22 @@ def test_a_coupon_redeemed_answers_its_campaign_and_no_other() -> None:
     assert table.set_index("campaign")["responded"].to_dict() == {"18": 1, "13": 0}
 
 
+NIGHT = (contact("viktor", 0.49, "email", "sent"), contact("viktor", 0.51, "email", "delivered"))
+
+
+def test_a_letter_that_arrives_after_midnight_is_one_letter_on_the_day_of_its_sending() -> None:
+    told = contacts(*({**one, "reference": "l1"} for one in (*NIGHT, contact("viktor", 1, "email", "opened"))))
+    assert letters(told, NOBODY)[["day", "opened", "n"]].to_numpy().tolist() == [[moment(0).date(), 1, 1]]
+    assert conversion(contacts(*({**one, "reference": "l1"} for one in NIGHT)), orders(), NOBODY)["n"].to_list() == [1]
+
+
+def test_two_letters_in_two_days_are_two_where_nothing_says_that_they_are_one() -> None:
+    other = contacts({**NIGHT[0], "reference": "l1"}, {**NIGHT[1], "reference": "l2"})
+    later = contacts(*({**contact("viktor", day, "email", "sent"), "reference": "l1"} for day in (0, 1)))
+    for told in (contacts(*NIGHT), other, later):
+        assert letters(told, NOBODY)["n"].to_list() == [1, 1] == conversion(told, orders(), NOBODY)["n"].to_list()
+
+
 def test_letters_opened_twice_are_opened_once_and_a_click_opens() -> None:
     mail = {"campaign": "spring"}
     told = contacts(
