@@ -15,7 +15,7 @@ from dagster_project.factories.extract import raw_assets
 from dagster_project.factories.marts import mart_assets, mart_schedules
 from dagster_project.factories.people import people_assets, people_checks
 from dagster_project.factories.privacy import privacy_assets, privacy_checks, privacy_schedules
-from dagster_project.factories.segments import segment_assets, segment_schedules
+from dagster_project.factories.segments import segment_assets, segment_checks, segment_schedules
 
 
 def build(hub: Hub) -> Definitions:
@@ -36,7 +36,7 @@ def build(hub: Hub) -> Definitions:
             *mart_assets(hub),
             held_plan_asset(),
         ],
-        asset_checks=[*checks(hub), *people_checks(hub), *privacy_checks(hub)],
+        asset_checks=[*checks(hub), *people_checks(hub), *privacy_checks(hub), *segment_checks(hub)],
         jobs=jobs.all,
         schedules=[*schedules(hub, jobs), *segment_schedules(hub), *mart_schedules(hub), *privacy_schedules(hub)],
         sensors=[*sensors(hub, jobs), *hot_sensors(hub)],

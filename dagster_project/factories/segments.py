@@ -1,11 +1,12 @@
 """Segments as assets: who entered and who left in each run, and whether they were looked at lately."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from dagster import (
     AssetCheckResult,
+    AssetChecksDefinition,
     AssetCheckSeverity,
     AssetCheckSpec,
     AssetExecutionContext,
@@ -18,6 +19,7 @@ from dagster import (
     MaterializeResult,
     MetadataValue,
     ScheduleDefinition,
+    asset_check,
     define_asset_job,
     in_process_executor,
     multi_asset,
@@ -38,7 +40,7 @@ from mappings.segments.compile import Compiled
 
 GROUP = "segment_4"
 VALUES = AssetKey(["segment", "person_value"])
-OFTEN, AT_NIGHT = "*/15 * * * *", "40 4 * * *"
+OFTEN, AT_NIGHT, WATCHED = "*/15 * * * *", "40 4 * * *", "50 * * * *"
 LATE = {"on_change": timedelta(hours=2), "daily": timedelta(hours=26)}
 """After so long without a look a segment is stale; a static list never is."""
 
@@ -60,7 +62,6 @@ def segment_assets(hub: Hub) -> list[AssetsDefinition]:
     specs = [_values(hub), *(_spec(one) for one in written)]
     checks = [
         AssetCheckSpec("files_readable", asset=VALUES),
-        *(AssetCheckSpec("fresh", asset=key(one.name)) for one in written),
         *(AssetCheckSpec("consent_coverage", asset=key(one.name)) for one in written if _asks(one)),
     ]
 
@@ -77,15 +78,20 @@ def segment_assets(hub: Hub) -> list[AssetsDefinition]:
         for one in written:
             if key(one.name) in context.selected_asset_keys:
                 yield MaterializeResult(asset_key=key(one.name), metadata=_moves(store, one.name, now))
-                yield _fresh(store, one, now)
                 if _asks(one):
                     yield _covered(store, hub, one, now)
 
     return [evaluate]
 
 
+def segment_checks(hub: Hub) -> Sequence[AssetChecksDefinition]:
+    """Checks that stand apart from the run that they watch: one that does not come cannot tell of it."""
+    return [fresh(one) for one in _written(hub)[0]]
+
+
 def segment_schedules(hub: Hub) -> list[ScheduleDefinition]:
-    """Every quarter of an hour those who changed and those whose time has come; every night everybody."""
+    """Every quarter of an hour those who changed and those whose time has come; every night everybody; and every hour
+    a look at whether the two still come."""
     often, night = (
         define_asset_job(name, AssetSelection.groups(GROUP), executor_def=in_process_executor, config=config)
         for name, config in (
@@ -93,10 +99,13 @@ def segment_schedules(hub: Hub) -> list[ScheduleDefinition]:
             ("segments_nightly", {"ops": {"segments": {"config": {"full": True}}}}),
         )
     )
+    watch = define_asset_job("segments_watched", AssetSelection.checks(*segment_checks(hub)),
+                             executor_def=in_process_executor)  # fmt: skip
+    crons = [(often, OFTEN), (night, AT_NIGHT), *([(watch, WATCHED)] if _written(hub)[0] else [])]
     return [
         ScheduleDefinition(job=job, cron_schedule=cron, execution_timezone=hub.entry.timezone,
                            default_status=DefaultScheduleStatus.RUNNING)
-        for job, cron in ((often, OFTEN), (night, AT_NIGHT))
+        for job, cron in crons
     ]  # fmt: skip
 
 
@@ -179,19 +188,20 @@ def _readable(problem: str | None) -> AssetCheckResult:
     )
 
 
-def _fresh(store: Engine, one: Compiled, now: datetime) -> AssetCheckResult:
-    """Warns where nobody looked at who belongs there for too long."""
-    with store.connect() as db:
+def fresh(one: Compiled) -> AssetChecksDefinition:
+    """Warns when nobody looked at who belongs here for two hours, or for a day where a look a day will do."""
+
+    @asset_check(asset=key(one.name), name="fresh", description=fresh.__doc__)
+    def check() -> AssetCheckResult:
         query = text("select evaluated_at from segment.definition where segment = :segment")
-        looked = db.execute(query, {"segment": one.name}).scalar_one_or_none()
-    limit = LATE.get(one.segment.refresh)
-    return AssetCheckResult(
-        check_name="fresh",
-        asset_key=key(one.name),
-        passed=looked is not None and (limit is None or now - looked <= limit),
-        severity=AssetCheckSeverity.WARN,
-        metadata={"evaluated_at": str(looked)},
-    )
+        with engine().connect() as db:
+            looked = db.execute(query, {"segment": one.name}).scalar_one_or_none()
+        limit = LATE.get(one.segment.refresh)
+        lately = looked is not None and (limit is None or clock.now() - looked <= limit)
+        told = {"evaluated_at": str(looked or "never")}
+        return AssetCheckResult(passed=lately, severity=AssetCheckSeverity.WARN, metadata=told)
+
+    return check
 
 
 def _asks(one: Compiled) -> bool:

@@ -1,15 +1,17 @@
 """Segments in Dagster: who entered and left, stale ones, and a file with a typing error."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import yaml
-from dagster import AssetKey, DagsterInstance, materialize
+from dagster import AssetCheckSeverity, AssetKey, DagsterInstance, Definitions, materialize
 from sqlalchemy import Engine, text
 
+from dagster_project import clock
 from dagster_project.connections import Hub, HubEntry
 from dagster_project.definitions import build
-from dagster_project.factories.segments import segment_assets
+from dagster_project.factories.segments import WATCHED, segment_assets, segment_checks, segment_schedules
 from dagster_project.steps.people.due import people_due
 from dagster_project.store.dirty import mark
 
@@ -23,9 +25,9 @@ def hub(tmp_path: Path) -> Hub:
     return Hub({}, HubEntry(), tmp_path)
 
 
-def written(folder: Path, where: object, name: str = "buyers") -> None:
+def written(folder: Path, where: object, name: str = "buyers", refresh: str = "daily") -> None:
     title = {"ru": "Покупатели", "kk": "Сатып алушылар", "en": "Buyers"}
-    said = {"segment": name, "title": title, "where": where}
+    said = {"segment": name, "title": title, "where": where, "refresh": refresh}
     (folder / "segments" / f"{name}.yaml").write_text(yaml.safe_dump(said), "utf-8")
 
 
@@ -59,8 +61,23 @@ def test_a_run_shows_who_entered_and_why(store, hub):
     assert "ANNA" not in str(again.metadata)
     assert {check.check_name: check.passed for check in second.get_asset_check_evaluations()} == {
         "files_readable": True,
-        "fresh": True,
     }
+
+
+@pytest.mark.parametrize(("hours", "refresh", "passes"), [
+    (1, "on_change", True), (3, "on_change", False), (3, "daily", True), (27, "daily", False),
+])  # fmt: skip
+def test_a_schedule_that_stopped_is_told_of_by_another(store, hub, monkeypatch, hours, refresh, passes):
+    written(hub.folder, BUYERS, refresh=refresh)
+    people_due(store, hub, now=_now(store))
+    monkeypatch.setattr(clock, "now", lambda: _now(store) + timedelta(hours=hours))
+    hourly = next(one for one in segment_schedules(hub) if one.cron_schedule == WATCHED)
+    defs = Definitions(segment_assets(hub), asset_checks=segment_checks(hub), schedules=[hourly])
+    with DagsterInstance.ephemeral() as instance:
+        run = defs.resolve_job_def(hourly.job_name).execute_in_process(instance=instance)
+    [check] = run.get_asset_check_evaluations()
+    assert (check.check_name, check.passed, check.severity) == ("fresh", passes, AssetCheckSeverity.WARN)
+    assert run.get_asset_materialization_events() == []
 
 
 def test_a_file_with_a_typing_error_is_a_failed_check_and_nobody_moves(store, hub):
