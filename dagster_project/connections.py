@@ -164,11 +164,22 @@ class Loyalty(_Part):
     )
 
 
+class Reorder(_Part):
+    """How goods are bought, for the mart `reorder`."""
+
+    lead_days: int = Field(14, ge=0, le=365, description="Days from an order to the goods on the shelf.")
+    review_days: int = Field(7, ge=0, le=365, description="Days between two looks at what to order.")
+    service_level: float = Field(
+        0.95, gt=0, lt=1, description="Chance with which stock shall last until the next delivery, a share of 1."
+    )
+
+
 class HubEntry(_Part):
     """What holds for all connections."""
 
     privacy: Privacy = Privacy()
     loyalty: Loyalty = Loyalty()
+    reorder: Reorder = Reorder()
     authority: dict[str, Any] = Field(
         default_factory=dict, description="Field or entity → connection, list, or {default, location: connection}."
     )

@@ -29,10 +29,10 @@ from pydantic import Field as Setting
 from sqlalchemy import text
 
 from dagster_project import clock
-from dagster_project.connections import Hub
+from dagster_project.connections import Hub, Reorder
 from dagster_project.factories import keys
 from dagster_project.factories.plots import picture
-from dagster_project.steps.demand import Terms, plan_demand
+from dagster_project.steps.demand import plan_demand
 from dagster_project.steps.marts import DAILY, SPANNED, fill
 from dagster_project.store.database import engine
 from dagster_project.store.mart_tables import MARTS
@@ -106,13 +106,17 @@ THRESHOLDS = (
 
 
 class MartConfig(Config):
-    """How goods are bought, for the mart `reorder`."""
+    """How goods are bought, for the mart `reorder`, in this run only; what is not set is as `hub.reorder` says."""
 
-    lead_days: int = Setting(14, ge=0, description="Days from an order to the goods on the shelf.")
-    review_days: int = Setting(7, ge=0, description="Days between two looks at what to order.")
-    service_level: float = Setting(
-        0.95, gt=0, lt=1, description="Chance with which stock shall last until the next delivery, a share of 1."
+    lead_days: int | None = Setting(None, ge=0, le=365, description="Days from an order to the goods on the shelf.")
+    review_days: int | None = Setting(None, ge=0, le=365, description="Days between two looks at what to order.")
+    service_level: float | None = Setting(
+        None, gt=0, lt=1, description="Chance with which stock shall last until the next delivery, a share of 1."
     )
+
+    def over(self, base: Reorder) -> Reorder:
+        """These terms where set, else `base`."""
+        return Reorder(**{**dict(base), **self.model_dump(exclude_none=True)})
 
 
 def mart_assets(hub: Hub) -> list[AssetsDefinition]:
@@ -171,8 +175,7 @@ def _made(hub: Hub, chosen: Sequence[str], config: MartConfig) -> dict[str, int]
     now = clock.now()
     done = fill(engine(), hub, [name for name in chosen if name in SPANNED or name in DAILY], now=now)
     if {"forecast", "reorder"} & set(chosen):
-        terms = Terms(config.lead_days, config.review_days, config.service_level)
-        done |= plan_demand(engine(), hub, now=now, terms=terms)
+        done |= plan_demand(engine(), hub, now=now, terms=config.over(hub.entry.reorder))
     return done
 
 

@@ -1,6 +1,5 @@
 """What will be asked for in the next weeks, and what to order or to move for it."""
 
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 from sqlalchemy import Engine
 
-from dagster_project.connections import Hub
+from dagster_project.connections import Hub, Reorder
 from dagster_project.store import demand as store
 from dagster_project.store.locks import in_turn
 from dagster_project.store.mart_tables import MARTS
@@ -27,18 +26,10 @@ SEEN = 3
 PLACE = ["sku", "location"]
 
 
-@dataclass(frozen=True)
-class Terms:
-    """How goods are bought. `level`: the chance with which stock shall last until the next delivery."""
-
-    lead_days: int = 14
-    review_days: int = 7
-    level: float = 0.95
-
-
-def plan_demand(engine: Engine, hub: Hub, *, now: datetime, terms: Terms = Terms()) -> dict[str, int]:
+def plan_demand(engine: Engine, hub: Hub, *, now: datetime, terms: Reorder | None = None) -> dict[str, int]:
     """Makes the marts forecast and reorder anew; gives the rows of each. Weeks begin on Monday in the hub's zone; the
-    one that is not over is not looked at."""
+    one that is not over is not looked at. `terms`: of this time only, else `hub.reorder`."""
+    terms = terms or hub.entry.reorder
     today, monday = _days(hub, now)
     with engine.begin() as db:
         in_turn(db, "mart:forecast")
@@ -47,7 +38,7 @@ def plan_demand(engine: Engine, hub: Hub, *, now: datetime, terms: Terms = Terms
         sold = store.sold(db, first, monday, hub.entry.timezone)
         history = panel(sold, store.out_of_stock(db, first, monday), monday)
         season = YEAR if history.shape[1] >= YEAR + 4 * HORIZON else 1
-        choices = choose(history.to_numpy(), HORIZON, season, level=terms.level)
+        choices = choose(history.to_numpy(), HORIZON, season, level=terms.service_level)
         expected = forecast(history.to_numpy(), AHEAD, season, choices)
         kind = kinds(history.to_numpy())
         needs = _needs(history.index, expected, kind, choices, terms)
@@ -92,14 +83,14 @@ def panel(sold: pd.DataFrame, out: pd.DataFrame, monday: date) -> pd.DataFrame:
 
 
 def _needs(
-    places: pd.Index, expected: Panel, kind: np.ndarray, choices: dict[str, Choice], terms: Terms
+    places: pd.Index, expected: Panel, kind: np.ndarray, choices: dict[str, Choice], terms: Reorder
 ) -> pd.DataFrame:
     lead, review = terms.lead_days / 7, terms.review_days / 7
     point, up_to = np.zeros(len(places)), np.zeros(len(places))
     for name, choice in choices.items():
         rows = kind == name
-        point[rows] = lead_time_need(expected[rows], lead, choice.dispersion, terms.level)
-        up_to[rows] = lead_time_need(expected[rows], lead + review, choice.dispersion, terms.level)
+        point[rows] = lead_time_need(expected[rows], lead, choice.dispersion, terms.service_level)
+        up_to[rows] = lead_time_need(expected[rows], lead + review, choice.dispersion, terms.service_level)
     return pd.DataFrame({"reorder_point": point, "order_up_to": up_to}, index=places).reset_index()
 
 

@@ -5,12 +5,15 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
+import yaml
 from dagster import AssetCheckSeverity, AssetKey, AssetSelection, DagsterInstance, DefaultScheduleStatus, materialize
 from dagster import ExecuteInProcessResult as Run
 from sqlalchemy import Engine
 
+from connectors.sdk.errors import ConfigError
 from dagster_project import clock
-from dagster_project.connections import Hub, parse
+from dagster_project.connections import Hub, Reorder, parse
+from dagster_project.factories import marts
 from dagster_project.factories.marts import GROUP, MartConfig, mart_assets, mart_schedules
 from dagster_project.factories.plots import PLOTS
 from dagster_project.store.mart_tables import MARTS
@@ -137,10 +140,26 @@ def test_money_of_two_currencies_is_not_added_up_in_a_picture(shop: Facts, night
     assert {name for name, *_ in shop.sees(PLOTS["attribution"].query)} == {"direct, KZT", "direct, RUB"}
 
 
-@pytest.mark.parametrize("said", [{"service_level": 95}, {"service_level": 1}, {"lead_days": -1}])
+@pytest.mark.parametrize("said", [{"service_level": 95}, {"service_level": 1}, {"lead_days": -1}, {"review_days": 400}])
 def test_terms_under_which_nothing_could_be_ordered_are_refused(said: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(said))):
         MartConfig(**said)
+    with pytest.raises(ConfigError, match=f"hub.reorder.{next(iter(said))}"):
+        parse(yaml.safe_dump({"hub": {"reorder": said}}), {})
+
+
+def test_a_run_may_be_of_other_terms_than_the_hub_is(shop: Facts, monkeypatch: pytest.MonkeyPatch) -> None:
+    used = []
+    monkeypatch.setattr(marts, "plan_demand", lambda *_, terms, **__: used.append(terms) or {})
+    hub = parse("hub: {reorder: {lead_days: 30, service_level: 0.9}}", {})
+    for config in ({}, {"lead_days": 3}):
+        ops = {"ops": {"marts": {"config": config}}}
+        with DagsterInstance.ephemeral() as instance:
+            chosen = AssetSelection.assets(AssetKey(["mart", "reorder"]))
+            assert materialize(mart_assets(hub), selection=chosen, instance=instance, run_config=ops).success
+    assert used == [
+        Reorder(lead_days=30, review_days=7, service_level=0.9), Reorder(lead_days=3, review_days=7, service_level=0.9),
+    ]  # fmt: skip
 
 
 def test_only_what_was_chosen_is_made(shop: Facts, night: Callable[..., Run]) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from sqlalchemy import Engine
 
-from dagster_project.connections import Hub
+from dagster_project.connections import Hub, parse
 from dagster_project.steps.demand import demand_due, panel, plan_demand
 from tests.dagster_project.steps.marts.conftest import Facts
 
@@ -98,6 +98,21 @@ def test_what_to_order_is_worked_out_once_a_day(shop: Facts, store: Engine, hub:
     assert demand_due(store, hub, now=now) == {"forecast": 8, "reorder": 1}
     assert demand_due(store, hub, now=now) == {}
     assert demand_due(store, hub, now=now + timedelta(days=1)) == {"forecast": 8, "reorder": 1}
+
+
+LONG = "hub: {reorder: {lead_days: 56, review_days: 28}}"
+
+
+def test_goods_that_take_long_to_come_are_ordered_earlier_and_in_larger_numbers(
+    shop: Facts, store: Engine, now: datetime
+) -> None:
+    sells(shop, "lamp", "almaty", [5, 6, 5, 4, 5, 6, 5, 5, 4, 5, 6, 5])
+    lies(shop, "lamp", "almaty", 30)
+    for said, least, most in (("", 0, 0), (LONG, 30, 60)):
+        shop.does("truncate mart.reorder")
+        demand_due(store, parse(said, {}), now=now)
+        [(purchase,)] = shop.sees("select purchase from mart.reorder")
+        assert least <= purchase <= most
 
 
 def test_a_hub_without_orders_and_goods_has_nothing_to_work_out(store: Engine, hub: Hub, now: datetime) -> None:
