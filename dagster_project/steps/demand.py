@@ -33,8 +33,8 @@ def plan_demand(engine: Engine, hub: Hub, *, now: datetime, terms: Reorder | Non
     today, monday = _days(hub, now)
     with engine.begin() as db:
         in_turn(db, "mart:forecast")
-        store.note_stock_outs(db, today)
         first = monday - timedelta(weeks=WEEKS)
+        store.note_stock_outs(db, today, first)
         sold = store.sold(db, first, monday, hub.entry.timezone)
         history = panel(sold, store.out_of_stock(db, first, monday), monday)
         season = YEAR if history.shape[1] >= YEAR + 4 * HORIZON else 1

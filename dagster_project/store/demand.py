@@ -63,9 +63,10 @@ def planned(db: Connection, monday: date, today: date) -> bool:
     return bool(db.execute(text(_PLANNED), {"monday": monday, "today": today}).scalar_one())
 
 
-def note_stock_outs(db: Connection, day: date) -> None:
-    """Remembers which places have nothing to sell on `day`."""
+def note_stock_outs(db: Connection, day: date, first: date) -> None:
+    """Remembers which places have nothing to sell on `day`, and forgets the days before `first`."""
     db.execute(text(_NOTE_OUT), {"day": day})
+    db.execute(text("delete from mart.stock_out where day < :first"), {"first": first})
 
 
 def _frame(db: Connection, query: str, **given: object) -> pd.DataFrame:

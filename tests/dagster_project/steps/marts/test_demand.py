@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine
 
 from dagster_project.connections import Hub, parse
-from dagster_project.steps.demand import demand_due, panel, plan_demand
+from dagster_project.steps.demand import WEEKS, demand_due, panel, plan_demand
 from tests.dagster_project.steps.marts.conftest import Facts
 
 MONDAY = date(2026, 3, 2)
@@ -63,6 +63,15 @@ def test_an_empty_shelf_is_remembered_day_by_day(shop: Facts, plans: Callable) -
     plans()
     plans()
     assert shop.sees("select sku, location, day from mart.stock_out") == [("lamp", "almaty", MONDAY)]
+
+
+def test_an_empty_shelf_is_forgotten_once_its_week_is_looked_at_no_more(shop: Facts, plans: Callable) -> None:
+    lies(shop, "lamp", "almaty", 0)
+    oldest = MONDAY - timedelta(weeks=WEEKS)
+    for day in (oldest, oldest - timedelta(days=1)):
+        shop.does("insert into mart.stock_out values ('lamp', 'almaty', :day)", day=day)
+    plans()
+    assert shop.sees("select day from mart.stock_out order by day") == [(oldest,), (MONDAY,)]
 
 
 def test_a_week_on_an_empty_shelf_is_missing_and_a_week_unwanted_is_zero() -> None:
