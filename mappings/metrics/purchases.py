@@ -40,7 +40,8 @@ def retention(orders: pd.DataFrame, members: pd.DataFrame) -> pd.DataFrame:
     months after it; unit: share of 1.
 
     By channel of the first purchase and segment, over the whole history given. `kept` and `n` (size of the cohort) add
-    up over cohorts of one age. An age that no cohort member has lived through yet is absent, not zero.
+    up over cohorts of one age. An age whose month is not over is absent, not small: over it is once somebody, known or
+    not, bought in a later one.
     """
     known = orders[orders["person_id"].notna()].sort_values(["at", "channel"], kind="stable")
     first = known.drop_duplicates("person_id")[["person_id", "channel", "day"]]
@@ -53,7 +54,7 @@ def retention(orders: pd.DataFrame, members: pd.DataFrame) -> pd.DataFrame:
     came = first.merge(bought, on="person_id")
     came = came.assign(age=_months(came["month"]) - _months(came["day"]))
     kept = sums(came, [*keys, "age"], kept=("person_id", "nunique"))
-    last = int(_months(bought["month"]).max())
+    last = int(_months(orders["day"]).max()) - 1
     ages = pd.Series([list(range(1, last - start + 1)) for start in _months(size["day"])], index=size.index)
     lived = size.assign(age=ages).explode("age").dropna(subset=["age"])
     table = lived.astype({"age": int}).merge(kept, on=[*keys, "age"], how="left")

@@ -62,6 +62,7 @@ def test_a_nights_run_shows_a_picture_and_the_rows_of_each_mart(shop: Facts, nig
         shop.meets("aigul", f"s{week}", 7 * week + 1, "sms", "survey", value=week)
         shop.meets("aigul", f"q{week}", 7 * week + 1, "site", "survey", value=week % 5 + 1, campaign="csat")
         shop.buys("viktor", f"o{week}", 7 * week, 100.0 * week, lines={"lamp": 2}, location="almaty")
+    shop.buys("viktor", "march", 0, 100)
     shop.does("insert into segment.person_value (person_id, clv) values ('viktor', 500)")
     shop.does("insert into position.stock (sku, location, on_hand, as_of, connection) "
               "values ('lamp', 'almaty', 1, now(), 'erp')")  # fmt: skip

@@ -137,11 +137,19 @@ def test_a_buyer_of_two_channels_is_one_buyer_of_the_shop() -> None:
 
 
 def test_of_two_new_buyers_one_comes_back_after_two_months() -> None:
-    sold = orders(order("aigul", 0), order("boris", 0), order("aigul", 60), order("viktor", 60))
+    sold = orders(order("aigul", 0), order("boris", 0), order("aigul", 60), order("viktor", 60), order(None, 90))
     table = retention(sold, NOBODY)
     january = table[table["day"] == date(2026, 1, 1)]
     assert january[["age", "kept", "n", "value"]].to_numpy().tolist() == [[1, 0, 2, 0], [2, 1, 2, 0.5]]
-    assert date(2026, 3, 1) not in set(table["day"])  # March has not lived a month yet
+    assert date(2026, 3, 1) not in set(table["day"])  # April is not over yet
+
+
+def test_a_month_that_is_not_over_is_no_age_of_anybody() -> None:
+    """Boris may come back on the last day of February; in March it is known that he did not."""
+    sold = [order("aigul", 0), order("boris", 1), order("aigul", 30)]
+    assert retention(orders(*sold), NOBODY).empty
+    march = orders(*sold, order(None, 60))
+    assert only(retention(march, NOBODY))[["age", "kept", "n"]].tolist() == [1, 1, 2]
 
 
 def test_value_of_those_who_have_one() -> None:
