@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 from dagster import (
     AddDynamicPartitionsRequest,
@@ -12,6 +13,7 @@ from dagster import (
     DefaultSensorStatus,
     DynamicPartitionsDefinition,
     MetadataValue,
+    RunRecord,
     RunRequest,
     RunsFilter,
     SensorDefinition,
@@ -33,6 +35,9 @@ from dagster_project.store.dirty import newest
 from dagster_project.store.outbox import due
 
 BUSY = [DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.STARTED]
+FAILED = [DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
+RETRY = timedelta(minutes=5)
+"""After so long a decide run that failed is asked for again, though nothing else became dirty."""
 HELD_PLANS = DynamicPartitionsDefinition(name="held_plan")
 
 
@@ -47,7 +52,8 @@ def in_progress(instance: DagsterInstance, job: str, tags: dict[str, str] | None
 
 
 def dirty_sensor(decide: AssetJob) -> SensorDefinition:
-    """Asks for one decide run at a time; the run key is the newest dirty row, so the same dirt never asks twice."""
+    """Asks for one decide run at a time; the run key is the newest dirty row, so the same dirt never asks twice, unless
+    the run that it asked for failed."""
 
     @sensor(name="dirty", job=decide, minimum_interval_seconds=10, default_status=DefaultSensorStatus.RUNNING)
     def dirty(context: SensorEvaluationContext) -> RunRequest | SkipReason:
@@ -56,9 +62,20 @@ def dirty_sensor(decide: AssetJob) -> SensorDefinition:
             return SkipReason("nothing is dirty")
         if in_progress(context.instance, "decide"):
             return SkipReason("a decide run is in progress")
-        return RunRequest(run_key=f"dirty-{upto}")
+        return RunRequest(run_key=f"dirty-{upto}{_after_failure(context.instance)}")
 
     return dirty
+
+
+def _after_failure(instance: DagsterInstance) -> str:
+    """Names the last decide run where it failed a while ago, so that its dirt may ask again."""
+    [*last] = instance.get_run_records(RunsFilter(job_name="decide"), limit=1)
+    failed = [one for one in last if one.dagster_run.status in FAILED and clock.now() - _ended(one) >= RETRY]
+    return "".join(f"-after-{one.dagster_run.run_id}" for one in failed)
+
+
+def _ended(run: RunRecord) -> datetime:
+    return run.update_timestamp.replace(tzinfo=run.update_timestamp.tzinfo or UTC)
 
 
 def outbox_sensor(hub: Hub, deliver: AssetJob) -> SensorDefinition:

@@ -1,6 +1,7 @@
 """The hub in Dagster: a graph that loads anywhere, and runs that do what the steps do."""
 
 import socket
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from dagster._core.test_utils import create_run_for_test
 from sqlalchemy import text
 
 from connectors.sdk.registry import discover
+from dagster_project import clock
+from dagster_project.automation.sensors import RETRY
 from dagster_project.connections import load, parse
 from dagster_project.definitions import build
 from tests.dagster_project.conftest import Street
@@ -285,6 +288,19 @@ def test_dirt_asks_for_one_decide_run_and_never_twice_for_the_same(open_street: 
     instance.delete_run(with_one_at_work.run_id)
     assert run(defs, instance, "decide").success
     assert tick(defs, instance, "dirty").skip_message == "nothing is dirty"
+
+
+@pytest.mark.parametrize("ends", [DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED])
+def test_dirt_whose_decide_run_failed_asks_again_after_a_while(open_street: Street, instance, monkeypatch, ends):
+    defs = build(open_street.hub)
+    run(defs, instance, "pull_counts_files")
+    run(defs, instance, "pull_goods_files")
+    asked = tick(defs, instance, "dirty").run_key
+    create_run_for_test(instance, job_name="decide", status=ends)
+    assert tick(defs, instance, "dirty").run_key == asked, "not at once: what failed may fail every ten seconds"
+    monkeypatch.setattr(clock, "now", lambda: datetime.now(UTC) + RETRY)
+    [again, once] = [tick(defs, instance, "dirty").run_key for _ in range(2)]
+    assert again == once != asked
 
 
 def test_the_outbox_asks_for_one_delivery_per_channel_with_something_due(open_street: Street, instance):
