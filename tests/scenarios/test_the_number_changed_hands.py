@@ -53,12 +53,13 @@ def people(store, now) -> Town:
     return Town(store, now)
 
 
-def test_the_new_owner_of_a_number_has_none_of_the_old_ones_past(people):
+@pytest.mark.parametrize("knows", ["name and birth date", "name"])
+def test_the_new_owner_of_a_number_has_none_of_the_old_ones_past(people, knows):
     people.come(*OLD)
     people.buy({"connection": "shop", "external_id": "sofa", "customer": "11"})
     people.settles()
     viktor = people.person("crm", "1")
-    people.come(NEW)
+    people.come(NEW if "birth" in knows else {**NEW, "birth_date": None})
     people.buy({"connection": "shop", "external_id": "lamp", "customer": "12"})
     people.settles()
     asel = people.person("shop", "12")

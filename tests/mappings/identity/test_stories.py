@@ -1,6 +1,15 @@
 """People as shops meet them: families on one phone, numbers that change hands, mistakes taken back."""
 
+from dataclasses import replace
+
+import pyarrow.compute as pc
+import pytest
+
+from mappings.identity.blocking import statistics
 from mappings.identity.rules import RuleVersion
+from tests.mappings.identity import conftest
+
+RULES = RuleVersion()
 
 PHONE, OTHER = "+77000000001", "+77000000002"
 
@@ -57,6 +66,68 @@ def test_a_number_that_changed_hands_joins_nobodys_past(base):
     base.receives(says("shop", "2", name="Ирина Ким", phones=[PHONE], birth_date="1991-07-08", account_id="i2"))
     assert base.person("shop", "2") != old_owner
     assert base.person("crm", "1") == base.person("shop", "1") == old_owner
+
+
+def without(guard):
+    """The rules with one guard switched off."""
+    off = {
+        "the weight of the name": {"first": replace(RULES.first, different=0.0)},
+        "the weight of the birth date": {"birth": replace(RULES.birth, different=0.0)},
+        "the veto": {"conflict": 0.0},
+    }
+    return replace(RULES, **off[guard])
+
+
+CARD = {"loyalty_ids": ["7700000001"]}
+COUPLE = (
+    says("crm", "1", first_name="Марат", last_name="Ким", **CARD),
+    says("shop", "2", first_name="Асель", last_name="Ким", **CARD),
+)
+NAMESAKES = (
+    says("crm", "1", name="Марат Ким", phones=[PHONE], birth_date="1950-05-06"),
+    says("shop", "2", name="Марат Ким", phones=[PHONE], birth_date="1991-07-08"),
+)
+BRIDGED = (
+    says("crm", "1", name="Марат Оспанов", phones=[PHONE]),
+    says("shop", "2", name="Ирина Ким", **CARD),
+    says("till", "9", phones=[PHONE], **CARD),
+)
+
+
+@pytest.mark.parametrize(("guard", "people"), [
+    ("the weight of the name", COUPLE),
+    ("the weight of the birth date", NAMESAKES),
+    ("the veto", NAMESAKES),
+    ("the veto", BRIDGED),
+], ids=["name, weight", "birth date, weight", "birth date, veto", "name, veto"])  # fmt: skip
+def test_each_guard_parts_two_people_whom_no_other_would_part(new_base, guard, people):
+    guarded, unguarded = new_base(RULES), new_base(without(guard))
+    for base in (guarded, unguarded):
+        base.receives(*people)
+    assert guarded.person("crm", "1") != guarded.person("shop", "2")
+    assert unguarded.person("crm", "1") == unguarded.person("shop", "2")
+
+
+def test_that_a_number_is_shared_alone_keeps_a_receipt_without_a_name_from_both_owners(new_base, monkeypatch):
+    owners = (("crm", "1"), ("shop", "2"))
+    came = [
+        {**says(*key, name=name), "phones": [PHONE]}
+        for key, name in zip(owners, ("Марат Ким", "Ирина Ким"), strict=True)
+    ]
+
+    def of_an_owner():
+        base = new_base()
+        base.receives(*came, says("till", "9", phones=[PHONE]))
+        return base.person("till", "9") in {base.person(*key) for key in owners}
+
+    assert not of_an_owner()
+    monkeypatch.setattr(conftest, "statistics", lambda *told: never_shared(statistics(*told)))
+    assert of_an_owner()
+
+
+def never_shared(stats):
+    status = pc.replace_substring(stats["status"], "shared", "ok")
+    return stats.set_column(stats.schema.get_field_index("status"), "status", status)
 
 
 def test_a_receipt_without_a_name_makes_no_one_person_of_two(new_base):
