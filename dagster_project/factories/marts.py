@@ -1,4 +1,4 @@
-"""Marts as assets: each with its formula, a picture, and the thresholds below which a channel is not worth its cost."""
+"""Marts as assets: each with its formula, a picture, and the borders outside which a channel is not worth its cost."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ from dagster_project.steps.marts import DAILY, SPANNED, fill
 from dagster_project.store.database import engine
 from dagster_project.store.mart_tables import MARTS
 from mappings.forecast import choice, reorder
-from mappings.metrics import attribution, contacts, journeys, purchases, surveys
+from mappings.metrics import attribution, contacts, journeys, purchases, service, surveys
 
 GROUP = "mart_8"
 EVERY_NIGHT = "20 5 * * *"
@@ -65,6 +65,9 @@ SAID = {
     "engagement": Said(contacts.decayed, CONTACTS),
     "journey": Said(journeys.journey, (*CONTACTS, *ORDERS)),
     "attribution": Said(attribution.attribution, (*CONTACTS, *ORDERS)),
+    "cancellation": Said(service.cancellation, ORDERS),
+    "promise": Said(service.promise, ORDERS),
+    "availability": Said(service.availability, ("stock_level", "listing", "product")),
     "forecast": Said(choice.choose, ORDERS),
     "reorder": Said(reorder.replenish, (*ORDERS, "stock_level")),
 }
@@ -72,19 +75,25 @@ SAID = {
 
 @dataclass(frozen=True)
 class Threshold:
-    """A share of the last 30 days that should not be lower. `share`: SQL that gives part and whole of the days up to
-    `:last`. `waits`: days until which something may yet follow what was counted; a day is judged once they are over."""
+    """A share of the last 30 days that should not be lower than its border, or not higher, `above`. `share`: SQL that
+    gives part and whole of the days up to `:last`. `waits`: days until which something may yet follow what was counted;
+    a day is judged once they are over."""
 
     name: str
     mart: str
-    least: float
+    border: float
     share: str
     waits: int = 0
+    above: bool = False
 
     @property
     def description(self) -> str:
         over = f" for which the following {self.waits} days are over" if self.waits else ""
-        return f"Warns when {self.name.replace('_', ' ')} of the last 30 days{over} is below {self.least:.0%}."
+        side = "above" if self.above else "below"
+        return f"Warns when {self.name.replace('_', ' ')} of the last 30 days{over} is {side} {self.border:.0%}."
+
+    def holds(self, share: float) -> bool:
+        return share <= self.border if self.above else share >= self.border
 
     def last(self, today: date) -> date:
         """The last day that is judged."""
@@ -102,6 +111,10 @@ THRESHOLDS = (
     Threshold("push_opens", "engagement", 0.05,
               "select sum(opened) as part, sum(letters) as whole from mart.engagement "
               f"where channel = 'push' and {RECENT}"),
+    # of the worst channel: above it a marketplace switches a shop off
+    Threshold("cancellations", "cancellation", 0.05,
+              "select sum(cancelled) as part, sum(n) as whole from mart.cancellation "
+              f"where {RECENT} group by channel order by sum(cancelled) / sum(n) desc limit 1", above=True),
 )  # fmt: skip
 
 
@@ -192,12 +205,12 @@ def _today(hub: Hub) -> date:
 def _judged(threshold: Threshold, today: date) -> AssetCheckResult:
     """Passes where there is nothing to judge: missing is not low."""
     with engine().connect() as db:
-        part, whole = db.execute(text(threshold.share), {"last": threshold.last(today)}).one()
+        part, whole = db.execute(text(threshold.share), {"last": threshold.last(today)}).first() or (None, None)
     share = float(part or 0) / float(whole) if whole else None
     return AssetCheckResult(
         check_name=threshold.name,
         asset_key=key(threshold.mart),
-        passed=share is None or share >= threshold.least,
+        passed=share is None or threshold.holds(share),
         severity=AssetCheckSeverity.WARN,
-        metadata={"share": "nothing to judge" if share is None else round(share, 4), "threshold": threshold.least},
+        metadata={"share": "nothing to judge" if share is None else round(share, 4), "threshold": threshold.border},
     )

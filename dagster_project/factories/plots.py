@@ -83,6 +83,11 @@ PLOTS = {
         "money",
         "bars",
     ),
+    "cancellation": Plot(_by_week("cancellation", "100.0 * sum(cancelled)"), "% cancelled"),
+    "promise": Plot(_by_week("promise", "100.0 * sum(kept)"), "% in time"),
+    "availability": Plot(
+        "select day as x, channel as series, 100.0 * value as y from mart.availability order by 1", "% to be had"
+    ),
     "forecast": Plot(
         "select day as x, kind as series, sum(value) as y from mart.forecast group by day, kind order by day",
         "units a week",

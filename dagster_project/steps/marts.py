@@ -12,15 +12,17 @@ from sqlalchemy import Connection, Engine
 
 from dagster_project.connections import Hub
 from dagster_project.store import marts as store
+from dagster_project.store.canonical_tables import listing, product, stock
 from dagster_project.store.locks import in_turn
 from dagster_project.store.mart_tables import MARTS, engagement_person
 from dagster_project.store.marts import Prints
 from dagster_project.store.people.segment_tables import person_value
-from mappings.metrics import attribution, contacts, journeys, purchases, surveys
+from mappings.metrics import attribution, contacts, journeys, purchases, service, surveys
 
 Frame: TypeAlias = pd.DataFrame
 Make: TypeAlias = Callable[..., Frame]
-"""(contacts, orders, members) → rows; where days are made `apart`, also `since`: the first day that is asked for."""
+"""(contacts, orders, members) → rows; orders are those `placed` where a mart is made of these. Where days are made
+`apart`, also `since`: the first day that is asked for."""
 Grain: TypeAlias = Literal["day", "month", "all"]
 LONGEST = 366
 """Days made at once, so that ten years of facts are not in memory together."""
@@ -81,10 +83,12 @@ SPANNED = {
             before=journeys.LOOKBACK.days,
             apart=True,
         ),
+        Mart("cancellation", lambda c, o, m: service.cancellation(o, m), ("placed",)),
+        Mart("promise", lambda c, o, m: service.promise(o, m), ("placed",)),
     )
 }
-DAILY = ("clv",)
-"""Made of what stands today."""
+DAILY = {"clv": (person_value,), "availability": (stock, listing, product)}
+"""Made of what stands today, anew when a row of these tables was written."""
 LOOK = "marts"
 
 
@@ -108,12 +112,16 @@ def fill_written(engine: Engine, hub: Hub, *, now: datetime) -> dict[str, int]:
         upto, since = store.upto(db), store.looked(db, LOOK)
         days = None if since is None else store.written_days(db, since, zone)
         prints = store.prints(db, zone, days) if days != set() else {}
-        valued = since is None or store.written(db, person_value, since)
+        moved = [name for name in DAILY if since is None or _written(db, name, since)]
     done = {name: _filled(engine, hub, name, prints, days, now) for name in SPANNED if prints}
-    done |= {name: _filled(engine, hub, name, prints, days, now) for name in DAILY if valued}
+    done |= {name: _filled(engine, hub, name, prints, days, now) for name in moved}
     with engine.begin() as db:
         store.note_looked(db, LOOK, upto)
     return done
+
+
+def _written(db: Connection, name: str, since: int) -> bool:
+    return any(store.written(db, table, since) for table in DAILY[name])
 
 
 def _filled(engine: Engine, hub: Hub, name: str, prints: Prints, among: set[date] | None, now: datetime) -> int:
@@ -122,7 +130,7 @@ def _filled(engine: Engine, hub: Hub, name: str, prints: Prints, among: set[date
         in_turn(db, f"mart:{name}")
         if name in SPANNED:
             return _spanned(db, SPANNED[name], prints, zone, among)
-        return _clv(db, now.astimezone(ZoneInfo(zone)).date())
+        return _as_it_stands(db, name, now.astimezone(ZoneInfo(zone)).date())
 
 
 def spans(changed: Collection[date], mart: Mart) -> Iterator[tuple[date, date]]:
@@ -150,12 +158,13 @@ def _spanned(db: Connection, mart: Mart, prints: Prints, zone: str, among: set[d
         return 0
     members, days = store.members(db), 0
     for first, last in spans(changed, mart):
-        given = {kind: _facts(db, mart, kind, first, last, zone) for kind in ("contacts", "orders")}
+        given = {kind: _facts(db, mart, kind, first, last, zone) for kind in ("contacts", "orders", "placed")}
         for begins, ends in _months(first, last) if mart.apart else [(first, last)]:
             seen = {kind: _between(rows, _earlier(begins, mart.before), ends + timedelta(mart.after))
                     for kind, rows in given.items()}  # fmt: skip
             since = {"since": begins} if mart.apart else {}
-            rows = mart.make(seen["contacts"], seen["orders"], members, **since)
+            sales = seen["placed" if "placed" in mart.facts else "orders"]
+            rows = mart.make(seen["contacts"], sales, members, **since)
             store.replace(db, MARTS[mart.name], _between(rows, begins, ends), begins, ends)
         days += (last - first).days + 1 if mart.grain != "all" else len(changed)
     if mart.name == "engagement":
@@ -191,9 +200,12 @@ def _persons_engaged(db: Connection, changed: Collection[date] | None, days: lis
     store.replace(db, engagement_person, state)
 
 
-def _clv(db: Connection, today: date) -> int:
-    rows = purchases.clv(store.values(db).assign(day=today), store.members(db))
-    store.replace(db, MARTS["clv"], rows, today, today)
+def _as_it_stands(db: Connection, name: str, today: date) -> int:
+    made = {
+        "clv": lambda: purchases.clv(store.values(db).assign(day=today), store.members(db)),
+        "availability": lambda: service.availability(store.goods(db).assign(day=today)),
+    }
+    store.replace(db, MARTS[name], made[name](), today, today)
     return 1
 
 

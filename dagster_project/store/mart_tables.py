@@ -124,6 +124,28 @@ attribution = _mart(
     doc="Money of orders shared among the channels that led to them, by model: first, last, linear, time_decay, "
     "removal. n: orders, in shares.",
 )
+cancellation = _mart(
+    "cancellation",
+    WHERE,
+    *_counts("cancelled", "n"),
+    *_numbers("value"),
+    doc="Sales that were cancelled / sales placed, by the day they were placed.",
+)
+promise = _mart(
+    "promise",
+    WHERE,
+    *_counts("kept", "n"),
+    *_numbers("value"),
+    doc="Sales delivered by the end of the promised day / sales delivered that had one, by the day they were placed.",
+)
+availability = _mart(
+    "availability",
+    WHERE,
+    *_counts("available", "n"),
+    *_numbers("value"),
+    doc="Goods with something to sell / goods listed on the channel, as it stood on each day. Channel `all`: active "
+    "goods.",
+)
 forecast = _mart(
     "forecast",
     ("sku", "location", "day"),
@@ -168,5 +190,5 @@ looked = table(
 MARTS = {
     one.name: one
     for one in (nps, csat, average_check, frequency, retention, clv, conversion, cross_conversion, engagement, journey,
-                attribution, forecast, reorder)
+                attribution, cancellation, promise, availability, forecast, reorder)
 }  # fmt: skip

@@ -23,21 +23,39 @@ from dagster_project.store.transfer import copy_in, read, upsert
 Prints: TypeAlias = Mapping[str, Mapping[date, Decimal]]
 """Kind of facts → day → the sum of its fingerprints."""
 
+_PLACED = "f.kind = 'sale' and f.copy_of is null and f.deleted_at is null"
 # What its system calls returned was no sale, as in segments.
-_SALES = "f.kind = 'sale' and f.status not in ('cancelled', 'returned') and f.copy_of is null and f.deleted_at is null"
-_TABLE = {"orders": 'canonical."order"', "contacts": "canonical.contact_event"}
-_AT = {"orders": "f.placed_at", "contacts": "f.at"}
-_TRUE = {"orders": _SALES, "contacts": "f.deleted_at is null"}
+_SALES = f"{_PLACED} and f.status not in ('cancelled', 'returned')"
+_TABLE = {"orders": 'canonical."order"', "placed": 'canonical."order"', "contacts": "canonical.contact_event"}
+_AT = {"orders": "f.placed_at", "placed": "f.placed_at", "contacts": "f.at"}
+_TRUE = {"orders": _SALES, "placed": _PLACED, "contacts": "f.deleted_at is null"}
 _WRITTEN = "age(f.xmin) <= age(cast(cast(cast(:since as text) as xid8) as xid))"
+_PROMISED = "f.delivery ->> 'promised_at'"
+_DAY_IF_TRUE = """case when {0} ~ '^[0-9]' and pg_input_is_valid({0}, 'timestamptz')
+              then (({0})::timestamptz at time zone :zone)::date end"""
+"""PostgreSQL also knows `tomorrow`, which is another day tomorrow."""
+_ARRIVED = """(select min(e.at) from canonical.order_event e
+              where (e.connection, e.external_id) = (f.connection, f.external_id)
+                and e.status in ('delivered', 'completed'))"""
 _COLUMNS = {
+    "placed": f"""f.connection || ':' || f.external_id as "order", f.person_id, f.channel, f.status,
+              {_DAY_IF_TRUE.format(_PROMISED)} as promised, ({_ARRIVED} at time zone :zone)::date as delivered""",
     "orders": """f.connection || ':' || f.external_id as "order", f.person_id, f.channel, f.placed_at as at,
               f.total::float8 as total, f.currency::text as currency""",
     "contacts": "f.person_id, f.channel, f.kind, f.campaign, f.reference, f.value::float8 as value, f.at",
 }
 _PRINTED = {
+    "placed": f"f.connection, f.external_id, f.person_id, f.channel, f.status, {_PROMISED}, {_ARRIVED}",
     "orders": "f.connection, f.external_id, f.person_id, f.channel, f.placed_at, f.total, f.currency",
     "contacts": "f.connection, f.external_id, f.person_id, f.channel, f.kind, f.campaign, f.reference, f.value, f.at",
 }
+_GOODS = """
+with sellable as (select distinct sku from position.stock where on_hand - reserved > 0),
+offered as (
+  select distinct connection as channel, sku from canonical.listing where sku is not null and deleted_at is null
+  union all select 'all', sku from canonical.product where status = 'active' and deleted_at is null)
+select channel, count(s.sku) as available, count(*) as n from offered left join sellable s using (sku) group by channel
+"""
 
 
 def prints(db: Connection, zone: str, days: Collection[date] | None = None) -> Prints:
@@ -106,6 +124,12 @@ def members(db: Connection) -> pd.DataFrame:
 def values(db: Connection) -> pd.DataFrame:
     """`person_id, clv` of everybody whose value is known."""
     return _frame(db, "select person_id, clv::float8 as clv from segment.person_value", {})
+
+
+def goods(db: Connection) -> pd.DataFrame:
+    """`channel, available, n`: goods on offer now, and those of which a place has something to sell; `all`: of all
+    active products."""
+    return _frame(db, _GOODS, {})
 
 
 def changed_days(

@@ -21,7 +21,7 @@ from tests.dagster_project.steps.marts.conftest import Facts
 
 PUBLIC = (
     "nps, csat, average_check, frequency, retention, clv, conversion, cross_conversion, engagement, journey, "
-    "attribution, forecast, reorder"
+    "attribution, cancellation, promise, availability, forecast, reorder"
 )
 
 
@@ -62,7 +62,10 @@ def test_a_nights_run_shows_a_picture_and_the_rows_of_each_mart(shop: Facts, nig
         shop.meets("aigul", f"s{week}", 7 * week + 1, "sms", "survey", value=week)
         shop.meets("aigul", f"q{week}", 7 * week + 1, "site", "survey", value=week % 5 + 1, campaign="csat")
         shop.buys("viktor", f"o{week}", 7 * week, 100.0 * week, lines={"lamp": 2}, location="almaty")
-    shop.buys("viktor", "march", 0, 100)
+    shop.buys("viktor", "march", 0, 100, delivery={"promised_at": "2026-03-05T00:00:00+05:00"})
+    shop.moves("march", "delivered", 0)
+    shop.does("insert into canonical.product (sku, connection, external_id, name, status, source) "
+              "values ('lamp', 'erp', '1', 'Lamp', 'active', '{}')")  # fmt: skip
     shop.does("insert into segment.person_value (person_id, clv) values ('viktor', 500)")
     shop.does("insert into position.stock (sku, location, on_hand, as_of, connection) "
               "values ('lamp', 'almaty', 1, now(), 'erp')")  # fmt: skip
@@ -130,6 +133,19 @@ def test_a_day_is_over_when_it_is_over_where_the_hub_is(
     monkeypatch.setattr(clock, "now", lambda: shop.now.replace(hour=19, minute=30) - timedelta(days=1))
     [found] = night("cross_conversion").get_asset_check_evaluations()
     assert not found.passed
+
+
+@pytest.mark.parametrize(("cancelled", "passes"), [(1, True), (2, False)])
+def test_cancellations_for_which_a_marketplace_switches_a_shop_off_are_warned_of(
+    shop: Facts, night: Callable[..., Run], cancelled: int, passes: bool
+) -> None:
+    """A twentieth it bears; that nobody cancels on the site is no help."""
+    for name in range(20):
+        shop.buys(None, f"o{name}", 3, 100, "kaspi", status="cancelled" if name < cancelled else "completed")
+        shop.buys(None, f"s{name}", 3, 100, "site")
+    shop.buys(None, "long ago", 40, 100, "kaspi", status="cancelled")
+    [found] = night("cancellation").get_asset_check_evaluations()
+    assert (found.passed, found.severity) == (passes, AssetCheckSeverity.WARN)
 
 
 def test_money_of_two_currencies_is_not_added_up_in_a_picture(shop: Facts, night: Callable[..., Run]) -> None:

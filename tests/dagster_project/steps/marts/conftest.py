@@ -43,6 +43,13 @@ class Facts:
         with self.store.begin() as db:
             upsert(db, contact_event, [row], ["connection", "external_id"])
 
+    def moves(self, order: str, status: str, days_ago: float) -> None:
+        self.does(
+            "insert into canonical.order_event (connection, external_id, at, status, source) "
+            "values ('shop', :order, :at, :status, '{}')",
+            order=order, at=self.now - timedelta(days=days_ago), status=status,
+        )  # fmt: skip
+
     def belongs(self, person: str, segment: str) -> None:
         self.does(
             "insert into segment.membership (segment, person_id, since) values (:segment, :person, now())",

@@ -183,6 +183,58 @@ def test_copies_and_returns_are_no_further_sales(shop: Facts, fills: Callable) -
     assert shop.sees("select total, n from mart.average_check") == [(300_000, 1)]
 
 
+def test_a_sale_cancelled_later_counts_on_the_day_it_was_placed(shop: Facts, fills: Callable) -> None:
+    for name in ("a", "b"):
+        shop.buys("aigul", name, 3, 100, "kaspi", status="confirmed")
+    fills()
+    shop.buys("aigul", "b", 3, 100, "kaspi", status="cancelled")
+    fills()
+    rows = "select day, channel, segment, cancelled, n, value from mart.cancellation"
+    assert shop.sees(rows) == [(date(2026, 2, 27), "kaspi", "all", 1, 2, 0.5)]
+
+
+@pytest.mark.parametrize(("promised", "kept"), [
+    ("2026-03-01T00:00:00+05:00", 1), ("2026-02-28T23:00:00+05:00", 0), ("tomorrow", None), ("2026-99-99", None),
+    (None, None),
+])  # fmt: skip
+def test_a_promise_is_kept_by_whoever_comes_on_the_day(
+    shop: Facts, fills: Callable, promised: str | None, kept: int | None
+) -> None:
+    """Delivered on the first of March; the sale was placed on 27 February."""
+    shop.buys("aigul", "sofa", 3, 100, delivery={"promised_at": promised})
+    fills()
+    assert shop.sees("select * from mart.promise") == []  # on its way
+    shop.moves("sofa", "shipped", 2)
+    shop.moves("sofa", "delivered", 1)
+    shop.moves("sofa", "completed", 0)
+    fills()
+    expected = [] if kept is None else [(date(2026, 2, 27), kept, 1)]
+    assert shop.sees("select day, kept, n from mart.promise") == expected
+
+
+def test_what_could_be_had_is_kept_day_by_day(
+    shop: Facts, store: Engine, hub: Hub, now: datetime, keeps_up: Callable
+) -> None:
+    """Of the vase all is reserved; of the site's goods, the rug was never counted."""
+    for sku, on_hand, reserved in (("lamp", 2, 1), ("vase", 2, 2)):
+        shop.does("insert into canonical.product (sku, connection, external_id, name, status, source) "
+                  "values (:sku, 'erp', :sku, :sku, 'active', '{}')", sku=sku)  # fmt: skip
+        shop.does("insert into position.stock (sku, location, on_hand, reserved, as_of, connection) "
+                  "values (:sku, 'almaty', :on_hand, :reserved, now(), 'erp')",
+                  sku=sku, on_hand=on_hand, reserved=reserved)  # fmt: skip
+    for sku in ("lamp", "vase", "rug"):
+        shop.does("insert into canonical.listing (connection, external_id, sku, observed_at, source) "
+                  "values ('site', :sku, :sku, now(), '{}')", sku=sku)  # fmt: skip
+    keeps_up()
+    shop.does("update position.stock set reserved = 0")
+    fill_written(store, hub, now=now + timedelta(days=1))
+    assert shop.sees("select day, channel, segment, available, n, round(value::numeric, 2)::float8 "
+                     "from mart.availability order by day, channel") == [
+        (date(2026, 3, 2), "all", "all", 1, 2, 0.5), (date(2026, 3, 2), "site", "all", 1, 3, 0.33),
+        (date(2026, 3, 3), "all", "all", 2, 2, 1.0), (date(2026, 3, 3), "site", "all", 2, 3, 0.67),
+    ]  # fmt: skip
+
+
 def test_who_enters_a_segment_brings_his_history_with_him(shop: Facts, fills: Callable) -> None:
     shop.buys("viktor", "sofa", 30, 300_000)
     shop.buys("aigul", "lamp", 30, 10_000)
@@ -221,7 +273,7 @@ def test_what_is_made_says_who_only_by_id(shop: Facts, fills: Callable, everythi
 steps = some.lists(
     some.tuples(
         some.sampled_from(["viktor", "aigul", None]), some.integers(0, 9), some.integers(0, 4) | some.integers(0, 300),
-        some.sampled_from(["buys", "sent", "clicked", "visit", "survey", "segment", "fill", "pass"]),
+        some.sampled_from(["buys", "cancels", "sent", "clicked", "visit", "survey", "segment", "fill", "pass"]),
     ),
     min_size=1, max_size=14,
 )  # fmt: skip
@@ -240,8 +292,9 @@ def test_bit_by_bit_says_the_same_as_all_at_once(shop, fills, keeps_up, everythi
         elif what == "segment":
             shop.does("insert into segment.membership (segment, person_id, since) "
                       "values ('vip', :person, now()) on conflict do nothing", person=person or "aigul")  # fmt: skip
-        elif what == "buys":
-            shop.buys(person, f"o{name}", ago, 100.0 * name, channel="site" if name % 2 else "store")
+        elif what in ("buys", "cancels"):
+            shop.buys(person, f"o{name}", ago, 100.0 * name, channel="site" if name % 2 else "store",
+                      status="completed" if what == "buys" else "cancelled")  # fmt: skip
         else:
             channel = "store" if what == "visit" else "email"
             shop.meets(person, f"c{name}", ago, channel, what, campaign="c", value=name, reference=f"r{name % 2}")
