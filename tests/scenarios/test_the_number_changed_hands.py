@@ -129,13 +129,20 @@ def test_one_that_came_while_two_had_the_number_reaches_whoever_keeps_it_and_nob
     people.come(*OLD, NEW)
     people.settles()
     people.agrees(PHONE)
-    assert people.reached() == set()
+    assert people.reached() == set() == people.shown()
     people.come({**NEW, "phones": []})
     people.settles()
-    assert people.reached() == {people.person("crm", "1")}
+    assert people.reached() == {people.person("crm", "1")} == people.shown()
     people.come(NEW, *GIVEN_UP)
     people.settles()
-    assert people.reached() == set()
+    assert people.reached() == set() == people.shown()
+
+
+def test_one_that_names_somebody_nobody_knows_is_nobodys_of_those_who_share_the_number(people):
+    people.come(*OLD, NEW)
+    people.settles()
+    people.agrees(PHONE, "99999")
+    assert people.reached() == set() == people.shown()
 
 
 def test_a_consent_stays_the_old_owners_when_he_turns_out_to_be_somebody_known_longer(people):

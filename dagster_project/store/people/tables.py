@@ -375,7 +375,7 @@ where e.state = 'refused' or s.person_id is not null or case
       select person_id, merged_into from identity.person where person_id = e.holder
       union select p.person_id, p.merged_into from up u join identity.person p on p.person_id = u.merged_into
     ) select person_id from up)
-  else true end
+  else e.identifier not in (select identifier from privacy.holder group by identifier having count(*) > 1) end
 group by h.person_id, e.identifier_kind, e.channel, e.purpose
 window same as (partition by h.person_id, e.channel, e.purpose)""",
     **segment_tables.VIEWS,
