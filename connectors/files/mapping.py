@@ -148,7 +148,8 @@ def customers(config: FilesConfig, columns: Columns) -> FieldMap:
         Customer,
         {
             "external_id": Field("external_id", identifier), **{name: Field(name, convert.text) for name in texts},
-            "phones": Derived(_phones, columns.those("phone", "phone2")), "emails": Field("email", _emails),
+            "phones": Derived(_phones, columns.those("phone", "phone2")),
+            "emails": Field("email", lambda text: convert.emails(text) or None),
             "birth_date": Field("birth_date", _birthday(moments)),
             "gender": Field("gender", lambda text: GENDERS.get(normal(text))),
             "loyalty_ids": Field("loyalty_id", lambda text: (identifier(text),)), "account_id": Field("account_id",
@@ -210,9 +211,5 @@ def _elsewhere(cells: Cells, refs: tuple[str, ...]) -> tuple[str, ...] | None:
 
 
 def _phones(cells: Cells, _: Any) -> tuple[str, ...] | None:
-    parts = [part for name in ("phone", "phone2") for part in re.split(r"[,;/]", at(cells, name) or "")]
-    return tuple(dict.fromkeys(phone for part in parts if (phone := convert.phone(part)))) or None
-
-
-def _emails(text: str) -> tuple[str, ...] | None:
-    return tuple(dict.fromkeys(email for part in re.split(r"[\s,;]+", text) if (email := convert.email(part)))) or None
+    found = (phone for name in ("phone", "phone2") for phone in convert.phones(at(cells, name) or ""))
+    return tuple(dict.fromkeys(found)) or None

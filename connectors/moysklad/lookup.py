@@ -7,7 +7,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from connectors.moysklad.api import every, first_error, is_any, packed, write
 from connectors.moysklad.config import MoySkladConfig
-from connectors.moysklad.mapping import each_of, kind_of, sold
+from connectors.moysklad.mapping import kind_of, sold
 from connectors.moysklad.source import NEW_ASSORTMENT, WITH_ARCHIVED
 from connectors.sdk import Change, ContractError, Record, RejectedError, TransientError, UnansweredError
 from mappings.tables import convert
@@ -106,7 +106,7 @@ def by_phone(config: MoySkladConfig, phones: Sequence[str]) -> dict[str, Ref | R
     return {
         phone: reference_to(config, "counterparty", row["id"])
         for row in newest_first
-        for phone in each_of(row["phone"], convert.phone)
+        for phone in convert.phones(row["phone"])
         if phone in phones
     }
 

@@ -1,6 +1,5 @@
 """MoySklad → canonical: goods, prices, places, stock and people (contract moysklad 3, 6 and 7)."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
@@ -267,12 +266,6 @@ to_stock_level = FieldMap(
 # ── people ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def each_of(text: Any, convert_one: Callable[[str], str | None]) -> tuple[str, ...]:
-    """A free text field may hold several numbers or addresses."""
-    parts = re.split(r"[,;/\n]+", str(text))
-    return tuple(dict.fromkeys(filter(None, map(convert_one, parts))))
-
-
 def tax_id(person: Payload, config: MoySkladConfig) -> str | None:
     """БИН or ИИН: in the requisites of Kazakhstan, in old rows of the account in the Russian field."""
     requisites = person.get("mod__requisites__kz") or {}
@@ -288,8 +281,8 @@ to_customer = FieldMap(
         "first_name": Field("legalFirstName", convert.text),
         "last_name": Field("legalLastName", convert.text),
         "middle_name": Field("legalMiddleName", convert.text),
-        "phones": Field("phone", lambda text: each_of(text, convert.phone)),
-        "emails": Field("email", lambda text: each_of(text, convert.email)),
+        "phones": Field("phone", convert.phones),
+        "emails": Field("email", convert.emails),
         "loyalty_ids": Field("discountCardNumber", lambda card: tuple(filter(None, [convert.text(card)]))),
         "tax_id": Derived(tax_id, ("mod__requisites__kz", "inn")),
         "birth_date": Field("birthDate", lambda text: date.fromisoformat(str(text)[:10])),

@@ -116,6 +116,23 @@ def test_what_cannot_be_read_of_a_customer_does_not_cost_the_customer(reads: Rea
     assert frames.notes == dict.fromkeys(["unread_phones", "unread_emails", "unread_birth_date", "unread_gender"], 1)
 
 
+@pytest.mark.parametrize("written", ["Анна <ann@mail.example>", "mailto:ann@mail.example", "ann@mail.example.\u200b"])
+def test_a_refusal_meets_the_customers_address_however_either_file_writes_it(reads: Reads, written: str):
+    customers = reads(csv("external_id,email", f"1,{written}"), layout="customers")
+    assert rows(customers, "emails") == [(["ann@mail.example"],)]
+    for one in (written, "ann@mail.example"):
+        assert rows(consent(reads, f"1,{one},email,,отказ,2026-03-02,,"), "identifier", "state") == [
+            ("ann@mail.example", "refused")
+        ]
+
+
+def test_two_numbers_in_a_cell_a_word_beside_one_and_one_read_as_a_sum_are_phones(reads: Reads):
+    text = csv("external_id,phone", "1,87000000001 87000000002", "2,8 700 000 00 01 мама", "3,77000000001.0")
+    assert rows(reads(text, layout="customers"), "phones") == [
+        (["+77000000001", "+77000000002"],), (["+77000000001"],), (["+77000000001"],),
+    ]  # fmt: skip
+
+
 def test_birthdays_in_another_notation_than_all_others_are_named(reads: Reads):
     text = csv("external_id,birth_date", "1,25.03.1990", "2,26.03.1990")
     with pytest.raises(ConfigError, match=r'set date_format: "dd\.MM\.yyyy"'):

@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 
 import phonenumbers
 import pytest
-from hypothesis import given
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, validate_email
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mappings.tables import convert
@@ -26,11 +27,42 @@ from mappings.tables import convert
         ("+7 700 *** ** 01", None),
         ("нет", None),
         ("12345", None),
+        ("77001234567.0", "+77001234567"),
+        (87001234567.0, "+77001234567"),
+        ("7712345678.0", "+77712345678"),
+        ("\u202a+7 700\u00ad123 45 67\u202c", "+77001234567"),
         ("+8 700 000 00 01", None),
     ],
 )
 def test_phones_in_every_common_spelling(raw, phone):
     assert convert.phone(raw) == phone
+
+
+ONE, OTHER = "+77001234567", "+77012223344"
+
+
+@pytest.mark.parametrize(
+    ("raw", "phones"),
+    [
+        ("87001234567 87012223344", (ONE, OTHER)),
+        ("8 (700) 123-45-67\n+7 701 222-33-44", (ONE, OTHER)),
+        ("7001234567 8 701 222 33 44", (ONE, OTHER)),
+        ("87001234567, 87012223344/87001234567", (ONE, OTHER)),
+        ("8 700 123 45 67 мама", (ONE,)),
+        ("мама 8 700 123–45–67, папа: 8 701 222 33 44", (ONE, OTHER)),
+        ("+998 90 000 00 01 мама +77012223344", ("+998900000001", OTHER)),
+        ("+7 (700) 123-45-67 доб. 12", (ONE,)),
+        ("77001234567.0", (ONE,)),
+        ("7712345678.0", ("+77712345678",)),
+        ("+7 700 123 45 67 8", ()),
+        ("8700123456 87012223344", ()),
+        ("+7 700 *** ** 01", ()),
+        ("нет", ()),
+        ("", ()),
+    ],
+)
+def test_every_number_of_a_cell_is_found_and_none_is_made_of_the_digits_of_two(raw, phones):
+    assert convert.phones(raw) == phones
 
 
 SPELLINGS = r"(\+7|8|7)[ (-]{0,2}[1-9][0-9]{2}[ )-]{0,2}[0-9]{3}[ -]?[0-9]{2}[ -]?[0-9]{2}"
@@ -128,6 +160,46 @@ def test_of_ten_last_digits_one_makes_a_barcode(number):
 )
 def test_an_email_has_the_shape_of_one(raw, address):
     assert convert.email(raw) == address
+
+
+@pytest.mark.parametrize(
+    "raw",
+    ["Иван <a@b.kz>", "<A@B.kz>", '"Ким, Иван" <a@b.kz>.', "mailto:a@b.kz", "<mailto:a@b.kz?subject=1>", "a@b.kz.",
+     "a@b.kz\u200b", "\ufeffa@b.kz"],
+)  # fmt: skip
+def test_an_address_is_the_same_whatever_stands_around_it(raw):
+    assert convert.email(raw) == "a@b.kz"
+
+
+@pytest.mark.parametrize(
+    "raw", ["a@b..kz", "a..b@c.kz", "a@b_c.kz", "a@-b.kz", "c@d.kz <a@b.kz>", "<a@b.kz", f"a@{'b' * 64}.kz"]
+)
+def test_what_is_no_address_by_its_syntax_is_none(raw):
+    assert convert.email(raw) is None
+
+
+ADDRESSES = r"[a-z0-9_+-]{1,9}(\.[a-z0-9_+-]{1,9})?@([a-z0-9]{1,9}(-[a-z0-9]{1,5})?\.){1,2}[a-z]{2,9}"
+
+
+@given(st.from_regex(ADDRESSES, fullmatch=True))
+def test_the_quick_way_says_what_the_library_says_of_an_address(raw):
+    assume(raw.rpartition(".")[2] not in SPECIAL_USE_DOMAIN_NAMES)
+    assert convert.email(raw) == validate_email(raw, check_deliverability=False).normalized
+
+
+@pytest.mark.parametrize(
+    ("raw", "addresses"),
+    [
+        ("Иван <a@b.kz>, c@d.kz", ("a@b.kz", "c@d.kz")),
+        ("a@b.kz\nC@d.kz A@B.kz", ("a@b.kz", "c@d.kz")),
+        ("почта: a@b.kz (рабочая)", ("a@b.kz",)),
+        ("ivan petrov@mail.kz", ()),
+        ("a@b..kz; c@d.kz", ("c@d.kz",)),
+        ("a@b.kz/c/d@mail.kz", ("a@b.kz", "c/d@mail.kz")),
+    ],
+)
+def test_every_address_of_a_cell_is_found_and_none_is_made_of_half_of_one(raw, addresses):
+    assert convert.emails(raw) == addresses
 
 
 @pytest.mark.parametrize("bad", [True, None, "many", "nan", "inf"])
