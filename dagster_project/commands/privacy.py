@@ -117,12 +117,15 @@ def set_(
     with running_store() as engine:
         migrate(engine)
         with engine.begin() as db:
+            if customer and verdicts.person(db, customer) is None:
+                raise ConfigError("nobody is known by that --customer: write it as `keruen person show` lists it")
             statements.append(db, connection, [row], because="consent set")
         print_rows(_states(engine, identifier), as_json=as_json)
 
 
 def _giver(customer: str | None) -> tuple[str, str]:
-    """Connection and customer. The chain is never mended, so nothing mistyped may go into it."""
+    """Connection and customer. The chain is never mended, so nothing mistyped may go into it: a consent of somebody
+    nobody knows would count as whoever's has the number alone."""
     if customer is None:
         return DESK, ""
     connection, _, card = customer.partition(":")
@@ -139,6 +142,8 @@ def _stated(
     channels = ConsentEvent.model_fields["channel"].annotation.__args__  # type: ignore[union-attr]
     if channel not in channels:
         raise ConfigError(f"there is no channel {channel}; there are {', '.join(channels)}")
+    if not evidence.strip():
+        raise ConfigError('--evidence is empty: say where and how it was said, like "form 12, till 3"')
     now = clock.now()
     return ConsentEvent(
         external_id=f"{now.isoformat()}:{channel}:{purpose}",

@@ -47,6 +47,27 @@ def test_a_mistyped_customer_does_not_come_into_the_chain(street, customer):
     assert street.rows("select count(*) from canonical.consent_event") == [(0,)]
 
 
+@pytest.fixture
+def member(street):
+    """crm:101 is a person, crm:102 nobody."""
+    street.drops("crm", "customers", [{"external_id": "101"}])
+    with street.store.begin() as db:
+        db.execute(
+            text("insert into identity.source_record (record, connection, external_id) values (1, 'crm', '101')")
+        )
+        db.execute(text("insert into identity.membership values (1, 'P1', now())"))
+    return street
+
+
+def test_a_customer_nobody_knows_and_empty_evidence_do_not_come_into_the_chain(member):
+    words = ("consent", "set", ANN, "granted", "--channel", "sms", "--evidence")
+    assert "nobody is known by that --customer" in member.refuses(*words, "form", "--customer", "crm:102")
+    assert "--evidence is empty" in member.refuses(*words, " ", "--customer", "crm:101")
+    assert member.rows("select count(*) from canonical.consent_event") == [(0,)]
+    member.told(*words, "form", "--customer", "crm:101")
+    assert member.rows("select connection, customer from canonical.consent_event") == [("crm", "101")]
+
+
 def test_nobody_is_erased_by_an_unknown_id(street):
     assert "nobody is known as" in street.refuses("person", "erase", "nobody", "--basis", "x", "--yes")
 
