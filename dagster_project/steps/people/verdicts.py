@@ -3,7 +3,7 @@
 A verdict costs what it touches: the records linked with those it is about are clustered anew, nobody else.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -21,6 +21,7 @@ from dagster_project.store.people.persons import PEOPLE
 from dagster_project.store.people.verdicts import By
 from mappings.identity.increment import RECORDS, seeds
 from mappings.identity.scoring import EDGES
+from mappings.tables import convert
 
 
 @dataclass(frozen=True)
@@ -150,12 +151,13 @@ PINNED = tuple(field for field in golden.FIELDS if field != "tag")
 def pin(desk: Desk, name: str, field: str, value: str | None) -> str:
     """This value of the golden record is right until its source says something new; None: the rules decide again.
 
-    Gives the person. Raises ConfigError for a field nobody can pin, or a date that is none.
+    It is kept in the form in which sources are read. Gives the person. Raises ConfigError for a field nobody can pin,
+    or a value that is none of its kind.
     """
     if field not in PINNED:
         raise ConfigError(f"{field!r} cannot be pinned; these can: {', '.join(PINNED)}")
-    if field == "birth_date" and value is not None:
-        _date(value)
+    if value is not None:
+        value = _read(field, value, desk.by.at.date())
     with desk.opens("pinned") as run:
         person = known(run.db, name)
         if value is None:
@@ -169,8 +171,24 @@ def pin(desk: Desk, name: str, field: str, value: str | None) -> str:
         return person
 
 
-def _date(value: str) -> None:
+def _read(field: str, value: str, today: date) -> str:
+    """As a connector reads this field. A contact that is none is not repeated: somebody's may be in it."""
+    convert_one, wanted = READ.get(field, (convert.text, "leave the value out, and the rules decide again"))
     try:
-        date.fromisoformat(value)
+        found = convert_one(value)
     except ValueError:
-        raise ConfigError(f"{value!r} is no date: write it as 1985-03-08") from None
+        found = None
+    if found is None:
+        raise ConfigError(f"{len(value)} signs that are no {field}: {wanted}")
+    if field == "birth_date" and found > today.isoformat():
+        raise ConfigError(f"{found} is still to come: write the day of birth as 1985-03-08")
+    return found
+
+
+READ: Mapping[str, tuple[Callable[[str], str | None], str]] = {
+    "phone": (convert.phone, "write it as +77000000001"),
+    "email": (convert.email, "write it as name@mail.example"),
+    "birth_date": (lambda value: date.fromisoformat(value).isoformat(), "write it as 1985-03-08"),
+    "gender": ({"male": "male", "female": "female"}.get, "write male or female"),
+}
+"""Field → how a value of it is read, and what to write instead of one that is none; others are texts."""

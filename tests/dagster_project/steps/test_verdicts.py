@@ -1,5 +1,6 @@
 """What people decide about persons, and that all of it can be taken back."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -92,6 +93,32 @@ def test_a_pinned_phone_lies_sealed(people, desk):
     assert not {"+77000000007", PHONE} & {kept.value, kept.instead_of}
     verdicts.pin(desk, person, "phone", None)
     assert people.golden(person).phones == [PHONE]
+
+
+def test_a_pinned_contact_is_kept_as_sources_are_read(people, desk):
+    people.come(AIGUL)
+    people.settles()
+    person = people.person("crm", "1")
+    verdicts.pin(desk, person, "phone", "8 (700) 000-00-07")
+    verdicts.pin(desk, person, "email", "Aigul <A@Mail.example>")
+    assert people.golden(person).phones == ["+77000000007", PHONE]
+    assert people.golden(person).emails == ["a@mail.example"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "wanted"),
+    [
+        ("phone", "abc", "write it as +7"), ("email", "a@b..kz", "write it as name@"),
+        ("gender", "whatever", "write male or female"), ("birth_date", "8.3.1985", "write it as 1985-03-08"),
+        ("birth_date", "2050-01-01", "is still to come"), ("city", " ", "leave the value out"),
+    ],
+)  # fmt: skip
+def test_what_is_no_value_of_its_field_is_not_pinned(people, desk, field, value, wanted):
+    people.come(AIGUL)
+    people.settles()
+    with pytest.raises(ConfigError, match=re.escape(wanted)):
+        verdicts.pin(desk, "crm:1", field, value)
+    assert people.all("select field from identity.pin") == []
 
 
 def test_whoever_asks_for_nobody_is_told_so(desk):
