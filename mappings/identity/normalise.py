@@ -13,7 +13,7 @@ from mappings.identity.contacts import (
     foreign_numbers,
 )
 from mappings.identity.digests import DIGEST, NUMBER, pads
-from mappings.identity.population import ESTABLISHED, Population
+from mappings.identity.population import ESTABLISHED, PLACEHOLDER_DATE, Population
 from mappings.relations import unordered
 
 CUSTOMERS = pa.schema(
@@ -185,14 +185,13 @@ def _towns(customers: pa.Table) -> pa.Table:
 def _days(customers: pa.Table, population: Population) -> pa.Table:
     """Dates that say something: not 1 January, not 1900, not one of those that tills invent."""
     return unordered(
-        """
+        f"""
         select birth_date, birth from (
           select distinct birth_date, coalesce(
             try_strptime(left(birth_date, 10), '%Y-%m-%d'), try_strptime(birth_date, '%d.%m.%Y'),
             try_strptime(birth_date, '%d/%m/%Y'), try_strptime(birth_date, '%m/%d/%Y'))::date as birth
           from customers where birth_date is not null
-        ) where birth is not null and year(birth) > 1900 and not (month(birth) = 1 and day(birth) = 1)
-          and birth not in (select birth from dates)
+        ) where birth is not null and not {PLACEHOLDER_DATE.format("birth")}
         """,
         customers=customers,
         dates=population.dates,

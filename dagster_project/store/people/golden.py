@@ -16,6 +16,7 @@ from dagster_project.store.transfer import read, upsert
 from mappings.identity.contacts import PLACEHOLDER_PHONES, RUNS, email_key
 from mappings.identity.digests import DIGEST, pads
 from mappings.identity.increment import RECORDS
+from mappings.identity.population import PLACEHOLDER_DATE
 from mappings.identity.survivorship import GOLDEN, PINS, VALUES, Authority, golden
 from mappings.relations import unordered
 
@@ -133,8 +134,10 @@ def _as_said(rows: pa.Table) -> pa.Table:
 
 
 _WHOLE = "coalesce(nullif(trim(name), ''), nullif(concat_ws(' ', last_name, first_name, middle_name), ''))"
+_BORN = PLACEHOLDER_DATE.format("try_cast(birth_date as date)")
+_STATUS = {"birth_date": f"case when {_BORN} then 'placeholder' end"}
 _UNPIVOTED = " union all ".join(
-    f"select person_id, '{field}', {field}, record, connection, null::boolean, null::varchar, \"at\" from said"
+    f"select person_id, '{field}', {field}, record, connection, null, {_STATUS.get(field, 'null')}, \"at\" from said"
     for field in PLAIN
 )
 _VALUES = f"""
@@ -177,6 +180,7 @@ def _values(db: Connection, said: pa.Table, people: pa.Table) -> pa.Table:
         identifiers=contacts,
         stats=stats,
         proved=answers.proved(db, people),
+        dates=identity.invented_dates(db),
     ).cast(VALUES)
 
 

@@ -75,6 +75,12 @@ def population(db: Connection, rule_version: str) -> Population | None:
     return _kept[known]
 
 
+def invented_dates(db: Connection) -> pa.Table:
+    """DATES of the newest population, whatever its rules."""
+    newest = "select birth from identity.population_date where population = (select max(population) from {0})"
+    return read(db, newest.format("identity.population")).cast(DATES)
+
+
 def keep_population(db: Connection, rule_version: str, learnt: Population) -> None:
     statement = text(
         "insert into identity.population (rule_version, as_of, persons) values (:version, :as_of, :persons) "

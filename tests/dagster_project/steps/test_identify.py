@@ -1,6 +1,6 @@
 """Who is who in the store: increments cost what they touch and add up to a full run; ids last."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -111,6 +111,28 @@ def test_records_of_one_buyer_become_one_person(people):
     assert (golden.name, golden.names) == ("Серікова Айгүл", ["Серікова Айгүл", "Aigul Serikova"])
     assert (golden.phone, golden.email, golden.records) == (PHONE, "a@mail.example", 2)
     assert golden.provenance["name"]["connection"] == "crm"
+
+
+def test_a_birthday_typed_where_none_was_known_does_not_win_over_one_that_says_something(people):
+    people.come({**AIGUL, "birth_date": "1950-01-01"})
+    people.come({"connection": "shop", "external_id": "9", "name": "Aigul Serikova", "phones": [PHONE],
+                 "birth_date": "1985-03-08"})  # fmt: skip
+    people.come({**DANIYAR, "birth_date": "1900-05-05"})
+    people.settles()
+    assert people.golden(people.person("crm", "1")).birth_date == date(1985, 3, 8)
+    assert people.golden(people.person("crm", "2")).birth_date is None
+
+
+def test_nor_does_one_that_a_till_gives_to_many(people):
+    crowd = [{"connection": "till", "external_id": f"{one}", "name": f"Гость {one}", "phones": [],
+              "birth_date": "1977-07-07"} for one in range(20)]  # fmt: skip
+    people.come({**AIGUL, "birth_date": "1977-07-07"}, *crowd)
+    people.settles()
+    assert people.golden(people.person("crm", "1")).birth_date is None
+    people.come({**AIGUL, "birth_date": "1977-07-07", "city": "Алматы"})
+    people.settles()
+    golden = people.golden(people.person("crm", "1"))
+    assert (golden.city, golden.birth_date) == ("Алматы", None)
 
 
 def test_orders_follow_the_person_of_their_buyer(people):
