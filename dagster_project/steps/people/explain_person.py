@@ -38,7 +38,7 @@ def _hidden(name: str, value: Any) -> Any:
 
 _GOLDEN = text("select * from canonical.person where person_id = :person")
 _RECORDS = text("""
-select r.connection, r.external_id, r.kind, m.since, r.last_seen
+select r.record, r.connection, r.external_id, r.kind, m.since, r.last_seen
 from identity.membership m join identity.source_record r using (record) where m.person_id = :person
 order by r.connection, r.external_id""")
 _HOUSEHOLD = text("""
@@ -50,18 +50,36 @@ where person_id = :person or other_id = :person order by seq""")
 
 
 def show(engine: Engine, name: str) -> dict[str, Any]:
-    """`{person_id, golden, records, household, history}`; raises ConfigError for nobody."""
+    """`{person_id, golden, records, household, history}`; raises ConfigError for nobody.
+
+    `golden.provenance`: field to `{connection, external_id, at, rule}`, a record of `records`; null of what was pinned.
+    """
     with engine.connect() as db:
         person = known(db, name)
         row = db.execute(_GOLDEN, {"person": person}).mappings().one_or_none()
         best = {} if row is None else opened_row(db, "identity.golden", row)
+        records = {str(one.pop("record")): one for one in _rows(db, _RECORDS, person)}
+        told = best and {**best, "provenance": _whence(best["provenance"], records)}
         return {
             "person_id": person,
-            "golden": {field: _hidden(field, value) for field, value in best.items() if field != "person_id"},
-            "records": _rows(db, _RECORDS, person),
+            "golden": {field: _hidden(field, value) for field, value in told.items() if field != "person_id"},
+            "records": list(records.values()),
             "household": list(db.execute(_HOUSEHOLD, {"person": person}).scalars()),
             "history": _rows(db, _HISTORY, person),
         }
+
+
+def _whence(said: Mapping[str, Any], records: Mapping[str, Any]) -> dict[str, Any]:
+    """Of each field `{connection, external_id, at, rule}`: which of the records has it."""
+    return {
+        field: {
+            "connection": one["connection"],
+            "external_id": records.get(one["record"], {}).get("external_id"),
+            "at": one["at"],
+            "rule": one["rule"],
+        }
+        for field, one in said.items()
+    }
 
 
 def _rows(db: Connection, statement: Any, person: str) -> list[dict[str, Any]]:

@@ -41,6 +41,16 @@ def test_a_person_is_shown_without_contacts_in_clear(people):
     assert PHONE not in said + says("person", "show", "crm:1")
 
 
+def test_each_value_of_a_person_says_which_of_the_records_has_it(people):
+    says("person", "pin", "crm:1", "city", "Астана")
+    story = json.loads(says("person", "show", "crm:1", "--json"))
+    records = {(one["connection"], one["external_id"]) for one in story["records"]}
+    city = story["golden"]["provenance"].pop("city")
+    assert (city["connection"], city["external_id"], city["rule"]) == (None, None, "pinned")
+    named = {(one["connection"], one["external_id"]) for one in story["golden"]["provenance"].values()}
+    assert ("crm", "1") in named <= records
+
+
 def test_the_story_of_a_person_says_why_each_record_is_hers(people):
     story = json.loads(says("explain", "person", "crm:1", "--json"))
     hops = {hop["hop"]: hop["detail"] for hop in story["hops"] if hop["connection"] == "shop" or not hop["connection"]}
