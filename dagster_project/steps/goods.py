@@ -168,5 +168,5 @@ def customer_rows(work: Pass, said: Sequence[Said]) -> Rows:
 
 
 def put_customers(work: Pass) -> Put:
-    turn_away(work)
+    turn_away(work, "customer")
     return customers.put_customers(work.db, work.values)

@@ -110,5 +110,5 @@ def _day(work: Pass, moment: datetime) -> Any:
 
 
 def put_orders(work: Pass) -> Put:
-    make_nameless(work)
+    make_nameless(work, "order")
     return orders.put_orders(work.db, work.values)

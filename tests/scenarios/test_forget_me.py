@@ -24,9 +24,9 @@ RECEIPTS = [
     for number, (total, buyer, card) in enumerate([(4000, "a1", CARD), (2500, "a1", CARD), (900, "a2", "")], 1)
 ]  # fmt: skip
 CONSENTS = [
-    {"external_id": "a1", "identifier": PHONE, "channel": "sms", "state": "granted", "at": "2026-02-01 10:00"},
-    {"external_id": "a2", "identifier": HUSBAND, "channel": "sms", "state": "granted", "at": "2026-02-01 10:00"},
-]
+    {"external_id": card, "identifier": phone, "channel": "sms", "state": "granted", "at": "2026-02-01 10:00",
+     "source": "list"} for card, phone in (("a1", PHONE), ("a2", HUSBAND))
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -98,6 +98,53 @@ def test_a_later_full_load_does_not_bring_her_back(counter):
     assert counter.rows("select external_id from canonical.customer where connection = 'crm'") == [("a2",)]
     assert counter.rows("select count(*) from ledger.quarantine where rule = 'erased'")[0][0] >= 1
     assert {row["state"] for row in counter.keruen("consent", "show", PHONE, "--json")} == {"refused"}
+
+
+def all_that_happened(counter: Counter) -> None:
+    """What both bought, earned, did, left in a cart and agreed to; each export has a line that is new."""
+    counter.gets("tills", "receipts", [*RECEIPTS, {**RECEIPTS[1], "receipt": "R9", "total": 700}])
+    earned = [{"entry": f"p-{card}-{number}", "external_id": card, "at": "2026-03-02 12:00", "points": 40 + number}
+              for card in ("a1", "a2") for number in range(counter.drops)]  # fmt: skip
+    day = f"2026-03-0{1 + counter.drops % 9} 12:00"
+    did = [{"external_id": card, "identifier": known, "at": day, "channel": "site", "kind": "opened"} for card, known in (("a1", ""), ("a2", ""), ("", MAIL))]  # fmt: skip
+    left = [{"cart": f"k-{card}-{counter.drops}", "external_id": card, "updated_at": "2026-03-02 12:00", "sku": "MUG",
+             "quantity": 1, "state": "open"} for card in ("a1", "a2")]  # fmt: skip
+    agreed = [{**one, "at": f"2026-02-02 10:0{counter.drops % 10}"} for one in CONSENTS]
+    for name, layout, rows in (("bonus", "points", earned), ("clicks", "events", did), ("carts", "carts", left),
+                               ("forms", "consents", agreed)):  # fmt: skip
+        counter.gets(name, layout, rows)
+
+
+def nothing_is_hers(counter: Counter) -> None:
+    assert counter.rows("select distinct external_id from canonical.identity") == [("a2",)]
+    for table in ("order", "loyalty_entry", "contact_event", "cart", "consent_event"):
+        buyers = counter.rows(f'select distinct customer from canonical."{table}" where customer is not null')
+        assert buyers == [("a2",)], table
+    for table, column in (("order", "loyalty_id"), ("loyalty_entry", "loyalty_id"), ("contact_event", "identifier")):
+        assert counter.rows(f'select {column} from canonical."{table}" where {column} is not null') == [], table
+
+
+def test_not_her_receipts_points_clicks_carts_or_consents_bring_her_back(counter):
+    all_that_happened(counter)
+    counter.keruen("sync")
+    before = counter.rows("select count(*), sum(points) from canonical.loyalty_entry")
+    counter.keruen("person", "erase", counter.person("a1"), "--basis", "letter 1", "--yes")
+    counter.keruen("sync", "--full")
+    nothing_is_hers(counter)
+    assert counter.rows("select count(*), sum(points) from canonical.loyalty_entry") == before
+    all_that_happened(counter)
+    counter.keruen("sync")
+    nothing_is_hers(counter)
+    assert counter.rows('select sum(total) from canonical."order"') == [(8100,)], "the books keep what she paid"
+    entities = {row[0] for row in counter.rows("select entity from ledger.quarantine where rule = 'erased'")}
+    assert entities == {"customer", "contact_event", "cart", "consent_event"}
+
+
+def test_what_she_herself_agrees_to_later_counts(counter):
+    counter.keruen("person", "erase", counter.person("a1"), "--basis", "letter 1", "--yes")
+    counter.gets("forms", "consents", [{**CONSENTS[0], "external_id": "", "at": "2126-01-01 10:00", "source": "form"}])
+    counter.keruen("sync")
+    assert counter.rows("select count(*) from canonical.consent_event where identifier is not null") == [(2,)]
 
 
 def test_her_husband_is_still_reached_and_she_is_not(counter):

@@ -11,6 +11,7 @@ from connectors.sdk.errors import ConfigError
 from connectors.sdk.files import FileFrames
 from dagster_project.steps.files.rows import Arrival, Stored, placed, sources, together
 from dagster_project.steps.mapping import Pass
+from dagster_project.steps.people.erased import without_buyers
 from dagster_project.store import bindings, dirty, receipts
 from dagster_project.store.transfer import copy_in, read
 from mappings.tables.replacement import replacement
@@ -21,7 +22,7 @@ REUSED = "receipt_reused"
 
 def put_receipts(work: Pass, arrival: Arrival, frames: FileFrames) -> Stored:
     """Raises TooMuchGone where receipts would vanish, ConfigError where numbers are no ids; then nothing is kept."""
-    orders, lines = frames.frames["order"], frames.frames["order_line"]
+    orders, lines = without_buyers(work, frames.frames["order"]), frames.frames["order_line"]
     orders = orders.set_column(orders.column_names.index("location"), "location", placed(work, orders["location"]))
     replaced = replacement(
         _come(orders, frames.set_aside), receipts.standing(work.db, work.connection.name, orders),

@@ -6,6 +6,7 @@ from typing import Any
 
 from dagster_project.steps.goods import row
 from dagster_project.steps.mapping import Pass, Rows, Said
+from dagster_project.steps.people.erased import turn_away
 from dagster_project.store import quarantine
 from dagster_project.store.goods import Put
 from dagster_project.store.people import statements
@@ -40,6 +41,7 @@ def put_consents(work: Pass) -> Put:
     """Appends what was not heard before: a statement is never changed, only followed by another. A refusal without
     its time, or of a day to come, counts from now on; a consent of a day to come is set aside, as no refusal could end
     it before that day."""
+    turn_away(work, "consent_event")
     rows: list[dict[str, Any]] = read(work.db, _INCOMING).to_pylist()
     quarantine.add(work.db, [_aside(one) for one in rows if _impossible(one, work.now)])
     told = [_told(one, work.now) for one in rows if not _impossible(one, work.now)]

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from dagster_project.steps.goods import row
 from dagster_project.steps.mapping import Pass, Rows, Said
+from dagster_project.steps.people.erased import make_nameless, turn_away
 from dagster_project.store import quarantine
 from dagster_project.store.goods import Put
 from dagster_project.store.people import contacts
@@ -17,6 +18,7 @@ def contact_rows(work: Pass, said: Sequence[Said]) -> Rows:
 
 
 def put_contacts(work: Pass) -> Put:
+    turn_away(work, "contact_event")
     return contacts.put_contacts(work.db, work.values)
 
 
@@ -36,6 +38,7 @@ def cart_rows(work: Pass, said: Sequence[Said]) -> Rows:
 
 
 def put_carts(work: Pass) -> Put:
+    turn_away(work, "cart")
     return contacts.put_carts(work.db, work.values)
 
 
@@ -45,6 +48,7 @@ def point_rows(work: Pass, said: Sequence[Said]) -> Rows:
 
 def put_points(work: Pass) -> Put:
     """Counts the holders who have spent more than they had as `negative`."""
+    make_nameless(work, "loyalty_entry")
     put = contacts.put_points(work.db, work.values)
     work.counts["negative"] += contacts.overdrawn(work.db, work.values)
     return put

@@ -1,8 +1,11 @@
-"""What a later load meets of somebody who was erased: he is turned away, and his orders come in without him."""
+"""What a later load meets of somebody who was erased: he is turned away with all he did and said, and his orders and
+points come in without him."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from sqlalchemy import Connection, text
 
 from connectors.sdk.spec import Resource
@@ -10,66 +13,138 @@ from dagster_project.steps.mapping import Pass
 from dagster_project.store import quarantine
 from dagster_project.store.people import payloads
 from dagster_project.store.people.keyring import keys
-from dagster_project.store.people.lineage import RECORD_HASH
 from dagster_project.store.people.sealing import MET, opened
-from dagster_project.store.people.suppression import SUBJECT
 from dagster_project.store.quarantine import Aside
 from dagster_project.store.transfer import read
-from mappings.identity.digests import pads
 from mappings.privacy.forget import Traces, names_of
+from mappings.privacy.known_again import WHO, known_again
+from mappings.relations import unordered
 
 REASON = "this buyer was erased on demand and is not loaded again; delete the record in its own system"
 
-_ANYBODY = text("select exists (select from privacy.suppression where channel = 'load' and reason = 'erased')")
-_KNOWN = f"""exists (
-  select from privacy.suppression s where s.channel = 'load' and s.reason = 'erased' and (
-    s.identifier_hash = {RECORD_HASH.format("cast(:connection as text)", "i.{owner}")}
-    or s.identifier_hash in (select {SUBJECT.format("one")} from unnest({{contacts}}) one)))"""
-_OF_CARD = _KNOWN.format(owner="external_id", contacts="i.phones || i.emails")
-_OF_ORDER = _KNOWN.format(owner="customer", contacts="array[i.contact_phone, i.contact_email]")
-_CUSTOMERS = f"""
-select i.seq, i.name, i.last_name, i.first_name, i.middle_name, i.address, i.phones, i.emails
-from incoming_customer i where {_OF_CARD}
+_OF_KIND = "array(select i.identifier where i.identifier_kind = '{}')"
+_IDENTIFIED = {
+    "customer": "i.customer",
+    "phones": _OF_KIND.format("phone"),
+    "emails": _OF_KIND.format("email"),
+    "accounts": _OF_KIND.format("account"),
+}
+_TOLD: Mapping[str, Mapping[str, str]] = {
+    "customer": {
+        "customer": "i.external_id", "refs": "i.refs", "phones": "i.phones", "emails": "i.emails",
+        **{name: f"i.{name}" for name in ("name", "last_name", "first_name", "middle_name", "address")},
+    },
+    "order": {
+        "customer": "i.customer", "phones": "array_remove(array[i.contact_phone], null)",
+        "emails": "array_remove(array[i.contact_email], null)", "name": "i.contact_name",
+        "loyalty_ids": "array_remove(array[i.loyalty_id], null)", "address": "i.delivery ->> 'address'",
+    },
+    "loyalty_entry": {"customer": "i.customer", "loyalty_ids": "array_remove(array[i.loyalty_id], null)"},
+    "contact_event": _IDENTIFIED,
+    "cart": {"customer": "i.customer"},
+    "consent_event": {**_IDENTIFIED, "by_himself": "i.by = 'person'", "at": "i.at"},
+}  # fmt: skip
+"""Entity → what its rows tell of whom they are about, by a name that all entities share."""
+_NAMELESS = {
+    "order": "contact_name = null, contact_phone = null, contact_email = null, customer = null, loyalty_id = null, "
+    "delivery = delivery - 'address' - 'recipient' - 'comment'",
+    "loyalty_entry": "customer = null, loyalty_id = null",
+}
+"""Facts of accounting, and what of them is the buyer's."""
+
+_SUPPRESSED = """
+select identifier_hash as hash, since from privacy.suppression where channel = 'load' and reason = 'erased'
 """
-_ORDERS = f"""
-select i.seq, i.contact_name as name, i.delivery ->> 'address' as address,
-       array_remove(array[i.contact_phone], null) as phones, array_remove(array[i.contact_email], null) as emails
-from incoming_order i where {_OF_ORDER}
+_SINGLE = ("customer",)
+_LISTS = ("refs", "phones", "emails", "accounts")
+_WHO = """
+select row, 'record' as kind, unnest($systems) || chr(31) || customer as value from told
+union all select row, 'record', unnest(refs) from told
+union all select row, 'contact', unnest(list_concat(phones, emails, accounts)) from told
 """
-_NAMELESS = text("""
-update incoming_order set contact_name = null, contact_phone = null, contact_email = null, customer = null,
-  loyalty_id = null, delivery = delivery - 'address' - 'recipient' - 'comment' where seq = any(:seqs)
-""")
 
 
-def turn_away(work: Pass) -> None:
-    """Takes erased customers out of what comes in. They are counted as set aside, and not a word of them is kept."""
-    if met := _met(work, _CUSTOMERS):
-        seqs = [one["seq"] for one in met]
+def turn_away(work: Pass, entity: str) -> None:
+    """Takes what is of somebody erased out of what comes in. It is counted as set aside, and not a word of it is kept.
+    What the person himself agreed to later is no such thing."""
+    if met := _met(work, entity):
         if work.db.execute(text("select to_regclass('pg_temp.set_aside') is null")).scalar():
             quarantine.prepare(work.db)
-        quarantine.add(work.db, [Aside(seq, "customer", "erased", REASON) for seq in seqs])
-        work.db.execute(text("delete from incoming_customer where seq = any(:seqs)"), {"seqs": seqs})
+        quarantine.add(work.db, [Aside(one["seq"], entity, "erased", REASON) for one in met])
+        places = {"places": [one["place"] for one in met]}
+        work.db.execute(text(f"delete from incoming_{entity} where ctid = any(cast(:places as tid[]))"), places)
         _forget_payloads(work, met)
 
 
-def make_nameless(work: Pass) -> None:
-    """Orders of erased customers are facts of accounting: they come in without their buyer."""
-    if met := _met(work, _ORDERS):
-        work.db.execute(_NAMELESS, {"seqs": [one["seq"] for one in met]})
+def make_nameless(work: Pass, entity: str) -> None:
+    """Orders and points of somebody erased are facts of accounting: they come in without their buyer."""
+    if met := _met(work, entity):
+        places = {"places": [one["place"] for one in met]}
+        statement = f"update incoming_{entity} set {_NAMELESS[entity]} where ctid = any(cast(:places as tid[]))"
+        work.db.execute(text(statement), places)
         _forget_payloads(work, met)
 
+
+def without_buyers(work: Pass, orders: pa.Table) -> pa.Table:
+    """The frame of orders, whose `customer` and `loyalty_id` are in clear text, as `make_nameless` would have it."""
+    suppressed = _suppressed(work)
+    if not suppressed.num_rows:
+        return orders
+    told = {"row": pa.array(range(orders.num_rows)), "customer": orders["customer"]}
+    met = _known(work, pa.table(told), suppressed)["row"]
+    erased = pc.is_in(told["row"], met.combine_chunks())
+    for name in {"customer", "loyalty_id"} & set(orders.column_names):
+        place = orders.column_names.index(name)
+        orders = orders.set_column(place, name, pc.if_else(erased, None, orders[name]))
+    return orders
+
+
+# ── who is known again ────────────────────────────────────────────────────────────────────────────────────────────────
 
 Met = Mapping[str, Any]
-"""A row that came in of somebody erased, in clear text."""
+"""A row that came in of somebody erased, in clear text. `place`: where it stands in the temporary table."""
 
 
-def _met(work: Pass, query: str) -> Sequence[Met]:
-    if not work.db.execute(_ANYBODY).scalar():
+def _met(work: Pass, entity: str) -> Sequence[Met]:
+    suppressed = _suppressed(work)
+    if not suppressed.num_rows:
         return []
-    rows = read(work.db, query, {**work.values, **pads(keys().digests)})
-    found: list[Met] = opened(work.db, MET, rows).to_pylist()
-    return found
+    told = ", ".join(f"{says} as {name}" for name, says in _TOLD[entity].items())
+    rows = read(work.db, f"select i.ctid::text as place, i.seq, {told} from incoming_{entity} i")
+    rows = rows.append_column("row", pa.array(range(rows.num_rows)))
+    met = _known(work, rows, suppressed)
+    found: list[Met] = opened(work.db, MET, rows.take(met["row"])).to_pylist()
+    since = met["since"].to_pylist()
+    return [
+        one
+        for one, at in zip(found, since, strict=True)
+        if not (one.get("by_himself") and one["at"] and one["at"] > at)
+    ]
+
+
+def _suppressed(work: Pass) -> pa.Table:
+    """hash, since of those who were erased; asked once in a load."""
+    if "suppressed" not in work.memory:
+        work.memory["suppressed"] = read(work.db, _SUPPRESSED)
+    told: pa.Table = work.memory["suppressed"]
+    return told
+
+
+def _known(work: Pass, rows: pa.Table, suppressed: pa.Table) -> pa.Table:
+    """`row` and `since` of the rows that are of somebody erased. A buyer may be named by the id of another system."""
+    empty = {name: pa.nulls(rows.num_rows, pa.string()) for name in _SINGLE}
+    empty |= {name: pa.nulls(rows.num_rows, pa.list_(pa.string())) for name in _LISTS}
+    told = pa.table({"row": rows["row"]} | {name: _column(rows, name, none) for name, none in empty.items()})
+    named = getattr(work.connection.config, "customers_of", None)
+    systems = [work.connection.name, *([named] if named else [])]
+    return known_again(unordered(_WHO, {"systems": systems}, told=told).cast(WHO), suppressed, keys().digests)
+
+
+def _column(rows: pa.Table, name: str, none: pa.Array) -> Any:
+    return rows[name] if name in rows.column_names else none
+
+
+# ── what came with it ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _forget_payloads(work: Pass, met: Sequence[Met]) -> None:
@@ -86,5 +161,5 @@ def _forget(db: Connection, table: str, number: int, traces: Traces) -> None:
 
 
 def _traces(row: Met) -> Traces:
-    texts = names_of(row) | frozenset(filter(None, [row["address"]]))
-    return Traces(frozenset(row["phones"] or ()), frozenset(row["emails"] or ()), texts)
+    texts = names_of(row) | frozenset(filter(None, [row.get("address"), *(row.get("loyalty_ids") or ())]))
+    return Traces(frozenset(row.get("phones") or ()), frozenset(row.get("emails") or ()), texts)
