@@ -106,7 +106,8 @@ def all_that_happened(counter: Counter) -> None:
     earned = [{"entry": f"p-{card}-{number}", "external_id": card, "at": "2026-03-02 12:00", "points": 40 + number}
               for card in ("a1", "a2") for number in range(counter.drops)]  # fmt: skip
     day = f"2026-03-0{1 + counter.drops % 9} 12:00"
-    did = [{"external_id": card, "identifier": known, "at": day, "channel": "site", "kind": "opened"} for card, known in (("a1", ""), ("a2", ""), ("", MAIL))]  # fmt: skip
+    did = [{"external_id": card, "identifier": known, "at": day, "channel": "site", "kind": "opened"}
+           for card, known in (("a1", ""), ("a2", ""), ("", MAIL))]  # fmt: skip
     left = [{"cart": f"k-{card}-{counter.drops}", "external_id": card, "updated_at": "2026-03-02 12:00", "sku": "MUG",
              "quantity": 1, "state": "open"} for card in ("a1", "a2")]  # fmt: skip
     agreed = [{**one, "at": f"2026-02-02 10:0{counter.drops % 10}"} for one in CONSENTS]
@@ -138,6 +139,36 @@ def test_not_her_receipts_points_clicks_carts_or_consents_bring_her_back(counter
     assert counter.rows('select sum(total) from canonical."order"') == [(8100,)], "the books keep what she paid"
     entities = {row[0] for row in counter.rows("select entity from ledger.quarantine where rule = 'erased'")}
     assert entities == {"customer", "contact_event", "cart", "consent_event"}
+
+
+@pytest.mark.parametrize(
+    ("card", "comes"),
+    [
+        ({"name": NAME, "loyalty_id": CARD.lower()}, False),
+        ({"email": MAIL.replace("@", "+news@")}, False),
+        ({"name": "Данияр Тестовый", "phone": HUSBAND}, True),
+    ],
+)
+def test_by_her_card_or_mailbox_she_is_known_again_on_a_card_nobody_saw_before(counter, card, comes):
+    counter.keruen("person", "erase", counter.person("a1"), "--basis", "letter 1", "--yes")
+    counter.gets("crm", "customers", [{**dict.fromkeys(CARDS[0], ""), "external_id": "n9", **card}])
+    counter.keruen("sync")
+    cards = {row[0] for row in counter.rows("select external_id from canonical.customer where connection = 'crm'")}
+    assert cards == ({"a2", "n9"} if comes else {"a2"})
+
+
+def test_a_card_that_the_family_shares_keeps_nobody_of_it_out(counter):
+    shared = [{**card, "loyalty_id": CARD} for card in CARDS]
+    counter.gets("crm", "customers", shared)
+    counter.keruen("sync")
+    counter.keruen("person", "split", counter.person("a1"), "crm:a2", "tills:a2", "forms:a2")
+    counter.keruen("person", "erase", counter.person("a1"), "--basis", "letter 1", "--yes")
+    counter.gets("crm", "customers", [{**shared[1], "name": "Марат М. Тестовый"}])
+    counter.gets(
+        "tills", "receipts", [{**RECEIPTS[2], "receipt": "R7", "placed_at": "2026-03-05 12:00", "loyalty_id": CARD}]
+    )
+    counter.keruen("sync")
+    assert counter.rows('select customer from canonical."order" where loyalty_id is not null') == [("a2",)]
 
 
 def test_what_she_herself_agrees_to_later_counts(counter):

@@ -19,11 +19,12 @@ from dagster_project.store.locks import in_turn
 from dagster_project.store.people import datakeys, erasure, identity, lineage, payloads, suppression
 from dagster_project.store.people.erasure import Duty
 from dagster_project.store.people.keyring import keys
-from dagster_project.store.people.sealing import MET, opened
+from dagster_project.store.people.sealing import LOYALTY, MET, opened
 from dagster_project.store.transfer import read
 from mappings.identity.digests import NUMBER, pads
 from mappings.identity.increment import RECORDS
 from mappings.privacy.forget import Traces, names_of
+from mappings.privacy.known_again import OF_IDENTITY, WHO, keys_of
 from mappings.privacy.seal import SIV
 from mappings.privacy.terms import PROFILES
 from mappings.relations import unordered
@@ -120,8 +121,19 @@ from canonical.contact_event e where e.identifier is not null and e.person_id in
 """
 _OTHERS = text("""
 select identifier from unnest(cast(:contacts as text[])) identifier where exists (
-  select from canonical.customer c where (c.phones && array[identifier] or c.emails && array[identifier])
+  select from canonical.customer c
+    where (c.phones && array[identifier] or c.emails && array[identifier] or c.loyalty_ids && array[identifier])
     and (c.connection, c.external_id) not in (select connection, external_id from erasing_record))
+""")
+_KEYS = text(f"""
+create temporary table erasing_key on commit drop as
+select kind, value from (
+  select kind, value from identity.identifier join erasing_record using (record)
+  where kind in ({", ".join(f"'{kind}'" for kind in OF_IDENTITY)})
+  union select * from unnest(cast(:kinds as text[]), cast(:values as bigint[]))
+) mine (kind, value) where not exists (
+  select from identity.identifier i where (i.kind, i.value) = (mine.kind, mine.value)
+    and i.record not in (select record from erasing_record))
 """)
 _NEIGHBOURS = """
 select c.address from identity.identifier mine join erasing_record using (record)
@@ -148,7 +160,8 @@ def _whose(db: Connection, person: str) -> Whose:
     told, clear = rows.to_pylist(), opened(db, MET, rows).to_pylist()
     phones = {one for row in told for one in row["phones"]}
     emails = {one for row in told for one in row["emails"]}
-    others = set(db.execute(_OTHERS, {"contacts": sorted(phones | emails)}).scalars())
+    cards = {one for row in told for one in row["loyalty_ids"]}
+    others = set(db.execute(_OTHERS, {"contacts": sorted(phones | emails | cards)}).scalars())
     mine = sorted((phones | emails) - others)
     db.execute(
         text(
@@ -157,17 +170,24 @@ def _whose(db: Connection, person: str) -> Whose:
         {"mine": mine},
     )
     secret = keys()
-    texts = (
-        _texts(db, clear)
-        | {one for row in (*told, *clear) for one in row["loyalty_ids"]}
-        | {one for one in mine if one.startswith(SIV)}
-    )
+    seals = {one for one in (*mine, *(cards - others)) if one.startswith(SIV)}
+    texts = _texts(db, clear) | {secret.open(one, LOYALTY) for one in cards - others} | seals
     traces = Traces(
         frozenset(secret.open(one, "phone") for one in phones - others),
         frozenset(secret.open(one, "email") for one in emails - others),
         frozenset(texts),
     )
+    _keys(db, clear)
     return Whose(traces, read(db, "select record from erasing_record").cast(RECORDS), _own_keys(db))
+
+
+def _keys(db: Connection, known: list[Any]) -> None:
+    """The keys by which identity would find him again and nobody else: those of his records, and his cards of which
+    only orders tell."""
+    cards = [(0, "loyalty", card) for row in known for card in row["loyalty_ids"]]
+    said = pa.Table.from_pylist([dict(zip(WHO.names, one, strict=True)) for one in cards], schema=WHO)
+    told = keys_of(said, keys().digests)
+    db.execute(_KEYS, {"kinds": told["kind"].to_pylist(), "values": told["value"].to_pylist()})
 
 
 def _own_keys(db: Connection) -> tuple[int, ...]:
@@ -198,7 +218,9 @@ def _suppress(db: Connection, whose: Whose, now: datetime) -> None:
         f"select {lineage.RECORD_HASH.format('connection', 'external_id')} from erasing_record"),
         pads(keys().digests))]  # fmt: skip
     suppression.suppress(db, subjects, (*suppression.CHANNELS, suppression.LOADS), suppression.ERASED, now)
-    suppression.suppress(db, records, (suppression.LOADS,), suppression.ERASED, now)
+    known = [row[0] for row in db.execute(text(
+        f"select {suppression.KEY_HASH.format('kind', 'value')} from erasing_key"), pads(keys().digests))]  # fmt: skip
+    suppression.suppress(db, (*records, *known), (suppression.LOADS,), suppression.ERASED, now)
 
 
 def _raw(db: Connection, traces: Traces) -> dict[str, int]:

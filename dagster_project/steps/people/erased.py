@@ -27,11 +27,12 @@ _IDENTIFIED = {
     "customer": "i.customer",
     "phones": _OF_KIND.format("phone"),
     "emails": _OF_KIND.format("email"),
-    "accounts": _OF_KIND.format("account"),
+    "account_id": "case when i.identifier_kind = 'account' then i.identifier end",
 }
 _TOLD: Mapping[str, Mapping[str, str]] = {
     "customer": {
         "customer": "i.external_id", "refs": "i.refs", "phones": "i.phones", "emails": "i.emails",
+        "loyalty_ids": "i.loyalty_ids", "account_id": "i.account_id", "masked": "i.masked",
         **{name: f"i.{name}" for name in ("name", "last_name", "first_name", "middle_name", "address")},
     },
     "order": {
@@ -55,12 +56,16 @@ _NAMELESS = {
 _SUPPRESSED = """
 select identifier_hash as hash, since from privacy.suppression where channel = 'load' and reason = 'erased'
 """
-_SINGLE = ("customer",)
-_LISTS = ("refs", "phones", "emails", "accounts")
+_SINGLE = ("customer", "account_id")
+_LISTS = ("refs", "phones", "emails", "loyalty_ids", "masked")
+# A mailbox of a marketplace that stands before the buyer's own tells nobody from another.
 _WHO = """
 select row, 'record' as kind, unnest($systems) || chr(31) || customer as value from told
 union all select row, 'record', unnest(refs) from told
-union all select row, 'contact', unnest(list_concat(phones, emails, accounts)) from told
+union all select row, 'contact', unnest(list_concat(phones, emails, [account_id])) from told
+union all select row, 'loyalty', unnest(loyalty_ids) from clear
+union all select row, 'account', unnest($systems) || chr(31) || account_id from clear
+union all select row, 'email', unnest(emails) from clear where not list_contains(coalesce(masked, []), 'email')
 """
 
 
@@ -91,6 +96,9 @@ def without_buyers(work: Pass, orders: pa.Table) -> pa.Table:
     if not suppressed.num_rows:
         return orders
     told = {"row": pa.array(range(orders.num_rows)), "customer": orders["customer"]}
+    if "loyalty_id" in orders.column_names:
+        cards = pa.array(range(orders.num_rows + 1), pa.int32()), orders["loyalty_id"].combine_chunks()
+        told["loyalty_ids"] = pa.ListArray.from_arrays(*cards)
     met = _known(work, pa.table(told), suppressed)["row"]
     erased = pc.is_in(told["row"], met.combine_chunks())
     for name in {"customer", "loyalty_id"} & set(orders.column_names):
@@ -137,7 +145,8 @@ def _known(work: Pass, rows: pa.Table, suppressed: pa.Table) -> pa.Table:
     told = pa.table({"row": rows["row"]} | {name: _column(rows, name, none) for name, none in empty.items()})
     named = getattr(work.connection.config, "customers_of", None)
     systems = [work.connection.name, *([named] if named else [])]
-    return known_again(unordered(_WHO, {"systems": systems}, told=told).cast(WHO), suppressed, keys().digests)
+    who = unordered(_WHO, {"systems": systems}, told=told, clear=opened(work.db, MET, told)).cast(WHO)
+    return known_again(who, suppressed, keys().digests)
 
 
 def _column(rows: pa.Table, name: str, none: pa.Array) -> Any:
