@@ -171,6 +171,25 @@ def test_a_card_that_the_family_shares_keeps_nobody_of_it_out(counter):
     assert counter.rows('select customer from canonical."order" where loyalty_id is not null') == [("a2",)]
 
 
+def test_what_her_card_said_before_is_forgotten_as_well_and_known_again(counter):
+    old = {"email": "aliya.old@shop.example", "name": "Алия Прежняя", "loyalty_id": "LC-60001"}
+    counter.gets("forms", "consents", [{**CONSENTS[0], "identifier": old["email"], "channel": "email"}])
+    counter.gets("crm", "customers", [{**CARDS[0], **old}])
+    counter.keruen("sync")
+    counter.gets("crm", "customers", [{**CARDS[0], "name": "Алия Т. Тестовая"}])
+    counter.keruen("sync")
+    assert old["email"] in counter.everything()
+    report = counter.keruen("person", "erase", counter.person("a1"), "--basis", "letter 1", "--yes", "--json")
+    assert (report["state"], report["proof"]) == ("done", {"tables": {}, "files": {}})
+    left = counter.everything()
+    assert [known for known in old.values() if known in left] == []
+    assert counter.rows("select count(*) from canonical.consent_event where identifier is not null") == [(1,)]
+    for name in ("email", "loyalty_id"):
+        counter.gets("crm", "customers", [{**dict.fromkeys(CARDS[0], ""), "external_id": "n9", name: old[name]}])
+    counter.keruen("sync")
+    assert counter.rows("select external_id from canonical.customer where connection = 'crm'") == [("a2",)]
+
+
 def test_what_she_herself_agrees_to_later_counts(counter):
     counter.keruen("person", "erase", counter.person("a1"), "--basis", "letter 1", "--yes")
     counter.gets("forms", "consents", [{**CONSENTS[0], "external_id": "", "at": "2126-01-01 10:00", "source": "form"}])

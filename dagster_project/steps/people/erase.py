@@ -1,7 +1,7 @@
 """Forgetting a person: everywhere by a declared list, then a search of everything for what was to be forgotten."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,8 @@ import pyarrow as pa
 from sqlalchemy import Connection, Engine, text
 
 from dagster_project.connections import Hub
-from dagster_project.steps.people import erase_files
+from dagster_project.steps.people import erase_files, erase_former
+from dagster_project.steps.people.erase_former import Ids
 from dagster_project.steps.people.identify import Manner, Run, without
 from dagster_project.steps.people.verdicts import known
 from dagster_project.steps.people.withdraw import ERASED, withdraw
@@ -19,7 +20,7 @@ from dagster_project.store.locks import in_turn
 from dagster_project.store.people import datakeys, erasure, identity, lineage, payloads, suppression
 from dagster_project.store.people.erasure import Duty
 from dagster_project.store.people.keyring import keys
-from dagster_project.store.people.sealing import LOYALTY, MET, opened
+from dagster_project.store.people.sealing import EMAIL, LOYALTY, MET, PHONE, opened
 from dagster_project.store.transfer import read
 from mappings.identity.digests import NUMBER, pads
 from mappings.identity.increment import RECORDS
@@ -34,9 +35,11 @@ ANONYMOUS = "erased-"
 
 @dataclass(frozen=True)
 class Whose:
-    """`traces`: what to look for. `records`: RECORDS of the person. `keys`: numbers of the person's own keys."""
+    """`traces`: what to look for. `ids`: under which systems know the person. `records`: RECORDS of the person. `keys`:
+    numbers of the person's own keys."""
 
     traces: Traces
+    ids: Ids
     records: pa.Table
     keys: tuple[int, ...]
 
@@ -57,7 +60,7 @@ def erase(engine: Engine, hub: Hub, person: str, *, basis: str, now: datetime) -
         request = erasure.received(db, person, basis, now=now, due=due)
     with engine.begin() as db:
         in_turn(db, identity.LOCK)
-        whose = _whose(db, person)
+        whose = _whose(db, hub, person)
         owed = withdraw(db, hub)
         _suppress(db, whose, now)
         run = Run(db, Manner.of(hub), now, ERASED)
@@ -153,14 +156,15 @@ where f.record not in (select record from erasing_record)
 """
 
 
-def _whose(db: Connection, person: str) -> Whose:
+def _whose(db: Connection, hub: Hub, person: str) -> Whose:
     db.execute(_PERSONS, {"person": person})
     db.execute(_RECORDS)
-    rows = read(db, _KNOWN)
-    told, clear = rows.to_pylist(), opened(db, MET, rows).to_pylist()
-    phones = {one for row in told for one in row["phones"]}
-    emails = {one for row in told for one in row["emails"]}
-    cards = {one for row in told for one in row["loyalty_ids"]}
+    ids = _ids(db)
+    rows, former = read(db, _KNOWN), list(_former(db, hub, ids))
+    told, clear = rows.to_pylist(), [*opened(db, MET, rows).to_pylist(), *former]
+    phones = {one for row in told for one in row["phones"]} | _sealed(former, "phones", PHONE)
+    emails = {one for row in told for one in row["emails"]} | _sealed(former, "emails", EMAIL)
+    cards = {one for row in told for one in row["loyalty_ids"]} | _sealed(former, "loyalty_ids", LOYALTY)
     others = set(db.execute(_OTHERS, {"contacts": sorted(phones | emails | cards)}).scalars())
     mine = sorted((phones | emails) - others)
     db.execute(
@@ -177,15 +181,34 @@ def _whose(db: Connection, person: str) -> Whose:
         frozenset(secret.open(one, "email") for one in emails - others),
         frozenset(texts),
     )
-    _keys(db, clear)
-    return Whose(traces, read(db, "select record from erasing_record").cast(RECORDS), _own_keys(db))
+    _keys(db, clear, former)
+    return Whose(traces, ids, read(db, "select record from erasing_record").cast(RECORDS), _own_keys(db))
 
 
-def _keys(db: Connection, known: list[Any]) -> None:
-    """The keys by which identity would find him again and nobody else: those of his records, and his cards of which
-    only orders tell."""
-    cards = [(0, "loyalty", card) for row in known for card in row["loyalty_ids"]]
-    said = pa.Table.from_pylist([dict(zip(WHO.names, one, strict=True)) for one in cards], schema=WHO)
+def _ids(db: Connection) -> Ids:
+    found = db.execute(text("select connection, array_agg(external_id) from erasing_record group by connection"))
+    return {row[0]: frozenset(row[1]) for row in found}
+
+
+def _former(db: Connection, hub: Hub, ids: Ids) -> Iterator[erase_former.Card]:
+    """What cards do not say any more was said all the same, and lies where it was said."""
+    yield from erase_former.in_raw(db, hub, ids)
+    for file in erase_former.in_files(db, hub, ids):
+        yield from file.cards
+
+
+def _sealed(known: Sequence[Mapping[str, Any]], field: str, kind: str) -> set[str]:
+    return {keys().seal(one, kind) for row in known for one in row.get(field) or ()}
+
+
+def _keys(db: Connection, known: Sequence[erase_former.Card], former: Sequence[erase_former.Card]) -> None:
+    """The keys by which identity would find him again and nobody else: those of his records, of what they said before,
+    and of cards of which only orders tell."""
+    cards = [(0, LOYALTY, card) for row in known for card in row.get("loyalty_ids") or ()]
+    boxes = [
+        (0, EMAIL, one) for row in former if EMAIL not in (row.get("masked") or ()) for one in row.get("emails") or ()
+    ]
+    said = pa.Table.from_pylist([dict(zip(WHO.names, one, strict=True)) for one in (*cards, *boxes)], schema=WHO)
     told = keys_of(said, keys().digests)
     db.execute(_KEYS, {"kinds": told["kind"].to_pylist(), "values": told["value"].to_pylist()})
 
@@ -203,7 +226,7 @@ def _texts(db: Connection, known: list[Any]) -> set[str]:
     names = {name for row in known for name in names_of(row)}
     namesakes = opened(db, MET, read(db, _NAMESAKES)).to_pylist()
     neighbours = opened(db, MET, read(db, _NEIGHBOURS)).to_pylist()
-    addresses = {row["address"] for row in known if row["address"]} - {row["address"] for row in neighbours}
+    addresses = {row["address"] for row in known if row.get("address")} - {row["address"] for row in neighbours}
     return (names - {name for row in namesakes for name in names_of(row)}) | addresses
 
 

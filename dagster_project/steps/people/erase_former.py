@@ -1,0 +1,121 @@
+"""What systems ever said of somebody under his own id: in all states of his raw rows, in archived files and in those
+that still lie in their folders."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic_core import to_json
+from sqlalchemy import Connection as Db
+from sqlalchemy import text
+
+from connectors.sdk.errors import ConfigError, RejectedError
+from connectors.sdk.files import FoundFile
+from connectors.sdk.spec import FileDrop, Resource
+from dagster_project.connections import Connection, Hub
+from dagster_project.steps.mapping import with_own_fields
+from dagster_project.store import archive, claims
+from dagster_project.store.claims import FILES
+from dagster_project.store.people import payloads
+from dagster_project.store.people.keyring import keys
+from dagster_project.store.raw import Raw
+from mappings.tables import Quarantined
+
+CARDS_ONLY = frozenset({"customer", "consent_event"})
+"""Entities of a resource whose record is the card itself: nothing of it is a fact of accounting."""
+
+Ids = Mapping[str, frozenset[str]]
+"""Connection → ids that the person has there."""
+Card = Mapping[str, Any]
+"""Fields of a customer, in clear text."""
+
+
+@dataclass(frozen=True)
+class Lines:
+    """What a file says of the person. `path`: where it lies, sealed or not; `numbers`: source line → the id there."""
+
+    path: Path
+    name: str
+    cards: tuple[Card, ...]
+    numbers: Mapping[int, str]
+
+
+def in_raw(db: Db, hub: Hub, ids: Ids) -> Iterator[Card]:
+    """Every state of the person's records. A resource that cannot be mapped, for want of a secret, tells nothing."""
+    for connection, resource in _resources(db, hub, ids):
+        with suppress(ConfigError):
+            mapping, read = with_own_fields(connection, resource)["customer"], payloads.reader()
+            for _, stored in _rows(db, connection, resource, ids):
+                said = mapping(read(stored), connection.config)
+                records = () if isinstance(said, Quarantined) else said.records
+                yield from (one.__dict__ for one in records if one.external_id in ids[connection.name])
+
+
+def forget_raw(db: Db, hub: Hub, ids: Ids) -> int:
+    """Empties these payloads; gives their number. They keep their hash, so that the same record is nothing new."""
+    blank = {False: "{}", True: to_json(keys().seal("{}", payloads.PAYLOAD)).decode()}
+    count = 0
+    for connection, resource in _resources(db, hub, ids):
+        if CARDS_ONLY.issuperset(resource.maps):
+            table = Raw(connection.name, resource.name).table
+            told = [{"id": number, "payload": blank[stored.startswith(payloads.SEALED)]}
+                    for number, stored in _rows(db, connection, resource, ids)]  # fmt: skip
+            if told:
+                db.execute(text(f"update {table} set payload = cast(:payload as jsonb) where id = :id"), told)
+            count += len(told)
+    return count
+
+
+def in_files(db: Db, hub: Hub, ids: Ids) -> Iterator[Lines]:
+    """Lists of customers of the connections where the person has an id. One that cannot be read, as its settings are
+    now, is not told of."""
+    for connection in hub.connections.values():
+        drop = connection.spec.files if connection.spec else None
+        if drop and connection.name in ids:
+            with suppress(ConfigError):
+                for path, found in _files(db, connection, drop):
+                    with suppress(ConfigError, RejectedError), archive.in_clear(path) as clear:
+                        frames = drop.read(connection.config, FoundFile(*found, archived=clear)).frames
+                        if "customer" in frames:
+                            yield _lines(path, found[0].name, frames["customer"], ids[connection.name])
+
+
+def hits(db: Db, hub: Hub, ids: Ids) -> Iterator[Path]:
+    """Files in which a line of the person's says more than the id."""
+    for one in in_files(db, hub, ids):
+        if any(
+            value for card in one.cards for name, value in card.items() if name not in ("row", "key", "external_id")
+        ):
+            yield one.path
+
+
+def _lines(path: Path, name: str, rows: pa.Table, ids: frozenset[str]) -> Lines:
+    mine = rows.filter(pc.is_in(rows["external_id"].cast(pa.string()), pa.array(sorted(ids), pa.string()))).to_pylist()
+    return Lines(path, name, tuple(mine), {card["row"]: card["external_id"] for card in mine})
+
+
+def _files(db: Db, connection: Connection, drop: FileDrop) -> Iterator[tuple[Path, tuple[Any, ...]]]:
+    if Raw(connection.name, FILES).exists(db):
+        for claim in claims.known(db, connection.name).values():
+            if archive.kept(claim.hash).exists():
+                yield archive.kept(claim.hash), (Path(claim.name), claim.size, claim.modified_at)
+    for found in drop.find(connection.config):
+        yield found.path, (found.path, found.size, found.modified_at, found.waiting)
+
+
+def _resources(db: Db, hub: Hub, ids: Ids) -> Iterator[tuple[Connection, Resource]]:
+    for name in sorted(ids.keys() & hub.connections.keys()):
+        connection = hub.connections[name]
+        for resource in connection.spec.resources if connection.spec else ():
+            if "customer" in resource.maps and Raw(name, resource.name).exists(db):
+                yield connection, resource
+
+
+def _rows(db: Db, connection: Connection, resource: Resource, ids: Ids) -> list[tuple[int, str]]:
+    table = Raw(connection.name, resource.name).table
+    query = f"select id, payload::text from {table} where key = any(:keys) and payload is not null"
+    return [(row[0], row[1]) for row in db.execute(text(query), {"keys": sorted(ids[connection.name])})]
