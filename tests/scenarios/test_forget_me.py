@@ -3,6 +3,8 @@
 import pytest
 from sqlalchemy import Engine
 
+from dagster_project.home import home
+from dagster_project.store import archive
 from dagster_project.store.people import access
 from tests.scenarios.counter import Counter
 
@@ -188,6 +190,20 @@ def test_what_her_card_said_before_is_forgotten_as_well_and_known_again(counter)
         counter.gets("crm", "customers", [{**dict.fromkeys(CARDS[0], ""), "external_id": "n9", name: old[name]}])
     counter.keruen("sync")
     assert counter.rows("select external_id from canonical.customer where connection = 'crm'") == [("a2",)]
+
+
+def test_her_names_in_columns_of_their_own_and_her_birth_date_are_forgotten(counter):
+    columns = ("external_id", "last_name", "phone", "first_name", "birth_date")
+    apart = dict(zip(columns, ("a1", "Тестовая", PHONE, "Алия", "1988-03-05"), strict=True))
+    his = dict(zip(columns, ("a2", "Тестовый", HUSBAND, "Алия", "1988-03-05"), strict=True))
+    path = counter.gets("crm", "customers", [apart, his])
+    counter.keruen("sync")
+    report = counter.keruen("person", "erase", counter.person("a1"), "--basis", "letter 1", "--yes", "--json")
+    assert (report["state"], report["proof"]) == ("done", {"tables": {}, "files": {}})
+    assert path.read_text("utf-8").splitlines()[1:] == ["a1,,,,", ",".join(his.values())]
+    archived = [archive.line_of(one.name, 2) for one in (home() / "archive").iterdir()]
+    assert "a1,,,," in archived
+    assert not any("Тестовая" in (line or "") for line in archived)
 
 
 def test_what_she_herself_agrees_to_later_counts(counter):

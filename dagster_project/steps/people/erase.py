@@ -65,12 +65,16 @@ def erase(engine: Engine, hub: Hub, person: str, *, basis: str, now: datetime) -
         _suppress(db, whose, now)
         run = Run(db, Manner.of(hub), now, ERASED)
         erased = without(run, whose.records, lambda: lineage.erase(db, ANONYMOUS + uuid4().hex))
-        erased |= _raw(db, whose.traces) | {"privacy.data_key": datakeys.drop(db, whose.keys)}
+        lines = list(erase_former.in_files(db, hub, whose.ids))
+        cards = Counter(erase_former.forget_raw(db, hub, whose.ids))
+        erased |= dict(cards + Counter(_raw(db, whose.traces))) | {"privacy.data_key": datakeys.drop(db, whose.keys)}
         erasure.nameless(db, request, whose.traces.out_of(basis))
         # before the store forgets what to look for: where it fails, all of it can be done again
+        blank = erase_former.blank(lines)
         files = erase_files.rewrite(hub, whose.traces)
-    found = proof(engine, hub, whose.traces)
-    report = {"erased": {name: count for name, count in erased.items() if count}, "files": files.rewritten}
+    found = proof(engine, hub, whose.traces, whose.ids)
+    rewritten = sorted({*blank, *files.rewritten})
+    report = {"erased": {name: count for name, count in erased.items() if count}, "files": rewritten}
     with engine.begin() as db:
         duties = [*owed, *map(Duty, files.owed), *_left(found, files.owed)]
         return erasure.reported(db, request, {**report, "proof": found}, duties)
@@ -84,12 +88,14 @@ def _left(found: Mapping[str, Mapping[str, int]], known: Sequence[str]) -> list[
     ]
 
 
-def proof(engine: Engine, hub: Hub, traces: Traces) -> dict[str, Mapping[str, int]]:
-    """Where any of it is still found: tables with rows, files with hits. Nothing must be."""
+def proof(engine: Engine, hub: Hub, traces: Traces, ids: Ids) -> dict[str, Mapping[str, int]]:
+    """Where any of it is still found: tables with rows, files with hits. Nothing must be, and under the person's ids
+    nothing but them."""
     with engine.connect() as db:
         sealed = {table: sum(1 for _ in payloads.sealed_telling(db, table, traces)) for table in lineage.raw_tables(db)}
         tables = Counter(lineage.hits(db, traces.pattern)) + Counter(sealed)
-        return {"tables": tables, "files": erase_files.hits(hub, traces)}
+        tables += Counter(erase_former.left_in_raw(db, hub, ids))
+        return {"tables": tables, "files": erase_files.hits(hub, traces) | erase_former.hits(db, hub, ids)}
 
 
 # ── whom, and what of him ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -2,7 +2,7 @@
 
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from glob import glob
 from itertools import chain
@@ -59,12 +59,16 @@ def _found(path: Path, traces: Traces) -> bool:
 
 
 def _without(path: Path, traces: Traces) -> bool:
-    """The file is replaced in one step, once the new one is whole. False where its form is not known: then it is as it
-    was."""
+    return replaced(path, lambda draft: _written(path, draft, traces))
+
+
+def replaced(path: Path, write: Callable[[Path], bool]) -> bool:
+    """The file is replaced in one step, once the new one is whole. False where `write` says that its form is not known:
+    then it is as it was."""
     draft = path.with_name(f".{path.name}.erasing")
     try:
         draft.touch(mode=0o600)
-        written = _written(path, draft, traces)
+        written = write(draft)
         if written:
             shutil.copymode(path, draft)
             draft.replace(path)

@@ -1,7 +1,7 @@
 """What systems ever said of somebody under his own id: in all states of his raw rows, in archived files and in those
 that still lie in their folders."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic_core import to_json
 from sqlalchemy import Connection as Db
 from sqlalchemy import text
 
@@ -18,15 +17,18 @@ from connectors.sdk.files import FoundFile
 from connectors.sdk.spec import FileDrop, Resource
 from dagster_project.connections import Connection, Hub
 from dagster_project.steps.mapping import with_own_fields
+from dagster_project.steps.people import erase_files, erase_texts
+from dagster_project.steps.people.erased import card_only
 from dagster_project.store import archive, claims
 from dagster_project.store.claims import FILES
 from dagster_project.store.people import payloads
-from dagster_project.store.people.keyring import keys
 from dagster_project.store.raw import Raw
 from mappings.tables import Quarantined
 
-CARDS_ONLY = frozenset({"customer", "consent_event"})
-"""Entities of a resource whose record is the card itself: nothing of it is a fact of accounting."""
+TOLD = ("name", "last_name", "first_name", "middle_name", "birth_date", "tax_id", "address", "phones", "emails",
+        "loyalty_ids", "account_id")  # fmt: skip
+"""Fields of a card that tell whose it is."""
+DELIMITED = frozenset({".csv", ".tsv", ".tab", ".txt"})
 
 Ids = Mapping[str, frozenset[str]]
 """Connection → ids that the person has there."""
@@ -55,19 +57,25 @@ def in_raw(db: Db, hub: Hub, ids: Ids) -> Iterator[Card]:
                 yield from (one.__dict__ for one in records if one.external_id in ids[connection.name])
 
 
-def forget_raw(db: Db, hub: Hub, ids: Ids) -> int:
-    """Empties these payloads; gives their number. They keep their hash, so that the same record is nothing new."""
-    blank = {False: "{}", True: to_json(keys().seal("{}", payloads.PAYLOAD)).decode()}
-    count = 0
+def forget_raw(db: Db, hub: Hub, ids: Ids) -> dict[str, int]:
+    """Empties what systems said of the person's own records: table → payloads."""
+    return {_name(raw): payloads.empty(db, raw.table, rows) for raw, rows in _cards(db, hub, ids)}
+
+
+def left_in_raw(db: Db, hub: Hub, ids: Ids) -> dict[str, int]:
+    """Table → payloads of the person's own records that say anything still."""
+    read = payloads.reader()
+    return {_name(raw): sum(1 for _, stored in rows if read(stored)) for raw, rows in _cards(db, hub, ids)}
+
+
+def _name(raw: Raw) -> str:
+    return raw.table.replace('"', "")
+
+
+def _cards(db: Db, hub: Hub, ids: Ids) -> Iterator[tuple[Raw, list[tuple[int, str]]]]:
     for connection, resource in _resources(db, hub, ids):
-        if CARDS_ONLY.issuperset(resource.maps):
-            table = Raw(connection.name, resource.name).table
-            told = [{"id": number, "payload": blank[stored.startswith(payloads.SEALED)]}
-                    for number, stored in _rows(db, connection, resource, ids)]  # fmt: skip
-            if told:
-                db.execute(text(f"update {table} set payload = cast(:payload as jsonb) where id = :id"), told)
-            count += len(told)
-    return count
+        if card_only(resource):
+            yield Raw(connection.name, resource.name), _rows(db, connection, resource, ids)
 
 
 def in_files(db: Db, hub: Hub, ids: Ids) -> Iterator[Lines]:
@@ -84,13 +92,33 @@ def in_files(db: Db, hub: Hub, ids: Ids) -> Iterator[Lines]:
                             yield _lines(path, found[0].name, frames["customer"], ids[connection.name])
 
 
-def hits(db: Db, hub: Hub, ids: Ids) -> Iterator[Path]:
-    """Files in which a line of the person's says more than the id."""
-    for one in in_files(db, hub, ids):
-        if any(
-            value for card in one.cards for name, value in card.items() if name not in ("row", "key", "external_id")
-        ):
-            yield one.path
+def blank(files: Iterable[Lines]) -> list[str]:
+    """Empties every cell but the id of these lines; gives the names of the files. What has no lines of cells, or shows
+    no id in one, stays as it is: the proof finds it."""
+    done = []
+    for file in files:
+        if file.numbers and Path(file.name).suffix.lower() in DELIMITED:
+            with archive.in_clear(file.path) as clear:
+                if erase_files.replaced(clear, lambda draft, at=clear, n=file.numbers: _blanked(at, draft, n)):
+                    archive.again(file.path, clear)
+                    done.append(erase_files.name_of(file.path))
+    return done
+
+
+def _blanked(path: Path, draft: Path, numbers: Mapping[int, str]) -> bool:
+    encoding = erase_texts.encoding_of(path)
+    if encoding:
+        erase_texts.write_blanked(path, draft, encoding, numbers)
+    return encoding is not None
+
+
+def hits(db: Db, hub: Hub, ids: Ids) -> dict[str, int]:
+    """File → 1, of those in which a line of the person's says more than the id."""
+    return {
+        erase_files.name_of(file.path): 1
+        for file in in_files(db, hub, ids)
+        if any(card.get(name) for card in file.cards for name in TOLD)
+    }
 
 
 def _lines(path: Path, name: str, rows: pa.Table, ids: frozenset[str]) -> Lines:

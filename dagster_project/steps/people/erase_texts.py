@@ -2,7 +2,8 @@
 
 import codecs
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from mappings.privacy.forget import Traces
@@ -12,6 +13,7 @@ PIECE = 4 * 2**20
 AS_JSON = 64 * 2**20
 """A JSON file up to so many bytes is rewritten as a value, so that a number that goes leaves a null; a larger one as
 text."""
+_CELL = re.compile(r'[^,;|"\t\r\n]+')
 BOUNDS = ("\n", '"', ">", ";", "\t")
 """Where a piece may end, the best first: no trace runs across any of them."""
 
@@ -57,3 +59,17 @@ def write_without(path: Path, draft: Path, encoding: str, traces: Traces) -> Non
     with draft.open("w", encoding=encoding, newline="") as clean:
         for piece in pieces(path, encoding):
             clean.write(traces.out_of(piece))
+
+
+def write_blanked(path: Path, draft: Path, encoding: str, numbers: Mapping[int, str]) -> None:
+    """Without the cells of these lines (from 1), but the id that is given for each; delimiters stay. A line in which
+    no cell is that id is not the one that is meant, and stays too."""
+    with path.open(encoding=encoding, newline="") as file, draft.open("w", encoding=encoding, newline="") as clean:
+        for number, line in enumerate(file, 1):
+            known = numbers.get(number)
+            cells = {cell.strip() for cell in _CELL.findall(line)} if known is not None else set()
+            clean.write(_CELL.sub(lambda cell, k=known: _kept(cell[0], k), line) if known in cells else line)
+
+
+def _kept(cell: str, known: str | None) -> str:
+    return cell if cell.strip() == known else ""

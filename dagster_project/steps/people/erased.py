@@ -156,16 +156,27 @@ def _column(rows: pa.Table, name: str, none: pa.Array) -> Any:
 # ── what came with it ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+CARDS_ONLY = frozenset({"customer", "consent_event"})
+
+
+def card_only(resource: Resource) -> bool:
+    """Whether its records are cards and nothing else: what is erased of them is nobody's fact of accounting."""
+    return "customer" in resource.maps and CARDS_ONLY.issuperset(resource.maps)
+
+
 def _forget_payloads(work: Pass, met: Sequence[Met]) -> None:
     """Lines of files lie in the archive, which the next erasure, or its proof, reads."""
     if isinstance(work.resource, Resource):
         for one in met:
-            _forget(work.db, work.raw.table, one["seq"], _traces(one))
+            _forget(work.db, work.raw.table, one["seq"], None if card_only(work.resource) else _traces(one))
 
 
-def _forget(db: Connection, table: str, number: int, traces: Traces) -> None:
+def _forget(db: Connection, table: str, number: int, traces: Traces | None) -> None:
+    """`traces` None: all that the payload says."""
     payload = db.execute(text(f"select payload::text from {table} where id = :id"), {"id": number}).scalar()
-    if payload:
+    if payload and traces is None:
+        payloads.empty(db, table, [(number, payload)])
+    elif payload and traces:
         payloads.forget(db, table, [(number, payload)], traces)
 
 
