@@ -1,7 +1,7 @@
 """Forgetting a person: everywhere by a declared list, then a search of everything for what was to be forgotten."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, text
 
 from dagster_project.connections import Hub
 from dagster_project.steps.people import erase_files, erase_former
-from dagster_project.steps.people.erase_former import Ids
+from dagster_project.steps.people.erase_former import Ids, Lines
 from dagster_project.steps.people.identify import Manner, Run, without
 from dagster_project.steps.people.verdicts import known
 from dagster_project.steps.people.withdraw import ERASED, withdraw
@@ -35,11 +35,12 @@ ANONYMOUS = "erased-"
 
 @dataclass(frozen=True)
 class Whose:
-    """`traces`: what to look for. `ids`: under which systems know the person. `records`: RECORDS of the person. `keys`:
-    numbers of the person's own keys."""
+    """`traces`: what to look for. `ids`: under which systems know the person. `files`: what files say of these. `records`:
+    RECORDS of the person. `keys`: numbers of the person's own keys."""
 
     traces: Traces
     ids: Ids
+    files: tuple[Lines, ...]
     records: pa.Table
     keys: tuple[int, ...]
 
@@ -65,12 +66,11 @@ def erase(engine: Engine, hub: Hub, person: str, *, basis: str, now: datetime) -
         _suppress(db, whose, now)
         run = Run(db, Manner.of(hub), now, ERASED)
         erased = without(run, whose.records, lambda: lineage.erase(db, ANONYMOUS + uuid4().hex))
-        lines = list(erase_former.in_files(db, hub, whose.ids))
         cards = Counter(erase_former.forget_raw(db, hub, whose.ids))
         erased |= dict(cards + Counter(_raw(db, whose.traces))) | {"privacy.data_key": datakeys.drop(db, whose.keys)}
         erasure.nameless(db, request, whose.traces.out_of(basis))
         # before the store forgets what to look for: where it fails, all of it can be done again
-        blank = erase_former.blank(lines)
+        blank = erase_former.blank(whose.files)
         files = erase_files.rewrite(hub, whose.traces)
     found = proof(engine, hub, whose.traces, whose.ids)
     rewritten = sorted({*blank, *files.rewritten})
@@ -166,7 +166,10 @@ def _whose(db: Connection, hub: Hub, person: str) -> Whose:
     db.execute(_PERSONS, {"person": person})
     db.execute(_RECORDS)
     ids = _ids(db)
-    rows, former = read(db, _KNOWN), list(_former(db, hub, ids))
+    # what cards do not say any more was said all the same, and lies where it was said
+    files = tuple(erase_former.in_files(db, hub, ids))
+    former = [*erase_former.in_raw(db, hub, ids), *(card for file in files for card in file.cards)]
+    rows = read(db, _KNOWN)
     told, clear = rows.to_pylist(), [*opened(db, MET, rows).to_pylist(), *former]
     phones = {one for row in told for one in row["phones"]} | _sealed(former, "phones", PHONE)
     emails = {one for row in told for one in row["emails"]} | _sealed(former, "emails", EMAIL)
@@ -188,19 +191,12 @@ def _whose(db: Connection, hub: Hub, person: str) -> Whose:
         frozenset(texts),
     )
     _keys(db, clear, former)
-    return Whose(traces, ids, read(db, "select record from erasing_record").cast(RECORDS), _own_keys(db))
+    return Whose(traces, ids, files, read(db, "select record from erasing_record").cast(RECORDS), _own_keys(db))
 
 
 def _ids(db: Connection) -> Ids:
     found = db.execute(text("select connection, array_agg(external_id) from erasing_record group by connection"))
     return {row[0]: frozenset(row[1]) for row in found}
-
-
-def _former(db: Connection, hub: Hub, ids: Ids) -> Iterator[erase_former.Card]:
-    """What cards do not say any more was said all the same, and lies where it was said."""
-    yield from erase_former.in_raw(db, hub, ids)
-    for file in erase_former.in_files(db, hub, ids):
-        yield from file.cards
 
 
 def _sealed(known: Sequence[Mapping[str, Any]], field: str, kind: str) -> set[str]:
