@@ -206,6 +206,16 @@ def test_her_names_in_columns_of_their_own_and_her_birth_date_are_forgotten(coun
     assert not any("Тестовая" in (line or "") for line in archived)
 
 
+def test_what_somebody_pinned_on_her_by_hand_is_forgotten(counter):
+    pinned = "aliya.pinned@shop.example"
+    counter.gets("forms", "consents", [{**CONSENTS[0], "external_id": "", "identifier": pinned, "channel": "email"}])
+    counter.keruen("person", "pin", counter.person("a1"), "email", pinned)
+    counter.keruen("sync")
+    report = counter.keruen("person", "erase", counter.person("a1"), "--basis", "letter 1", "--yes", "--json")
+    assert (report["state"], report["proof"]) == ("done", {"tables": {}, "files": {}})
+    assert pinned not in counter.everything()
+
+
 def test_what_she_herself_agrees_to_later_counts(counter):
     counter.keruen("person", "erase", counter.person("a1"), "--basis", "letter 1", "--yes")
     counter.gets("forms", "consents", [{**CONSENTS[0], "external_id": "", "at": "2126-01-01 10:00", "source": "form"}])

@@ -1,7 +1,7 @@
 """Forgetting a person: everywhere by a declared list, then a search of everything for what was to be forgotten."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,7 @@ from dagster_project.store.locks import in_turn
 from dagster_project.store.people import datakeys, erasure, identity, lineage, payloads, suppression
 from dagster_project.store.people.erasure import Duty
 from dagster_project.store.people.keyring import keys
-from dagster_project.store.people.sealing import EMAIL, LOYALTY, MET, PHONE, opened
+from dagster_project.store.people.sealing import EMAIL, LOYALTY, MET, PHONE, opened, opened_pins
 from dagster_project.store.transfer import read
 from mappings.identity.digests import NUMBER, pads
 from mappings.identity.increment import RECORDS
@@ -35,8 +35,8 @@ ANONYMOUS = "erased-"
 
 @dataclass(frozen=True)
 class Whose:
-    """`traces`: what to look for. `ids`: under which systems know the person. `files`: what files say of these. `records`:
-    RECORDS of the person. `keys`: numbers of the person's own keys."""
+    """`traces`: what to look for. `ids`: under which systems know the person. `files`: what files say of these.
+    `records`: RECORDS of the person. `keys`: numbers of the person's own keys."""
 
     traces: Traces
     ids: Ids
@@ -168,7 +168,7 @@ def _whose(db: Connection, hub: Hub, person: str) -> Whose:
     ids = _ids(db)
     # what cards do not say any more was said all the same, and lies where it was said
     files = tuple(erase_former.in_files(db, hub, ids))
-    former = [*erase_former.in_raw(db, hub, ids), *(card for file in files for card in file.cards)]
+    former = [*erase_former.in_raw(db, hub, ids), *(card for file in files for card in file.cards), *_by_hand(db)]
     rows = read(db, _KNOWN)
     told, clear = rows.to_pylist(), [*opened(db, MET, rows).to_pylist(), *former]
     phones = {one for row in told for one in row["phones"]} | _sealed(former, "phones", PHONE)
@@ -192,6 +192,19 @@ def _whose(db: Connection, hub: Hub, person: str) -> Whose:
     )
     _keys(db, clear, former)
     return Whose(traces, ids, files, read(db, "select record from erasing_record").cast(RECORDS), _own_keys(db))
+
+
+_PINS = """
+select person_id, field, value, instead_of from identity.pin where person_id in (select person_id from erasing_person)
+"""
+
+
+def _by_hand(db: Connection) -> Iterator[erase_former.Card]:
+    """What somebody pinned on the person, as fields of a card."""
+    for pin in opened_pins(db, read(db, _PINS)).to_pylist():
+        several = {"phone": "phones", "email": "emails", "loyalty_id": "loyalty_ids"}.get(pin["field"])
+        for value in filter(None, (pin["value"], pin["instead_of"])):
+            yield {several: [value]} if several else {pin["field"]: value}
 
 
 def _ids(db: Connection) -> Ids:
