@@ -28,7 +28,6 @@ def segments(hub: Hub) -> tuple[Compiled, ...]:
                 raise ConfigError(
                     f"segments/{one.name}.yaml activates {shown.channel!r}, which connections.yaml does not know"
                 )
-        _check_consent(hub, one)
     return found
 
 
@@ -41,16 +40,6 @@ def reaches(hub: Hub, one: Compiled) -> dict[str, str | None]:
         for name, connection in shown.items()
         if connection.spec and "segment.push" in connection.capabilities
     }
-
-
-def _check_consent(hub: Hub, one: Compiled) -> None:
-    """What a file says of consent is what is asked when something leaves."""
-    for name, channel in reaches(hub, one).items():
-        if one.segment.consent and channel not in (None, one.segment.consent.channel):
-            raise ConfigError(
-                f"segments/{one.name}.yaml: {name} reaches people by {channel}, not by {one.segment.consent.channel}: "
-                f"write `consent: {{channel: {channel}, …}}`, or show them there by a segment of its own"
-            )
 
 
 def segment(hub: Hub, name: str) -> Compiled:

@@ -148,8 +148,8 @@ class Title(_Part):
 
 
 class Consent(_Part):
-    """By which consent its members may be reached; asked when something is sent, not when they become members. The
-    channel is the one by which whatever they are shown to reaches people."""
+    """By which consent its members may be reached; asked when something is sent, not when they become members.
+    It is asked by the channel by which whatever they are shown to reaches people."""
 
     channel: Channel
     purpose: str = "marketing"

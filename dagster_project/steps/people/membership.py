@@ -119,15 +119,17 @@ from would_be w left join segment.person_value v using (person_id) order by md5(
 
 
 def _reachable(db: Database, hub: Hub, one: Compiled, now: datetime) -> int | None:
-    """How many of them, but for the held-out, may be reached as the segment says, everybody where it is only shown to
-    channels that take no consent; None where it says nothing."""
+    """How many of them, but for the held-out, may be reached there where they are shown; None where the segment says
+    nothing of consent. One that is shown nowhere yet is counted by the channel that it names."""
     if one.segment.consent is None:
         return None
     said = one.segment.consent
     people = db.execute(_WRITTEN_TO, _said(one)).scalars().all()
-    if set(reaches(hub, one).values()) == {None}:
+    asked = set(reaches(hub, one).values()) or {said.channel}
+    if None in asked:  # a mere record about them takes no consent
         return len(people)
-    return len(set(consent.reachable(db, people, said.channel, said.purpose, now=now)["person_id"].to_pylist()))
+    found = (consent.reachable(db, people, str(channel), said.purpose, now=now) for channel in asked)
+    return len(set().union(*(rows["person_id"].to_pylist() for rows in found)))
 
 
 _LIVE = text("""
