@@ -87,6 +87,15 @@ def test_words_of_the_demand_that_name_her_do_not_outlive_it(counter):
     assert counter.rows("select basis from privacy.erasure_request") == [("letter of , , 2 March",)]
 
 
+def test_why_she_was_told_from_another_does_not_name_her_for_ever(counter):
+    counter.keruen("person", "merge", "crm:a1", "crm:a2", "--why", f"{NAME} asked, {PHONE}")
+    counter.keruen("person", "unmerge", "crm:a1", "--why", f"{MAIL} is hers alone")
+    report = counter.keruen("person", "erase", counter.person("a1"), "--basis", "letter 1", "--yes", "--json")
+    assert (report["state"], report["proof"]["tables"]) == ("done", {})
+    [(cause,)] = counter.rows("select cause from identity.person_event where kind = 'merged'")
+    assert cause.endswith(":  asked, "), "the rest of what was written stays"
+
+
 def test_whom_she_lived_with_keeps_their_address(counter):
     home_of_both = "Abai 10 flat 5"
     path = counter.gets("crm", "customers", [{**card, "address": home_of_both} for card in CARDS])

@@ -65,10 +65,11 @@ def erase(engine: Engine, hub: Hub, person: str, *, basis: str, now: datetime) -
         owed = withdraw(db, hub)
         _suppress(db, whose, now)
         run = Run(db, Manner.of(hub), now, ERASED)
-        erased = without(run, whose.records, lambda: lineage.erase(db, ANONYMOUS + uuid4().hex))
-        cards = Counter(erase_former.forget_raw(db, hub, whose.ids))
-        erased |= dict(cards + Counter(_raw(db, whose.traces))) | {"privacy.data_key": datakeys.drop(db, whose.keys)}
-        erasure.nameless(db, request, whose.traces.out_of(basis))
+        erased = Counter(without(run, whose.records, lambda: lineage.erase(db, ANONYMOUS + uuid4().hex)))
+        erased.update(erase_former.forget_raw(db, hub, whose.ids))
+        erased.update(_raw(db, whose.traces))
+        erased.update(lineage.unsaid(db, whose.traces.pattern))
+        erased["privacy.data_key"] = datakeys.drop(db, whose.keys)
         # before the store forgets what to look for: where it fails, all of it can be done again
         blank = erase_former.blank(whose.files)
         files = erase_files.rewrite(hub, whose.traces)

@@ -38,12 +38,6 @@ def received(db: Connection, person: str, basis: str, *, now: datetime, due: dat
     return int(db.execute(_RECEIVED, values).scalar_one())
 
 
-def nameless(db: Connection, request: int, basis: str) -> None:
-    """The demand's own words may name the person: they are kept without that."""
-    said = text("update privacy.erasure_request set basis = :basis where id = :request")
-    db.execute(said, {"basis": basis, "request": request})
-
-
 _OWE = text("""
 insert into privacy.erasure_duty (request, what, connection, capability, subject, confirms)
 values (:request, :what, :connection, :capability, :subject, cast(:confirms as jsonb))

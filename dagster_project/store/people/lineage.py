@@ -78,6 +78,33 @@ def erase(db: Connection, anonymous: str) -> dict[str, int]:
     return {name: db.execute(text(statement), {"anonymous": anonymous}).rowcount for name, statement in LINEAGE.items()}
 
 
+WORDS: Mapping[str, str] = {
+    "identity.edge_override": "why",
+    "identity.person_event": "cause",
+    "segment.membership": "why",
+    "segment.change": "cause",
+    "hub.dirty": "because",
+    "hub.order_request": "why",
+    "ledger.plan": "why",
+    "ledger.outbox": "because",
+    "ledger.change": "because",
+    "canonical.order_event": "note",
+    "privacy.erasure_request": "basis",
+    "privacy.erasure_duty": "why",
+}
+"""Table → a column in which people wrote what they liked, or what came of it, and may have named somebody."""
+
+
+def unsaid(db: Connection, pattern: str) -> dict[str, int]:
+    """Takes what the pattern finds out of these words; gives how many of each table had it. The rest of them stays."""
+    return {
+        table: db.execute(text(_UNSAID.format(table=table, words=words)), {"pattern": pattern}).rowcount
+        for table, words in WORDS.items()
+    }
+
+
+_UNSAID = "update {table} set {words} = regexp_replace({words}, :pattern, '', 'gi') where {words} ~* :pattern"
+
 RECORD_HASH = (
     "encode(sha256(cast(:outer as bytea) || sha256(cast(:inner as bytea) || "
     "convert_to({0} || chr(31) || {1}, 'UTF8'))), 'hex')"
