@@ -122,12 +122,14 @@ def _everybody(run: Run) -> int:
     features, identifiers = normalise(told.customers, population, keys().digests)
     had = source_records.known(db, _union(told.concerned, _stored(db)))
     source_records.remember(db, told.changed(had), run.now)
+    concerned = told.concerned
+    del told, had  # millions of cards in clear text, which nothing below asks for
     identity.replace_all(db, {"feature": features, "identifier": identifiers})
     whole = resolve(features, identifiers, population, rules, identity.overrides(db))
     made = whole.clustering
     identity.replace_all(db, {"identifier_stat": whole.stats, "edge": whole.edges, "link_aside": made.aside})
     moved = _settle(run, made.clusters, persons.held(db))
-    source_records.fill_persons(db, _union(told.concerned, moved))
+    source_records.fill_persons(db, _union(concerned, moved))
     golden.refresh(db, None, run.manner.authorities, now=run.now)
     _households(run, None)
     nameless_consents.bind_all(db)
