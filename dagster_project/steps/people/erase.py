@@ -257,8 +257,8 @@ def _suppress(db: Connection, whose: Whose, now: datetime) -> None:
         f"select {lineage.RECORD_HASH.format('connection', 'external_id')} from erasing_record"),
         pads(keys().digests))]  # fmt: skip
     suppression.suppress(db, subjects, (*suppression.CHANNELS, suppression.LOADS), suppression.ERASED, now)
-    known = [row[0] for row in db.execute(text(
-        f"select {suppression.KEY_HASH.format('kind', 'value')} from erasing_key"), pads(keys().digests))]  # fmt: skip
+    hashed = lineage.RECORD_HASH.format("chr(31) || kind", "value")
+    known = db.execute(text(f"select {hashed} from erasing_key"), pads(keys().digests)).scalars()
     suppression.suppress(db, (*records, *known), (suppression.LOADS,), suppression.ERASED, now)
 
 

@@ -3,14 +3,14 @@
 Every function works inside the caller's transaction, which holds the right to change who is who.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import date
 
 import pyarrow as pa
 from sqlalchemy import Connection, Table, text
 
 from dagster_project.store.people.sealing import opened, sealed
-from dagster_project.store.people.source_records import stage
+from dagster_project.store.people.source_records import replace, stage
 from dagster_project.store.tables import TABLES
 from dagster_project.store.transfer import copy_in, read
 from mappings.identity.blocking import STATS, keys_of
@@ -103,18 +103,10 @@ def replace_records(db: Connection, changed: pa.Table, features: pa.Table, ident
     db.execute(text("create index on changed (record)"))  # `holders` asks it of every key
     had = read(db, f"select {_columns(IDENTIFIERS, 'i')} from changed join identity.identifier i using (record)")
     had = had.cast(IDENTIFIERS)
-    _replace(db, "identifier", ("record", "kind", "value"), had, identifiers)
+    replace(db, "identity.identifier", ("record", "kind", "value"), had, identifiers)
     db.execute(text("delete from identity.feature f using changed c where f.record = c.record"))
     copy_in(db, _table("feature"), sealed(db, "identity.feature", features))
     return had
-
-
-def _replace(db: Connection, name: str, key: Sequence[str], had: pa.Table, rows: pa.Table) -> None:
-    """Rows that were there, by others: most are the same, and are not written again."""
-    stage(db, "gone", unordered("from had except from rows", had=had, rows=rows).select(key))
-    same = " and ".join(f"t.{column} = g.{column}" for column in key)
-    db.execute(text(f"delete from identity.{name} t using gone g where {same}"))
-    copy_in(db, _table(name), unordered("from rows except from had", had=had, rows=rows))
 
 
 # Of a value that everybody has it is enough to see that there are too many.
@@ -197,7 +189,7 @@ def replace_stats(db: Connection, keys: pa.Table, counted: pa.Table) -> pa.Table
     stage(db, "wanted", keys)
     found = read(db, f"select {_columns(STATS, 's')} from wanted join identity.identifier_stat s using (kind, value)")
     had = found.cast(STATS)
-    _replace(db, "identifier_stat", ("kind", "value"), had, counted)
+    replace(db, "identity.identifier_stat", ("kind", "value"), had, counted)
     return had
 
 
@@ -215,7 +207,7 @@ def replace_edges(db: Connection, scored: pa.Table, found: pa.Table) -> pa.Table
     """Stores the EDGES of these records; gives those they had."""
     stage(db, "scored", scored)
     had = read(db, _SCORED).cast(EDGES)
-    _replace(db, "edge", ("a", "b"), had, found)
+    replace(db, "identity.edge", ("a", "b"), had, found)
     return had
 
 

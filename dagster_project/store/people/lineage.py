@@ -109,7 +109,8 @@ RECORD_HASH = (
     "encode(sha256(cast(:outer as bytea) || sha256(cast(:inner as bytea) || "
     "convert_to({0} || chr(31) || {1}, 'UTF8'))), 'hex')"
 )
-"""SQL of the keyed hash under which an erased record is known: connection and external id. The statement takes the
+"""SQL of the keyed hash under which an erased record is known: connection and external id; or, as in
+`mappings.privacy.known_again`, an erased key of identity: `chr(31) || kind` and value. The statement takes the
 parameters of `mappings.identity.digests.pads`."""
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 import pyarrow as pa
 from sqlalchemy import Connection, text
 
-from dagster_project.store.people.source_records import stage
+from dagster_project.store.people.source_records import replace, stage
 from dagster_project.store.tables import TABLES
 from dagster_project.store.transfer import copy_in, read
 from mappings.identity.households import SHARED, TOGETHER
@@ -168,9 +168,5 @@ def households(db: Connection, people: pa.Table | None = None) -> pa.Table:
 
 
 def replace_households(db: Connection, had: pa.Table, rows: pa.Table) -> None:
-    """Rows that were there (person_id, household_id, since), by others: most are the same and not written again."""
-    rows = rows.select(had.column_names).cast(had.schema)
-    gone = unordered("select person_id from (from had except from rows)", had=had, rows=rows)
-    stage(db, "people", gone.cast(PEOPLE))
-    db.execute(text("delete from identity.household h using people p where h.person_id = p.person_id"))
-    copy_in(db, TABLES["identity.household"], unordered("from rows except from had", had=had, rows=rows))
+    """person_id, household_id, since of those that were there, by others."""
+    replace(db, "identity.household", ("person_id",), had, rows.select(had.column_names).cast(had.schema))

@@ -71,6 +71,14 @@ def stage(db: Connection, name: str, rows: pa.Table) -> None:
     db.execute(text(f"analyze {name}"))
 
 
+def replace(db: Connection, table: str, key: Sequence[str], had: pa.Table, rows: pa.Table) -> None:
+    """Rows that were there, by others: most are the same, and are not written again."""
+    stage(db, "gone", unordered("from had except from rows", had=had, rows=rows).select(key))
+    same = " and ".join(f"t.{column} = g.{column}" for column in key)
+    db.execute(text(f"delete from {table} t using gone g where {same}"))
+    copy_in(db, TABLES[table], unordered("from rows except from had", had=had, rows=rows))
+
+
 # ── who is asked ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

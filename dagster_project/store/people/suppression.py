@@ -15,12 +15,6 @@ ERASED = "erased"
 LOADS = "load"
 """The channel of an erased identifier under which a later load meets it."""
 
-KEY_HASH = (
-    "encode(sha256(cast(:outer as bytea) || sha256(cast(:inner as bytea) || "
-    "convert_to(chr(31) || {0} || chr(31) || {1}, 'UTF8'))), 'hex')"
-)
-"""SQL of the keyed hash of an identity's key, as `mappings.privacy.known_again` makes it: its kind and value. The
-statement takes the parameters of `mappings.identity.digests.pads`."""
 SUBJECT = "encode(sha256(convert_to({}, 'UTF8')), 'hex')"
 """SQL of the subject of a sealed identifier."""
 
