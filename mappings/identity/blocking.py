@@ -26,19 +26,19 @@ def keys_of(identifiers: pa.Table, features: pa.Table) -> pa.Table:
 
 
 def statistics(keys: pa.Table, features: pa.Table, rules: RuleVersion) -> pa.Table:
-    """STATS of every value in `keys`; `features` of its records. Computed from features, never from clusters.
+    """STATS of the values in `keys` that several records hold; `features` of these. Of one that a single record holds
+    there is nothing to say: it is `ok`. Computed from features, never from clusters.
 
     `common`: more records, or more first names, than one person could explain: no key any more. `shared`: several
-    people,
-    a family most often: makes pairs, but links nobody unless the names agree. `blocked`: over the cap of its kind.
-    For a value over its cap it is enough to be given one record more than the cap.
+    people, a family most often: makes pairs, but links nobody unless the names agree. `blocked`: over the cap of its
+    kind. For a value over its cap it is enough to be given one record more than the cap.
     """
     return unordered(
         f"""
         with named as (
           select kind, value, count(*) as records, count(distinct first) filter (length(first) > 1) as names,
                  list(distinct {{'first': first, 'established': established}}) filter (first is not null) as firsts
-          from keys i left join features f using (record) group by kind, value
+          from keys i left join features f using (record) group by kind, value having count(*) > 1
         ),
         called as (select kind, value, unnest(firsts, recursive := true) from named where names > 1 and kind in
           ('phone', 'email', 'address')),
@@ -70,7 +70,7 @@ def pairs(keys: pa.Table, stats: pa.Table, changed: pa.Table | None = None) -> p
         f"""
         with telling as (
           select i.record, i.kind, i.value, s.status from keys i join stats s using (kind, value)
-          where s.status in ('ok', 'shared') and s.records > 1 and i.kind <> 'address'
+          where s.status in ('ok', 'shared') and i.kind <> 'address'
         )
         select a.record as a, b.record as b, {found},
                bool_or(a.kind = 'phone' and a.status = 'ok') as sole_phone,

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Table, text
 from dagster_project.store.people.sealing import opened, sealed
 from dagster_project.store.people.source_records import replace, stage
 from dagster_project.store.tables import TABLES
-from dagster_project.store.transfer import copy_in, read
+from dagster_project.store.transfer import copy_in, read, upsert
 from mappings.identity.blocking import STATS, keys_of
 from mappings.identity.clusters import ASIDE, OVERRIDES
 from mappings.identity.increment import RECORDS
@@ -104,9 +104,21 @@ def replace_records(db: Connection, changed: pa.Table, features: pa.Table, ident
     had = read(db, f"select {_columns(IDENTIFIERS, 'i')} from changed join identity.identifier i using (record)")
     had = had.cast(IDENTIFIERS)
     replace(db, "identity.identifier", ("record", "kind", "value"), had, identifiers)
-    db.execute(text("delete from identity.feature f using changed c where f.record = c.record"))
-    copy_in(db, _table("feature"), sealed(db, "identity.feature", features))
+    _replace_features(db, features)
     return had
+
+
+_FEATURELESS = """
+delete from identity.feature f using changed c
+where f.record = c.record and not exists (select from described d where d.record = c.record)
+"""
+
+
+def _replace_features(db: Connection, features: pa.Table) -> None:
+    """Those of the `changed`: where a card is still there its row stays in its place, which touches no index."""
+    stage(db, "described", features.select(["record"]))
+    db.execute(text(_FEATURELESS))
+    upsert(db, _table("feature"), sealed(db, "identity.feature", features), ["record"])
 
 
 # Of a value that everybody has it is enough to see that there are too many.
@@ -145,7 +157,7 @@ def mates(db: Connection, scored: pa.Table, known: pa.Table) -> tuple[pa.Table, 
         select {_columns(STATS, "s")} from (
           select kind, value from scored join identity.identifier using (record)
           union select 'reference', record from scored) k
-        join identity.identifier_stat s using (kind, value) where s.status in ('ok', 'shared') and s.records > 1
+        join identity.identifier_stat s using (kind, value) where s.status in ('ok', 'shared')
         """,
     ).cast(STATS)
     stage(db, "wanted", stats.select(["kind", "value"]))
@@ -168,7 +180,7 @@ def features_of(db: Connection, records: pa.Table) -> pa.Table:
 
 
 def known_by(db: Connection, records: pa.Table, kinds: Collection[str]) -> tuple[pa.Table, pa.Table]:
-    """IDENTIFIERS of these kinds, and the STATS of their values.
+    """IDENTIFIERS of these kinds, and the STATS of those of their values that others hold too.
 
     A record has few: they are looked up by the record alone, not once for each kind.
     """

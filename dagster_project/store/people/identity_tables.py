@@ -32,6 +32,7 @@ feature = table(
     Column("first_share", Double),
     Column("last_share", Double),
     Column("established", Boolean, nullable=False),
+    fill=90,
     doc="What of a record can be compared: keys of names and towns, dates that say something, shares of the names.",
 )
 
@@ -53,7 +54,7 @@ identifier_stat = table(
     Column("records", BigInteger, nullable=False),
     Column("names", BigInteger, nullable=False),
     Column("status", Text, nullable=False),
-    doc="How many records and first names hold a value. status: ok, shared (makes pairs, links by name only), common, "
+    doc="How many records and first names hold a value, where more than one record does. status: ok, shared (makes pairs, links by name only), common, "
     "blocked (no key). Of a value over its cap `records` says only that it is over.",
 )
 

@@ -128,7 +128,7 @@ _SHARED = f"""
 select distinct m.person_id, i.kind, i.value from people join identity.membership m using (person_id)
 join identity.identifier i on i.record = m.record and i.kind || '' in {TOGETHER}
 join identity.identifier_stat s on s.kind = i.kind and s.value = i.value
-where s.status in ('ok', 'shared') and s.records > 1
+where s.status in ('ok', 'shared')
 """
 _HOLDERS = """
 select distinct m.person_id from wanted join identity.identifier i using (kind, value)

@@ -149,6 +149,7 @@ source_record = table(
     Column("last_seen", MOMENT, nullable=False, server_default=func.now()),
     Column("deleted_at", MOMENT),
     Index("source_record_key", "connection", "external_id", unique=True),
+    fill=90,
     doc="Buyers as systems know them. kind: customer, or order for one known only by the contacts of an order, an "
     "event or points that name no customer (`order:<digest>`; see mention).",
 )
@@ -218,6 +219,7 @@ golden = table(
     Column("provenance", JSONB, nullable=False, server_default="{}"),
     Column("version", BigInteger, nullable=False, server_default="1"),
     Column("updated_at", MOMENT, nullable=False, server_default=func.now()),
+    fill=85,
     doc="The best of what all systems say of a person. phone and email are the primary ones; provenance: field to "
     "{connection, record, at, rule}.",
 )
