@@ -219,7 +219,7 @@ golden = table(
     Column("provenance", JSONB, nullable=False, server_default="{}"),
     Column("version", BigInteger, nullable=False, server_default="1"),
     Column("updated_at", MOMENT, nullable=False, server_default=func.now()),
-    fill=85,
+    fill=75,
     doc="The best of what all systems say of a person. phone and email are the primary ones; provenance: field to "
     "{connection, record, at, rule}.",
 )
