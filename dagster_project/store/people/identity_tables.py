@@ -54,8 +54,8 @@ identifier_stat = table(
     Column("records", BigInteger, nullable=False),
     Column("names", BigInteger, nullable=False),
     Column("status", Text, nullable=False),
-    doc="How many records and first names hold a value, where more than one record does. status: ok, shared (makes pairs, links by name only), common, "
-    "blocked (no key). Of a value over its cap `records` says only that it is over.",
+    doc="How many records and first names hold a value that several records hold. status: ok, shared (makes pairs, "
+    "links by name only), common, blocked (no key). Of a value over its cap `records` says only that it is over.",
 )
 
 edge = table(
