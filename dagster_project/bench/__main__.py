@@ -5,16 +5,15 @@ import json
 import pkgutil
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from importlib import import_module
-from multiprocessing import get_context
 from types import ModuleType
 
 from rich.console import Console
 from rich.table import Table
 
 import dagster_project.bench
+from dagster_project.bench.apart import apart
 from dagster_project.bench.row import Row, rows_of
 
 COLUMNS = ("name", "measured", "unit", "peer", "peer_measured", "ratio", "goal", "holds", "seed")
@@ -38,8 +37,7 @@ def measured(only: str | None = None) -> Iterator[Row]:
     if only is not None and only not in known:
         raise SystemExit(f"there is no bench {only!r}; known: {', '.join(sorted(known))}")
     for module in dict.fromkeys([known[only]] if only else known.values()):
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as child:
-            yield from (row for row in child.submit(rows_of, module).result() if only in (None, row.name))
+        yield from (row for row in apart(rows_of, module) if only in (None, row.name))
 
 
 def as_record(row: Row) -> dict[str, object]:

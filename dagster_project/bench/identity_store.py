@@ -8,10 +8,8 @@ import os
 import resource
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from multiprocessing import get_context
 from statistics import median
 from typing import TypeVar
 
@@ -19,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Engine, text
 
+from dagster_project.bench.apart import apart
 from dagster_project.bench.identity import churned
 from dagster_project.bench.people import people
 from dagster_project.bench.row import Row
@@ -47,8 +46,8 @@ SYSTEMS = ("crm", "till", "shop", "market", "letters", "courier")
 
 def rows() -> Iterator[Row]:
     with throwaway_store() as engine:
-        _alone(_populate)
-        full, gigabytes = _alone(_full)
+        apart(_populate)
+        full, gigabytes = apart(_full)
         _tidy(engine)
         held = _disk(engine)
         deltas, marked, moved = zip(*_increments(engine), strict=True)
@@ -67,11 +66,6 @@ def rows() -> Iterator[Row]:
 def _hub() -> Hub:
     told = "\n".join(f"{name}: {{connector: files, settings: {{path: x}}}}" for name in SYSTEMS[1:])
     return parse(f"crm: {{connector: files, settings: {{path: x}}, single_card: true}}\n{told}", {})
-
-
-def _alone(work: Callable[[], Result]) -> Result:
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as child:
-        return child.submit(work).result()
 
 
 def _timed(work: Callable[[], Result]) -> tuple[float, Result]:

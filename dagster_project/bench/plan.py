@@ -7,15 +7,14 @@ items. The full plan runs in a process of its own, whose memory is measured.
 import resource
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
-from multiprocessing import get_context
 from typing import Any
 
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
 from connectors.sdk import Accepted, Change, ConnectionConfig, ConnectorSpec, Sink
+from dagster_project.bench.apart import apart
 from dagster_project.bench.row import Row
 from dagster_project.bench.throwaway import throwaway_store
 from dagster_project.connections import Hub, parse
@@ -66,8 +65,7 @@ def rows() -> Iterator[Row]:
         nothing = _reads_and_requests(engine)
         _change_one_percent(engine)
         peer = _bare_diff_seconds(engine)
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
-            seconds, gigabytes, planned = alone.submit(_full).result()
+        seconds, gigabytes, planned = apart(_full)
     yield _dirty_row(dirty)
     yield Row(
         name="plan_nothing",
