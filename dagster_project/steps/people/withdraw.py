@@ -1,6 +1,6 @@
 """What channels took of a person who is erased: taken back through the ledger, or a duty for a person of the shop.
 
-Statements read the temporary tables of `steps.people.erase`.
+Statements read the temporary tables of `steps.people.erase_traces`.
 """
 
 from collections import defaultdict
