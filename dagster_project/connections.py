@@ -4,11 +4,12 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
+from zoneinfo import ZoneInfo
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
@@ -260,6 +261,10 @@ class Hub:
         if isinstance(stated, Mapping):
             stated = stated.get(place, stated.get("default")) if place else stated.get("default")
         return (stated,) if isinstance(stated, str) else tuple(stated or ())
+
+    def local(self, moment: datetime) -> datetime:
+        """The same moment by the hub's clock, whose date is the hub's day."""
+        return moment.astimezone(ZoneInfo(self.entry.timezone))
 
 
 def secret_value(connection: str, setting: str, variable: str) -> str:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from inspect import cleandoc
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from dagster import (
     AssetCheckResult,
@@ -140,7 +139,7 @@ def mart_assets(hub: Hub) -> list[AssetsDefinition]:
     @multi_asset(name="marts", specs=specs, check_specs=thresholds, can_subset=True)
     def marts(context: AssetExecutionContext, config: MartConfig) -> Iterator[MaterializeResult | AssetCheckResult]:
         chosen = [name for name in MARTS if key(name) in context.selected_asset_keys]
-        done, today = _made(hub, chosen, config), _today(hub)
+        done, today = _made(hub, chosen, config), hub.local(clock.now()).date()
         for name in chosen:
             plot = picture(engine(), name, today)
             shown = {"dagster/row_count": _rows(name), "made_anew": done.get(name, 0), "plot": plot}
@@ -195,11 +194,6 @@ def _made(hub: Hub, chosen: Sequence[str], config: MartConfig) -> dict[str, int]
 def _rows(name: str) -> MetadataValue:
     with engine().connect() as db:
         return MetadataValue.int(db.execute(text(f"select count(*) from mart.{name}")).scalar_one())
-
-
-def _today(hub: Hub) -> date:
-    """Today where the hub is, as days of marts are."""
-    return clock.now().astimezone(ZoneInfo(hub.entry.timezone)).date()
 
 
 def _judged(threshold: Threshold, today: date) -> AssetCheckResult:

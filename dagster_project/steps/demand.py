@@ -1,7 +1,6 @@
 """What will be asked for in the next weeks, and what to order or to move for it."""
 
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -59,7 +58,7 @@ def demand_due(engine: Engine, hub: Hub, *, now: datetime) -> dict[str, int]:
 
 def _days(hub: Hub, now: datetime) -> tuple[date, date]:
     """Today in the hub's zone, and the Monday of its week."""
-    today = now.astimezone(ZoneInfo(hub.entry.timezone)).date()
+    today = hub.local(now).date()
     return today, today - timedelta(today.weekday())
 
 

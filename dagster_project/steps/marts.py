@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Literal, TypeAlias
-from zoneinfo import ZoneInfo
 
 import pandas as pd
 from sqlalchemy import Connection, Engine
@@ -125,12 +124,11 @@ def _written(db: Connection, name: str, since: int) -> bool:
 
 
 def _filled(engine: Engine, hub: Hub, name: str, prints: Prints, among: set[date] | None, now: datetime) -> int:
-    zone = hub.entry.timezone
     with engine.begin() as db:
         in_turn(db, f"mart:{name}")
         if name in SPANNED:
-            return _spanned(db, SPANNED[name], prints, zone, among)
-        return _as_it_stands(db, name, now.astimezone(ZoneInfo(zone)).date())
+            return _spanned(db, SPANNED[name], prints, hub.entry.timezone, among)
+        return _as_it_stands(db, name, hub.local(now).date())
 
 
 def spans(changed: Collection[date], mart: Mart) -> Iterator[tuple[date, date]]:

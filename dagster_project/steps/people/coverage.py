@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Engine, text
 
@@ -64,8 +63,7 @@ def _channels(hub: Hub, one: Compiled) -> list[str]:
 def _measured(db: Connection, one: Compiled, channel: str, purpose: str, hub: Hub, now: datetime) -> Coverage:
     members = db.execute(_MEMBERS, {"segment": one.name}).scalars().all()
     reached = consent.reachable(db, members, channel, purpose, now=now)["person_id"].unique()
-    day = now.astimezone(ZoneInfo(hub.entry.timezone)).date()
-    said = {"segment": one.name, "channel": channel, "day": day}
+    said = {"segment": one.name, "channel": channel, "day": hub.local(now).date()}
     before = db.execute(_BEFORE, said).scalar()
     db.execute(_KEPT, {**said, "members": len(members), "reachable": len(reached)})
     return Coverage(channel, len(members), len(reached), before)

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection as Database
 from sqlalchemy import Engine
@@ -65,7 +64,7 @@ def _members(
     active = _active(db, hub, connection, rows)
     allowed, refused = _asked(db, active, connection.spec.sink(queue.capability), rows, now)
     willing = [row for row in rows if row.subject not in refused]
-    early = _early(active, willing, now.astimezone(ZoneInfo(hub.entry.timezone)))
+    early = _early(active, willing, hub.local(now))
     changes = addressed(db, connection, queue, [row for row in willing if row.subject not in early], allowed)
     excluded = [Told(row.subject, "excluded", refused[row.subject], at=now) for row in rows if row.subject in refused]
     return changes, excluded + [Told(one, "deferred", EARLY, not_before=opens, at=now) for one, opens in early.items()]

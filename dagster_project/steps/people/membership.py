@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection as Database
 from sqlalchemy import Engine, text
@@ -33,7 +32,7 @@ from segment.definition d
 
 def listed(engine: Engine, hub: Hub, *, now: datetime) -> list[dict[str, Any]]:
     """Each segment with its members, and who entered and left since the local midnight."""
-    midnight = _local(hub, now).replace(hour=0, minute=0, second=0, microsecond=0)
+    midnight = hub.local(now).replace(hour=0, minute=0, second=0, microsecond=0)
     with engine.connect() as db:
         rows = {row.segment: row for row in db.execute(_LISTED, {"day": midnight})}
     return [_line(one, rows.get(one.name)) for one in segments(hub)]
@@ -74,7 +73,7 @@ def preview(engine: Engine, hub: Hub, name: str, *, now: datetime, sample: int =
 def _would_be(engine: Engine, hub: Hub, one: Compiled, *, now: datetime) -> Iterator[Database]:
     """The table `would_be` (person_id) of everybody who would be in, with whatever it refers to evaluated first; a
     static list that was filled keeps its members. All of it is undone at the end."""
-    local = _local(hub, now)
+    local = hub.local(now)
     with engine.connect() as db, db.begin() as transaction:
         known = store.definitions(db)
         for other in _referred(hub, one):
@@ -169,7 +168,3 @@ def members(engine: Engine, hub: Hub, name: str, *, past: bool, limit: int) -> l
     with engine.connect() as db:
         found = db.execute(_MEMBERS, {"segment": name, "past": past, "limit": limit})
         return [dict(row) for row in found.mappings()]
-
-
-def _local(hub: Hub, now: datetime) -> datetime:
-    return now.astimezone(ZoneInfo(hub.entry.timezone))

@@ -4,7 +4,6 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -53,7 +52,7 @@ def segments_due(engine: Engine, hub: Hub, *, now: datetime, full: bool = False)
         written = segments(hub)
         if not full:
             _stage_buyers(db, taken, written)
-        moved = evaluated(Look(db, now, now.astimezone(ZoneInfo(hub.entry.timezone)), full), written)
+        moved = evaluated(Look(db, now, hub.local(now), full), written)
         agreed = taken.filter(pc.equal(taken["entity"], "consent"))["subject"]
         mark(db, "member", store.memberships_of(db, agreed), "consent")
     return moved

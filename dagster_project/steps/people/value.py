@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -33,7 +32,7 @@ def refresh(db: Database, hub: Hub, persons: pa.ChunkedArray, *, now: datetime) 
 
     Gives the persons whose values changed, of these and of others.
     """
-    today = now.astimezone(ZoneInfo(hub.entry.timezone)).date()
+    today = hub.local(now).date()
     by = models(db, today)
     changed = [_added_up(db, hub, page, by, today) for page in _pages(persons)]
     return pa.chunked_array([chunk for one in (*changed, *daily(db, today)) for chunk in one.chunks], pa.string())
