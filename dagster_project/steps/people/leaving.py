@@ -61,18 +61,19 @@ def _members(
 ) -> tuple[list[Change], list[Told]]:
     """Memberships as `leaving` gives them."""
     assert connection.spec is not None
-    active = _active(db, hub, connection, rows)
-    allowed, refused = _asked(db, active, connection.spec.sink(queue.capability), rows, now)
+    joins = _joins(rows)
+    active = _active(db, hub, connection, joins)
+    allowed, refused = _asked(db, active, connection.spec.sink(queue.capability), joins, now)
     willing = [row for row in rows if row.subject not in refused]
-    early = _early(active, willing, hub.local(now))
+    early = _early(active, [one for one in joins if one not in refused], hub.local(now))
     changes = addressed(db, connection, queue, [row for row in willing if row.subject not in early], allowed)
     excluded = [Told(row.subject, "excluded", refused[row.subject], at=now) for row in rows if row.subject in refused]
     return changes, excluded + [Told(one, "deferred", EARLY, not_before=opens, at=now) for one, opens in early.items()]
 
 
-def _active(db: Database, hub: Hub, connection: Connection, rows: Sequence[Any]) -> Active:
+def _active(db: Database, hub: Hub, connection: Connection, joins: Sequence[str]) -> Active:
     """Asked for where anybody would be added: nothing else depends on it."""
-    return activated(db, hub, connection) if _joins(rows) else {}
+    return activated(db, hub, connection) if joins else {}
 
 
 def _joins(rows: Sequence[Any]) -> list[str]:
@@ -80,10 +81,10 @@ def _joins(rows: Sequence[Any]) -> list[str]:
     return [row.subject for row in rows if json.loads(row.becomes or "{}").get("member")]
 
 
-def _early(active: Active, rows: Sequence[Row], local: datetime) -> dict[str, datetime]:
+def _early(active: Active, joins: Sequence[str], local: datetime) -> dict[str, datetime]:
     """Subjects that are not added at this hour → when the hours of their segment begin."""
     opening = {one.segment: polite(one.hours, local) for one in active.values()}
-    found = {subject: opening.get(subject.partition("/")[0]) for subject in _joins(rows)}
+    found = {subject: opening.get(subject.partition("/")[0]) for subject in joins}
     return {subject: opens for subject, opens in found.items() if opens}
 
 
@@ -115,9 +116,7 @@ def looked_up(
     with engine.connect() as db:
         if queue.capability == "customer.push":
             return _described(db, hub, connection, queue, [row for row in rows if row.becomes != FORGET])
-        assert connection.spec is not None
-        active = _active(db, hub, connection, rows)
-        allowed, _ = _asked(db, active, connection.spec.sink(queue.capability), rows, now)
+        allowed, _ = _may_join(db, hub, connection, queue, rows, now)
         return addressed(db, connection, queue, rows, allowed)
 
 
@@ -125,19 +124,27 @@ def not_reachable(
     db: Database, hub: Hub, connection: Connection, queue: Queue, rows: Sequence[Any], now: datetime
 ) -> Refused:
     """Of rows with a subject and a value (`becomes`), whom nothing may reach now."""
+    return _may_join(db, hub, connection, queue, rows, now)[1]
+
+
+def _may_join(
+    db: Database, hub: Hub, connection: Connection, queue: Queue, rows: Sequence[Any], now: datetime
+) -> tuple[dict[str, list[str]], Refused]:
+    """As `_asked`, whatever the hour. Where a channel reaches nobody, nobody needs to be asked."""
     assert connection.spec is not None
-    active = _active(db, hub, connection, rows)
-    return _asked(db, active, connection.spec.sink(queue.capability), rows, now)[1]
+    sink = connection.spec.sink(queue.capability)
+    joins = [] if sink.reaches is None else _joins(rows)
+    return _asked(db, _active(db, hub, connection, joins), sink, joins, now)
 
 
 def _asked(
-    db: Database, active: Active, sink: Sink, rows: Sequence[Any], now: datetime
+    db: Database, active: Active, sink: Sink, joins: Sequence[str], now: datetime
 ) -> tuple[dict[str, list[str]], Refused]:
     """Subject → identifiers by which the person may be reached; and who may not be."""
     if sink.reaches is None:
         return {}, {}
     by_purpose, refused = defaultdict(list), {}
-    for subject in _joins(rows):
+    for subject in joins:
         if activation := active.get(subject.partition("/")[0]):
             by_purpose[activation.purpose].append(subject)
         else:
