@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from dagster import (
+    AssetCheckKey,
     AssetCheckResult,
     AssetChecksDefinition,
     AssetCheckSeverity,
@@ -40,6 +41,7 @@ from mappings.segments.compile import Compiled
 
 GROUP = "segment_4"
 VALUES = AssetKey(["segment", "person_value"])
+FRESH = "fresh"
 OFTEN, AT_NIGHT, WATCHED = "*/15 * * * *", "40 4 * * *", "50 * * * *"
 LATE = {"on_change": timedelta(hours=2), "daily": timedelta(hours=26)}
 """After so long without a look a segment is stale; a static list never is."""
@@ -99,9 +101,9 @@ def segment_schedules(hub: Hub) -> list[ScheduleDefinition]:
             ("segments_nightly", {"ops": {"segments": {"config": {"full": True}}}}),
         )
     )
-    watch = define_asset_job("segments_watched", AssetSelection.checks(*segment_checks(hub)),
-                             executor_def=in_process_executor)  # fmt: skip
-    crons = [(often, OFTEN), (night, AT_NIGHT), *([(watch, WATCHED)] if _written(hub)[0] else [])]
+    watched = [AssetCheckKey(key(one.name), FRESH) for one in _written(hub)[0]]
+    watch = define_asset_job("segments_watched", AssetSelection.checks(*watched), executor_def=in_process_executor)
+    crons = [(often, OFTEN), (night, AT_NIGHT), *([(watch, WATCHED)] if watched else [])]
     return [
         ScheduleDefinition(job=job, cron_schedule=cron, execution_timezone=hub.entry.timezone,
                            default_status=DefaultScheduleStatus.RUNNING)
@@ -191,7 +193,7 @@ def _readable(problem: str | None) -> AssetCheckResult:
 def fresh(one: Compiled) -> AssetChecksDefinition:
     """Warns when nobody looked at who belongs here for two hours, or for a day where a look a day will do."""
 
-    @asset_check(asset=key(one.name), name="fresh", description=fresh.__doc__)
+    @asset_check(asset=key(one.name), name=FRESH, description=fresh.__doc__)
     def check() -> AssetCheckResult:
         query = text("select evaluated_at from segment.definition where segment = :segment")
         with engine().connect() as db:
