@@ -81,17 +81,21 @@ def refuse_foreign_home() -> None:
     if os.environ.get("KERUEN_CONNECTIONS"):
         raise ConfigError("the demo writes its own connections.yaml: unset KERUEN_CONNECTIONS first.")
     for path in (connections_file(), secrets_file()):
-        if path.exists() and not path.read_text("utf-8").startswith(MARK):
+        if path.exists() and not _of_demo(path):
             raise ConfigError(f"{path} was not written by the demo; name an empty folder in KERUEN_HOME to try it.")
 
 
 def refuse_demo_home() -> None:
     """Raises ConfigError when the home is the demo's: without the demo nobody opens the sandboxes it points at."""
     path = connections_file()
-    if path.exists() and path.read_text("utf-8").startswith(MARK):
+    if path.exists() and _of_demo(path):
         raise ConfigError(
             f"{path} is the demo's: run `keruen up --demo` again, or name an empty folder in KERUEN_HOME for your shop."
         )
+
+
+def _of_demo(path: Path) -> bool:
+    return path.read_text("utf-8").startswith(MARK)
 
 
 def clean_slate() -> None:
