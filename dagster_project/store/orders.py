@@ -8,9 +8,9 @@ from typing import Any
 import pyarrow as pa
 from sqlalchemy import Connection, text
 
-from dagster_project.store import bindings
 from dagster_project.store.goods import Put
 from dagster_project.store.incoming import Incoming
+from dagster_project.store.lines import lines_of
 from dagster_project.store.merge import marked, merged
 from dagster_project.store.transfer import copy_in
 
@@ -78,7 +78,6 @@ order by e.external_id, e.at
 _ORDER_FIELDS = ", ".join(
     f'i."{name}"' for name in Incoming("order").columns if name not in ("seq", "source", "copy_of", "returns")
 )
-_JOINS, _SKU = bindings.resolved("i")
 
 BUYER = """{0}.connection || ':' || coalesce({0}.customer,
   case when coalesce({0}.contact_phone, {0}.contact_email, {0}.loyalty_id, {0}.contact_name) is not null
@@ -132,35 +131,7 @@ with latest as materialized (
         name="heads",
     )
 },
-resolved as materialized (
-  select i.*, coalesce({_SKU}, i.sku) as bound,
-         not exists (select from canonical.product q where q.sku = coalesce({_SKU}, i.sku)) as unbound
-  from incoming_order_line i join latest l on l.external_id = i.external_id and l.seq = i.seq {_JOINS}
-), gone as (
-  delete from canonical.order_line t using latest l
-  where t.connection = :connection and t.external_id = l.external_id
-    and not exists (select from resolved r where r.external_id = t.external_id and r.line = t.line)
-  returning t.external_id
-), differing as materialized (
-  select r.external_id, r.line, r.variant, r.bound as sku, r.barcode, r.name, r.quantity, r.unit_price, r.discount,
-         r.total, r.vat_rate, r.location
-  from resolved r left join canonical.order_line t
-    on t.connection = :connection and t.external_id = r.external_id and t.line = r.line
-  where t.line is null or (t.variant, t.sku, t.barcode, t.name, t.quantity, t.unit_price, t.discount, t.total,
-                           t.vat_rate, t.location)
-    is distinct from (r.variant, r.bound, r.barcode, r.name, r.quantity, r.unit_price, r.discount, r.total,
-                      r.vat_rate, r.location)
-), lines as (
-  insert into canonical.order_line (connection, external_id, line, variant, sku, barcode, name, quantity, unit_price,
-                                    discount, total, vat_rate, location)
-  select :connection, d.* from differing d
-  on conflict (connection, external_id, line) do update set
-    variant = excluded.variant, sku = excluded.sku, barcode = excluded.barcode, name = excluded.name,
-    quantity = excluded.quantity, unit_price = excluded.unit_price, discount = excluded.discount,
-    total = excluded.total, vat_rate = excluded.vat_rate, location = excluded.location
-), changed as materialized (
-  select external_id from heads union select external_id from gone union select external_id from differing
-), {marked("order", "select cast(:connection as text) || ':' || external_id from changed")},
+{lines_of("order_line")}, {marked("order", "select cast(:connection as text) || ':' || external_id from changed")},
 {marked("customer", _BUYERS, name="buyers")},
 {marked("person", _RETURNED, name="returned")}
 select (select count(*) from changed), (select count(*) from marked), (select count(*) from resolved where unbound)

@@ -11,9 +11,9 @@ from typing import Any
 import pyarrow as pa
 from sqlalchemy import Connection, text
 
-from dagster_project.store import bindings
 from dagster_project.store.goods import Put
 from dagster_project.store.incoming import Incoming
+from dagster_project.store.lines import lines_of
 from dagster_project.store.merge import marked, merged
 from dagster_project.store.people import suppression
 from dagster_project.store.people.statements import mark_holders
@@ -65,7 +65,6 @@ def put_contacts(db: Connection, values: Values) -> Put:
 
 # ── carts ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-_JOINS, _SKU = bindings.resolved("i")
 _CART_ROWS = f"select cast(:connection as text) as connection, {_fields('cart')}, i.source from latest i"
 # A cart told late, as it was before, changes nothing: neither its head nor its lines.
 _CARTS = f"""
@@ -76,30 +75,7 @@ with newest as materialized (
   where not exists (select from canonical.cart t where t.connection = :connection and t.external_id = n.external_id
                     and t.deleted_at is null and t.updated_at > n.updated_at)
 ), {merged("cart", _CART_ROWS, Incoming("cart").columns, was="t.customer", name="heads")},
-resolved as materialized (
-  select i.*, coalesce({_SKU}, i.sku) as bound,
-         not exists (select from canonical.product q where q.sku = coalesce({_SKU}, i.sku)) as unbound
-  from incoming_cart_line i join latest l on l.external_id = i.external_id and l.seq = i.seq {_JOINS}
-), gone as (
-  delete from canonical.cart_line t using latest l
-  where t.connection = :connection and t.external_id = l.external_id
-    and not exists (select from resolved r where r.external_id = t.external_id and r.line = t.line)
-  returning t.external_id
-), differing as materialized (
-  select r.external_id, r.line, r.variant, r.bound as sku, r.barcode, r.quantity, r.unit_price
-  from resolved r left join canonical.cart_line t
-    on t.connection = :connection and t.external_id = r.external_id and t.line = r.line
-  where t.line is null or (t.variant, t.sku, t.barcode, t.quantity, t.unit_price)
-    is distinct from (r.variant, r.bound, r.barcode, r.quantity, r.unit_price)
-), lines as (
-  insert into canonical.cart_line (connection, external_id, line, variant, sku, barcode, quantity, unit_price)
-  select :connection, d.* from differing d
-  on conflict (connection, external_id, line) do update set
-    variant = excluded.variant, sku = excluded.sku, barcode = excluded.barcode, quantity = excluded.quantity,
-    unit_price = excluded.unit_price
-), changed as materialized (
-  select external_id from heads union select external_id from gone union select external_id from differing
-), buyers as (
+{lines_of("cart_line")}, buyers as (
   select l.customer from latest l join changed using (external_id)
   union select t.customer from canonical.cart t join changed using (external_id) where t.connection = :connection
   union select was from heads
