@@ -234,6 +234,10 @@ class Connection:
         """What the connector can write and the merchant has not switched off."""
         return tuple(c for c in (self.spec.capabilities if self.spec else ()) if self.mode(c) != "off")
 
+    def silent_since(self, now: datetime) -> datetime | None:
+        """Before this moment what was last read is too old to act on; None where nothing is."""
+        return now - self.guards.fresh if self.guards.fresh else None
+
     def location(self, external: str | None) -> str | None:
         """Our name of the vendor's location."""
         return None if external is None else self.entry.locations.get(external, f"{self.name}:{external}")

@@ -23,6 +23,7 @@ from dagster_project import collector
 from dagster_project.connections import Connection
 from dagster_project.home import home
 from dagster_project.store import hints, limits, raw
+from dagster_project.store.cursor import READ_AGAIN, ran
 from dagster_project.store.database import dlt_url
 from dagster_project.store.locks import alone
 from dagster_project.store.people import payloads
@@ -163,14 +164,7 @@ def _attempts_noted(engine: Engine, connection: Connection) -> Iterator[Runtime]
 
 # ── stage → raw ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-# What waits for fresh evidence is decided anew when a source that was silent answers, though nothing there has changed.
-_ADVANCE = text("""
-with again as (
-  insert into hub.dirty (entity, subject, because)
-  select 'source', connection, resource || ' is read again' from hub.cursor
-  where connection = :connection and resource = :resource
-    and (error is not null or fresh_at < cast(:silent_since as timestamptz))
-)
+_ADVANCE = text(f"""{READ_AGAIN}
 insert into hub.cursor as c (connection, resource, value, last_run_at, fresh_at, last_full_at)
 values (:connection, :resource, :value, :now, :now, :full_at)
 on conflict (connection, resource) do update set
@@ -198,23 +192,14 @@ def _append(
             appended = replace(appended, deleted=raw.keep(db, place, there, now=asked.now))
         full_at = asked.now if asked.first else None
         values = {"connection": connection.name, "resource": resource.name, "value": stage.cursor}
-        patience = connection.guards.fresh
-        silent_since = asked.now - patience if patience else None
+        silent_since = connection.silent_since(asked.now)
         db.execute(_ADVANCE, {**values, "now": asked.now, "full_at": full_at, "silent_since": silent_since})
         hints.read(db, connection.name, resource.name, asked.hinted, began=asked.now)
     return Landed(stage.rows, appended.changed, stage.rows - appended.changed, appended.deleted)
-
-
-_FAILED = text("""
-insert into hub.cursor as c (connection, resource, last_run_at, error)
-values (:connection, :resource, :now, :error)
-on conflict (connection, resource) do update set last_run_at = excluded.last_run_at, error = excluded.error
-""")
 
 
 def _remember_failure(
     engine: Engine, connection: Connection, resource: Resource, error: HubError, now: datetime
 ) -> None:
     with engine.begin() as db:
-        values = {"connection": connection.name, "resource": resource.name, "now": now}
-        db.execute(_FAILED, {**values, "error": redacted(str(error))})
+        ran(db, connection.name, resource.name, now=now, error=redacted(str(error)))

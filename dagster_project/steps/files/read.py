@@ -26,6 +26,7 @@ from dagster_project.steps.files.rows import Arrival, Stored, TooMuchGone
 from dagster_project.steps.mapping import Pass
 from dagster_project.store import archive, claims, quarantine_files
 from dagster_project.store.claims import DROPPED, FILES, HELD, LOADED, REFUSED, Claim
+from dagster_project.store.cursor import READ_AGAIN, ran
 from dagster_project.store.locks import alone, in_turn
 
 PATIENCE = 600.0
@@ -215,35 +216,22 @@ def _report(found: FoundFile, digest: str, frames: FileFrames, stored: Stored) -
     )  # fmt: skip
 
 
-# What waits for fresh evidence is decided anew when a folder that was silent speaks again.
-_FRESH = text("""
-with again as (
-  insert into hub.dirty (entity, subject, because)
-  select 'source', connection, resource || ' is read again' from hub.cursor
-  where connection = :connection and resource = :resource
-    and (error is not null or fresh_at < cast(:silent_since as timestamptz))
-)
+_FRESH = text(f"""{READ_AGAIN}
 insert into hub.cursor (connection, resource, last_run_at, fresh_at) values (:connection, :resource, :now, :now)
 on conflict (connection, resource) do update set last_run_at = excluded.last_run_at, fresh_at = excluded.fresh_at
-""")
-_RUN = text("""
-insert into hub.cursor (connection, resource, last_run_at, error) values (:connection, :resource, :now, :error)
-on conflict (connection, resource) do update set last_run_at = excluded.last_run_at, error = excluded.error
 """)
 
 
 def _fresh(db: Db, connection: Connection, now: datetime) -> None:
     """A folder is as fresh as what came into it last: looking into an empty one is no news."""
-    patience = connection.guards.fresh
-    silent_since = now - patience if patience else None
     named = {"connection": connection.name, "resource": FILES}
-    db.execute(_FRESH, {**named, "now": now, "silent_since": silent_since})
+    db.execute(_FRESH, {**named, "now": now, "silent_since": connection.silent_since(now)})
 
 
 def _remember_run(engine: Engine, connection: Connection, reports: list[FileReport], now: datetime) -> None:
     error = next((report.error for report in reports if report.error), None)
     with engine.begin() as db:
-        db.execute(_RUN, {"connection": connection.name, "resource": FILES, "now": now, "error": error})
+        ran(db, connection.name, FILES, now=now, error=error)
 
 
 # ── a person decides ──────────────────────────────────────────────────────────────────────────────────────────────────
