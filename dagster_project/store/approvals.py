@@ -88,27 +88,23 @@ with picked as materialized (
          case when version = newest then cast(:message as text) else 'its value changed while it waited' end, key, :at
   from picked
 )"""
+_MOVED = """moved as (
+  update ledger.item i set state = '{}', reason = :message
+  from fresh where i.connection = :connection and i.capability = :capability and i.subject = fresh.subject
+)
+select (select count(*) from fresh) as rows, (select count(*) from old) as moved,
+       array(select subject from picked) as seen"""
 
 _APPROVE = text(f"""{_PICKED}, freed as (
   update ledger.outbox o set state = 'ready', not_before = 'epoch', claimed_by = null, claimed_until = null
   from fresh where o.connection = :connection and o.capability = :capability and o.subject = fresh.subject
-), moved as (
-  update ledger.item i set state = 'pending', reason = :message
-  from fresh where i.connection = :connection and i.capability = :capability and i.subject = fresh.subject
-)
-select (select count(*) from fresh) as rows, (select count(*) from old) as moved,
-       array(select subject from picked) as seen
+), {_MOVED.format("pending")}
 """)
 
 _REJECT = text(f"""{_PICKED}, gone as (
   delete from ledger.outbox o using fresh
   where o.connection = :connection and o.capability = :capability and o.subject = fresh.subject
-), moved as (
-  update ledger.item i set state = 'rejected', reason = :message
-  from fresh where i.connection = :connection and i.capability = :capability and i.subject = fresh.subject
-)
-select (select count(*) from fresh) as rows, (select count(*) from old) as moved,
-       array(select subject from picked) as seen
+), {_MOVED.format("rejected")}
 """)
 
 _CLOSE = text("""
