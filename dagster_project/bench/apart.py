@@ -1,9 +1,12 @@
-"""Work in a process of its own, which ends with whoever asked for it, however that one ended."""
+"""Work, or a server, in a process of its own, which ends with whoever asked for it, however that one ended."""
 
 import os
 import signal
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import active_children, get_context, parent_process
 from threading import Thread
 from typing import Any, TypeVar
@@ -15,6 +18,18 @@ def apart(work: Callable[..., Result], *given: Any) -> Result:
     """What `work` gives or raises; its memory is counted without the caller's."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_end_with_parent) as child:
         return child.submit(_done, work, *given).result()
+
+
+@contextmanager
+def served_by(module: str, *arguments: object) -> Iterator[str]:
+    """The base url that `module`, run as a program, prints; it serves until its input ends."""
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
 
 
 def _end_with_parent() -> None:

@@ -1,28 +1,20 @@
 """A channel's sandbox in a process of its own: it takes counts in batches and shows them, as vendors' sandboxes do."""
 
 import json
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from connectors.sdk.testing.sandbox import Sandbox, served
+from dagster_project.bench.apart import served_by
 
 
-@contextmanager
-def receiving() -> Iterator[str]:
+def receiving() -> AbstractContextManager[str]:
     """The base url: `POST /stock` takes a list of `{id, quantity}`; `GET /count` tells the requests and rows taken."""
-    command = [sys.executable, "-m", "dagster_project.bench.inbox"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.terminate()
+    return served_by("dagster_project.bench.inbox")
 
 
 def _serve() -> None:

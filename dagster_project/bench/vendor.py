@@ -1,10 +1,8 @@
 """A vendor in a process of its own whose product pages were rendered beforehand: only the client is measured."""
 
 import json
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from random import Random
 
 from starlette.requests import Request
@@ -12,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from connectors.sdk.testing.sandbox import Sandbox, served
+from dagster_project.bench.apart import served_by
 
 PER_PAGE = 500
 
@@ -47,16 +46,9 @@ def pages(count: int, seed: int) -> list[bytes]:
     ]
 
 
-@contextmanager
-def serving(count: int, seed: int) -> Iterator[str]:
+def serving(count: int, seed: int) -> AbstractContextManager[str]:
     """The base url of a vendor with `count` pages, `GET /products?page=0…`; an empty page ends them."""
-    command = [sys.executable, "-m", "dagster_project.bench.vendor", str(count), str(seed)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.terminate()
+    return served_by("dagster_project.bench.vendor", count, seed)
 
 
 def _serve(count: int, seed: int) -> None:
