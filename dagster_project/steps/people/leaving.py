@@ -96,13 +96,16 @@ def _described(db: Database, hub: Hub, connection: Connection, queue: Queue, row
     for row in rows:
         golden = known.get(row.subject, {})
         if row.becomes == FORGET:
-            receipt = row.external_id if row.external_id != row.subject else ""
-            changes.append(replace(as_change(queue, row), external_id=receipt, was=None))
+            changes.append(replace(as_change(queue, row), external_id=_there(row, {}), was=None))
         elif row.becomes and json.loads(row.becomes) == json.loads(told(of_golden(golden, facts))):
-            there = row.external_id if row.external_id != row.subject else golden["external_id"] or ""
             value = of_golden(addressees.clear(golden), facts)
-            changes.append(replace(as_change(queue, row), external_id=there, value=value, was=None))
+            changes.append(replace(as_change(queue, row), external_id=_there(row, golden), value=value, was=None))
     return changes
+
+
+def _there(row: Row, known: Mapping[str, Any]) -> str:
+    """The person's id in the channel: the receipt, else as it is known from there; empty where it is not."""
+    return row.external_id if row.external_id != row.subject else known.get("external_id") or ""
 
 
 def looked_up(
@@ -179,8 +182,8 @@ def addressed(
         person = addressees.clear(known.get(person_of(row.subject), {}))
         named = {name: person[name] for name in addressees.NAMES if person.get(name)}
         contacts = _contacts(person, allowed.get(row.subject))
-        there = row.external_id if row.external_id != row.subject else person.get("external_id") or ""
-        changes.append(replace(as_change(queue, row), external_id=there, about={**named, **contacts}))
+        about = {**named, **contacts}
+        changes.append(replace(as_change(queue, row), external_id=_there(row, person), about=about))
     return changes
 
 
