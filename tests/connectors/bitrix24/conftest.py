@@ -107,3 +107,8 @@ def shown(config: Bitrix24Config, *changes: Change) -> Any:
 def writes(portal: Sandboxed) -> list[dict[str, str]]:
     """The commands of every batch that was posted."""
     return [seen.json["cmd"] for seen in portal.sandbox.requests("POST")]
+
+
+def values(row: dict[str, Any], name: str = "PHONE") -> list[str]:
+    """The phones, or another list of values, that a contact shows."""
+    return [element["VALUE"] for element in row.get(name, [])]
