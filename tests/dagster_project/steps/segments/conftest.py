@@ -17,6 +17,7 @@ from dagster_project.store.goods import put_products
 from dagster_project.store.incoming import Incoming
 from tests.dagster_project.steps.asking import Asking
 
+DAY = timedelta(days=1)
 TITLE = {"ru": "Люди", "kk": "Адамдар", "en": "People"}
 
 
@@ -125,6 +126,10 @@ class Town(Asking):
 
     def tears_up(self, name: str) -> None:
         (self.folder / f"{name}.yaml").unlink()
+
+    def goes_live(self) -> None:
+        """A person activates every segment."""
+        self.say("update segment.definition set live_since = now()")
 
     @property
     def folder(self) -> Path:

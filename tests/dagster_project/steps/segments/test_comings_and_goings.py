@@ -1,0 +1,98 @@
+"""Who enters a segment and who leaves it, and when that is noticed."""
+
+from tests.dagster_project.steps.segments.conftest import DAY
+
+
+def test_a_buyer_enters_when_he_bought_enough_and_leaves_when_he_brings_it_back(town):
+    town.writes("big", {"field": "orders.sum", "op": ">=", "value": 1000})
+    town.lives("ANNA", "BOLAT")
+    town.buys("ANNA", total=600)
+    town.looks()
+    assert town.members("big") == set()
+    second = town.buys("ANNA", total=600)
+    assert town.looks() == 1
+    assert town.members("big") == {"ANNA"}
+    town.brings_back("ANNA", second, total=600)
+    town.looks()
+    assert town.members("big") == set()
+    assert [change for change, _ in town.story("big", "ANNA")] == ["entered", "left"]
+
+
+def test_nobody_is_looked_at_twice_and_an_idle_hub_moves_nothing(town):
+    town.writes("all", {"field": "orders.count", "op": ">=", "value": 0})
+    town.lives("ANNA")
+    assert town.looks() == 1
+    assert town.looks() == 0
+    town.say("insert into identity.person (person_id, created_at, records) values ('NEW', now(), 1)")
+    assert town.looks() == 0, "nobody said that NEW changed"
+    assert town.looks(full=True) == 1
+
+
+def test_a_lapsed_buyer_is_found_on_his_day_though_nothing_happened_to_him(town):
+    town.writes("lapsed", {"field": "orders.last", "op": "older_than", "value": "30d"}, refresh="daily")
+    town.lives("ANNA", "BOLAT")
+    town.buys("ANNA")
+    town.buys("BOLAT", ago=10 * DAY)
+    town.looks()
+    town.passes(days=19)
+    town.looks()
+    assert town.members("lapsed") == set()
+    town.passes(days=1)
+    town.looks()
+    assert town.members("lapsed") == {"BOLAT"}
+    town.passes(days=25)
+    town.looks()
+    assert town.members("lapsed") == {"ANNA", "BOLAT"}, "days on which the hub was off are made up for"
+    assert town.story("lapsed", "ANNA") == [("entered", "the day came")]
+
+
+def test_who_comes_back_is_won_back(town):
+    town.writes("won_back", {"field": "lifecycle", "op": "=", "value": "won_back"})
+    town.lives("ANNA")
+    town.buys("ANNA", ago=200 * DAY)
+    town.looks()
+    town.buys("ANNA")
+    town.looks()
+    assert town.members("won_back") == {"ANNA"}
+    town.passes(days=300)
+    town.looks()
+    assert town.members("won_back") == set()
+
+
+def test_a_changed_file_is_looked_at_for_everybody_and_a_torn_up_one_empties(town):
+    town.writes("big", {"field": "orders.sum", "op": ">=", "value": 1000})
+    town.lives("ANNA")
+    town.buys("ANNA", total=600)
+    town.looks()
+    town.writes("big", {"field": "orders.sum", "op": ">=", "value": 500})
+    town.looks()
+    assert town.members("big") == {"ANNA"}
+    town.tears_up("big")
+    town.looks()
+    assert town.members("big") == set()
+    assert town.story("big", "ANNA")[-1] == ("left", "the segment is no more")
+
+
+def test_a_segment_follows_the_one_it_refers_to(town):
+    town.writes("buyers", {"all": [{"field": "orders.count", "op": ">", "value": 0}, {"not": {"segment": "staff"}}]})
+    town.writes("staff", {"field": "person.tags", "op": "in", "value": ["staff"]})
+    town.lives("ANNA", "BOLAT")
+    town.buys("ANNA")
+    town.buys("BOLAT")
+    town.looks()
+    assert town.members("buyers") == {"ANNA", "BOLAT"}
+    town.lives("BOLAT", tags=["staff"])
+    town.looks()
+    assert (town.members("buyers"), town.members("staff")) == ({"ANNA"}, {"BOLAT"})
+
+
+def test_a_segment_follows_the_one_it_refers_to_when_that_ones_file_changes(town):
+    town.writes("buyers", {"all": [{"field": "orders.count", "op": ">", "value": 0}, {"not": {"segment": "staff"}}]})
+    town.writes("staff", {"field": "person.tags", "op": "in", "value": ["staff"]})
+    town.lives("ANNA", tags=["cashier"])
+    town.buys("ANNA")
+    town.looks()
+    town.writes("staff", {"field": "person.tags", "op": "in", "value": ["staff", "cashier"]})
+    town.looks()
+    assert town.members("buyers") == set()
+    assert town.story("buyers", "ANNA")[-1] == ("left", "membership of staff changed")
