@@ -211,36 +211,26 @@ def tries_a_lost_write_again(acme: ModuleType) -> Any:
     return deliver
 
 
-def takes_silence_for_a_no(acme: ModuleType) -> Any:
-    def deliver(config: Any, changes: Any) -> Iterator[Any]:
-        try:
-            yield from list(as_it_is(acme)(config, changes))
-        except UnansweredError as error:
-            yield from (Rejected(change, "failed", str(error)) for change in changes)
+def takes_for_a_no(error: type[HubError], code: str, but: tuple[type[HubError], ...] = ()) -> Any:
+    """A writer that calls it a refusal when `error` is raised, unless it is one of `but`."""
 
-    return deliver
+    def written(acme: ModuleType) -> Any:
+        def deliver(config: Any, changes: Any) -> Iterator[Any]:
+            try:
+                yield from list(as_it_is(acme)(config, changes))
+            except error as raised:
+                if isinstance(raised, but):
+                    raise
+                yield from (Rejected(change, code, str(raised)) for change in changes)
 
+        return deliver
 
-def takes_a_pause_for_a_no(acme: ModuleType) -> Any:
-    def deliver(config: Any, changes: Any) -> Iterator[Any]:
-        try:
-            yield from list(as_it_is(acme)(config, changes))
-        except TransientError as error:
-            if isinstance(error, UnansweredError):
-                raise
-            yield from (Rejected(change, "429", str(error)) for change in changes)
-
-    return deliver
+    return written
 
 
-def takes_a_wrong_token_for_a_no(acme: ModuleType) -> Any:
-    def deliver(config: Any, changes: Any) -> Iterator[Any]:
-        try:
-            yield from list(as_it_is(acme)(config, changes))
-        except ConfigError as error:
-            yield from (Rejected(change, "401", str(error)) for change in changes)
-
-    return deliver
+takes_silence_for_a_no = takes_for_a_no(UnansweredError, "failed")
+takes_a_pause_for_a_no = takes_for_a_no(TransientError, "429", but=(UnansweredError,))
+takes_a_wrong_token_for_a_no = takes_for_a_no(ConfigError, "401")
 
 
 def writes_in_haste(acme: ModuleType) -> Any:
