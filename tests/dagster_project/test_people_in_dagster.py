@@ -1,5 +1,6 @@
 """Who is who, as Dagster shows it: an asset with a card that names nobody, and checks that warn."""
 
+import pytest
 from dagster import materialize
 
 from connectors.sdk.registry import discover
@@ -20,24 +21,21 @@ def test_the_card_counts_what_changed_and_names_nobody(store, now, monkeypatch):
     assert event.metadata["persons_concerned"].value == 2
 
 
-def test_a_person_of_too_many_records_is_warned_of(store, now):
-    people = People(store, now)
-    people.come(AIGUL)
-    people.settles()
-    assert giant_cluster()().passed
-    with store.begin() as db:
-        db.exec_driver_sql("update identity.person set records = 41")
-    assert not giant_cluster()().passed
-
-
-def test_many_persons_of_many_records_are_warned_of(store, now):
+@pytest.mark.parametrize(
+    ("check", "records"),
+    [
+        pytest.param(giant_cluster, 41, id="a person of too many records"),
+        pytest.param(large_persons, 11, id="many persons of many records"),
+    ],
+)
+def test_persons_of_many_records_are_warned_of(store, now, check, records):
     people = People(store, now)
     people.come(AIGUL, DANIYAR)
     people.settles()
-    assert large_persons()().passed
+    assert check()().passed
     with store.begin() as db:
-        db.exec_driver_sql("update identity.person set records = 11")
-    assert not large_persons()().passed
+        db.exec_driver_sql(f"update identity.person set records = {records}")
+    assert not check()().passed
 
 
 def test_orders_that_name_somebody_and_are_nobodys_are_warned_of(store, now):
