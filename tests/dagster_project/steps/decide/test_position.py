@@ -18,6 +18,17 @@ def shop(shop: Any) -> Any:
     return shop.opens(MARKETS)
 
 
+@pytest.fixture
+def on_the_road(shop: Any) -> None:
+    """Of five, order A took two: they were shipped an hour later."""
+    shop.has("SKU-1", 5)
+    shop.order("A", ("SKU-1", 2))
+    shop.folds()
+    shop.passes(hours=1)
+    shop.order("A", ("SKU-1", 2), status="shipped")
+    shop.folds(skus=[], orders=["market:A"])
+
+
 def test_last_unit_goes_to_the_first_paid_order(shop: Any, at: At) -> None:
     shop.has("SKU-1", 1)
     shop.order("first placed", ("SKU-1", 1), placed_at=at("04:00"))
@@ -101,13 +112,8 @@ def test_a_line_that_grew_waits_for_all_of_it(shop: Any) -> None:
     assert shop.promises() == {"A/1": "active"}
 
 
+@pytest.mark.usefixtures("on_the_road")
 def test_shipped_goods_leave_the_shelf_until_the_next_count_sees_it(shop: Any) -> None:
-    shop.has("SKU-1", 5)
-    shop.order("A", ("SKU-1", 2))
-    shop.folds()
-    shop.passes(hours=1)
-    shop.order("A", ("SKU-1", 2), status="shipped")
-    shop.folds(skus=[], orders=["market:A"])
     assert shop.promises() == {"A/1": "consumed"}
     assert shop.position("SKU-1") == (3, 0)
     shop.passes(hours=1)
@@ -116,13 +122,8 @@ def test_shipped_goods_leave_the_shelf_until_the_next_count_sees_it(shop: Any) -
     assert shop.position("SKU-1") == (3, 0)
 
 
+@pytest.mark.usefixtures("on_the_road")
 def test_a_later_status_of_shipped_goods_takes_nothing_twice(shop: Any) -> None:
-    shop.has("SKU-1", 5)
-    shop.order("A", ("SKU-1", 2))
-    shop.folds()
-    shop.passes(hours=1)
-    shop.order("A", ("SKU-1", 2), status="shipped")
-    shop.folds(skus=[], orders=["market:A"])
     shop.passes(hours=1)
     shop.counts("SKU-1", 3)
     shop.passes(hours=1)
@@ -131,13 +132,8 @@ def test_a_later_status_of_shipped_goods_takes_nothing_twice(shop: Any) -> None:
     assert shop.position("SKU-1") == (3, 0)
 
 
+@pytest.mark.usefixtures("on_the_road")
 def test_an_order_cancelled_on_the_road_is_back_when_somebody_counts_it(shop: Any) -> None:
-    shop.has("SKU-1", 5)
-    shop.order("A", ("SKU-1", 2))
-    shop.folds()
-    shop.passes(hours=1)
-    shop.order("A", ("SKU-1", 2), status="shipped")
-    shop.folds(skus=[], orders=["market:A"])
     shop.order("A", ("SKU-1", 2), status="cancelled")
     shop.folds(skus=[], orders=["market:A"])
     assert shop.position("SKU-1") == (3, 0)
