@@ -20,7 +20,8 @@ from connectors.bitrix24.sink import outcome, push_customers
 from connectors.bitrix24.source import rows_of_deals
 from connectors.sdk import Accepted, Change, ConfigError, ContractError, HubError, Rejected, RejectedError
 from connectors.sdk.runtime import Runtime, using
-from mappings.tables import Mapped, convert, unmapped
+from mappings.tables import convert, unmapped
+from tests.connectors.examples import read_and_mapped
 
 EXAMPLES = Path(__file__).resolve().parents[4] / "shared" / "contracts" / "examples" / "bitrix24"
 pytestmark = pytest.mark.skipif(not EXAMPLES.is_dir(), reason="the vendors' examples are not beside this checkout")
@@ -117,13 +118,7 @@ def test_every_example_has_its_place() -> None:
 
 @pytest.mark.parametrize("name", READ)
 def test_a_reply_is_read_by_one_resource_and_maps_whole(name: str) -> None:
-    reply, (wanted, counts) = example(name), READ[name]
-    fits = [resource for resource in CONNECTOR.resources if resource.reads(reply) is not None]
-    assert [resource.name for resource in fits] == [wanted]
-    records = fits[0].reads(reply) or []
-    results = {entity: [one(record, CONFIG) for record in records] for entity, one in fits[0].maps.items()}
-    assert all(isinstance(result, Mapped) for made in results.values() for result in made), results
-    assert {entity: sum(len(result.records) for result in made) for entity, made in results.items()} == counts
+    assert read_and_mapped(CONNECTOR, CONFIG, example(name)) == READ[name]
 
 
 @pytest.mark.parametrize("name", READ)
