@@ -18,6 +18,7 @@ from sqlalchemy import Engine
 
 from dagster_project.home import locked
 from dagster_project.store import database, server
+from tests.clock import Clock
 
 hypothesis.settings.register_profile("keruen", derandomize=True, deadline=None, print_blob=True)
 hypothesis.settings.load_profile("keruen")
@@ -52,6 +53,12 @@ def _same_dice() -> None:
 def now() -> datetime:
     """A stopped clock: Monday 2 March 2026, 10:00 in Almaty."""
     return datetime(2026, 3, 2, 5, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def clock(now: datetime) -> Clock:
+    """It stands at `now` until the test moves it."""
+    return Clock(now)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,25 +24,13 @@ from dagster_project.connections import load
 from dagster_project.home import home
 from dagster_project.steps.deliver import Delivered, deliver
 from dagster_project.store.ledger import Frozen, Queue, freeze, planning
+from tests.clock import Clock
 from tests.dagster_project.steps.activation.conftest import Mailer
 from tests.scenarios.audience import NETWORKS, Audience
 from tests.scenarios.town import Town
 from tests.scenarios.vendor import OnPlatform, wait_until
 
 WORKER = Path(__file__).parent / "worker.py"
-
-
-class Clock:
-    """Stands still until a story moves it."""
-
-    def __init__(self, now: datetime):
-        self.now = now
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def passes(self, **span: float) -> None:
-        self.now += timedelta(**span)
 
 
 @dataclass
@@ -166,11 +154,6 @@ class Worker:
     def delivers(self, stall: Stall | Audience, capability: str = "stock.push", **options: Any) -> dict[str, Any]:
         self.starts(stall, capability, **options)
         return self.ends()
-
-
-@pytest.fixture
-def clock(now: datetime) -> Clock:
-    return Clock(now)
 
 
 @pytest.fixture

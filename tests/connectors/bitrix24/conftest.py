@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -16,27 +15,10 @@ from connectors.sdk.runtime import LocalBucket, Runtime, using
 from connectors.sdk.testing.kit import settle
 from connectors.sdk.testing.sandbox import served
 from connectors.sdk.testing.shop import Shop, a_shop
+from tests.clock import Clock
 
 FIRST = Since(now=datetime.fromisoformat("2026-03-02T05:00:00+00:00"))
 Settings = Callable[..., Bitrix24Config]
-
-
-@dataclass
-class Clock:
-    """A clock that moves when it is told to, and when somebody sleeps."""
-
-    at: datetime
-
-    def __call__(self) -> datetime:
-        return self.at
-
-    def passes(self, seconds: float) -> None:
-        self.at += timedelta(seconds=seconds)
-
-
-@pytest.fixture
-def clock(now: datetime) -> Clock:
-    return Clock(now)
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +34,7 @@ def naps(clock: Clock) -> Iterator[list[float]]:
 
     def nap(seconds: float) -> None:
         slept.append(seconds)
-        clock.passes(seconds)
+        clock.passes(seconds=seconds)
 
     with using(Runtime(bucket=LocalBucket(clock=lambda: clock().timestamp()), sleep=nap)):
         yield slept

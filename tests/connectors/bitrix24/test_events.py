@@ -37,7 +37,7 @@ def test_product_rows_that_change_without_the_deals_time_are_read_for_the_event(
     """The list by DATE_MODIFY alone would not show it (contract 6.6)."""
     config = application(portal)
     cursor = pages(config, "deals", FIRST)[-1].cursor
-    clock.passes(3600)
+    clock.passes(hours=1)
     portal.set_rows(5, [{"productName": "Шай", "price": 700, "quantity": 1}])
     assert again(config, "deals", cursor) == []
     portal.happened("DEAL", "UPDATE", 5)
@@ -48,7 +48,7 @@ def test_product_rows_that_change_without_the_deals_time_are_read_for_the_event(
 def test_what_the_list_has_shown_is_not_read_a_second_time(portal, application, clock):
     config = application(portal)
     cursor = pages(config, "contacts", FIRST)[-1].cursor
-    clock.passes(3600)
+    clock.passes(hours=1)
     portal.change("CONTACT", 7, {"LAST_NAME": "Ахметова"})
     assert [row["ID"] for row in again(config, "contacts", cursor)] == ["7"]
     assert portal.queue == {}
@@ -57,7 +57,7 @@ def test_what_the_list_has_shown_is_not_read_a_second_time(portal, application, 
 def test_the_event_of_a_deletion_brings_nothing_and_stops_nothing(portal, application, clock):
     config = application(portal)
     cursor = pages(config, "contacts", FIRST)[-1].cursor
-    clock.passes(3600)
+    clock.passes(hours=1)
     portal.delete("CONTACT", 7)
     assert again(config, "contacts", cursor) == []
 
@@ -65,7 +65,7 @@ def test_the_event_of_a_deletion_brings_nothing_and_stops_nothing(portal, applic
 def test_a_queue_longer_than_a_page_is_emptied_of_its_kind_only(portal, application, clock):
     config = application(portal)
     cursor = pages(config, "deals", FIRST)[-1].cursor
-    clock.passes(3600)
+    clock.passes(hours=1)
     for key in list(portal.crm["DEAL"])[:75]:
         portal.happened("DEAL", "UPDATE", key)
     portal.happened("CONTACT", "UPDATE", 1)
@@ -132,7 +132,7 @@ def test_the_ping_of_the_queue_asks_for_everything_the_queue_may_hold(empty, set
 def test_a_hinted_record_is_read_though_its_time_did_not_move(portal, settings, clock):
     config = settings(portal)
     cursor = pages(config, "deals", FIRST)[-1].cursor
-    clock.passes(3600)
+    clock.passes(hours=1)
     portal.set_rows(5, [{"productName": "Шай", "price": 700, "quantity": 1}])
     [deal] = again(config, "deals", cursor, "5", "")
     assert (deal["ID"], deal["PRODUCT_ROWS"][0]["productName"]) == ("5", "Шай")
@@ -141,7 +141,7 @@ def test_a_hinted_record_is_read_though_its_time_did_not_move(portal, settings, 
 def test_a_hint_does_not_widen_what_the_settings_let_in(portal, settings, clock):
     config = settings(portal, pipelines=[1])
     cursor = pages(config, "deals", FIRST)[-1].cursor
-    clock.passes(3600)
+    clock.passes(hours=1)
     other = next(key for key, deal in portal.crm["DEAL"].items() if deal["CATEGORY_ID"] == "0")
     assert again(config, "deals", cursor, str(other)) == []
 
@@ -150,7 +150,7 @@ def test_a_flood_of_hints_is_read_in_few_requests(portal, settings, clock):
     """Mass changes flood: each id once, twenty in a list, lists in one batch (contract 9)."""
     config = settings(portal)
     cursor = pages(config, "contacts", FIRST)[-1].cursor
-    clock.passes(3600)
+    clock.passes(hours=1)
     keys = [str(key) for key in list(portal.crm["CONTACT"])[:75]]
     portal.sandbox.journal.clear()
     assert [row["ID"] for row in again(config, "contacts", cursor, *keys)] == keys
@@ -159,7 +159,7 @@ def test_a_flood_of_hints_is_read_in_few_requests(portal, settings, clock):
 
 def test_a_hinted_product_is_read_from_its_catalogue(portal, settings, clock):
     config = settings(portal)
-    clock.passes(3600)
+    clock.passes(hours=1)
     cursor = pages(config, "products", FIRST)[-1].cursor
     key = str(portal.catalogue["products"][-1]["id"])
     assert [str(row["id"]) for row in again(config, "products", cursor, key)] == [key]

@@ -115,7 +115,7 @@ def later(config: Bitrix24Config, name: str, cursor: str | None) -> Since:
 def test_what_changed_since_comes_again_and_nothing_else(portal, settings, clock):
     config = settings(portal)
     cursor = pages(config, "contacts", FIRST)[-1].cursor
-    clock.passes(3600)
+    clock.passes(hours=1)
     portal.change("CONTACT", 7, {"LAST_NAME": "Ахметова"})
     assert [row["ID"] for row in read(config, "contacts", later(config, "contacts", cursor))] == ["7"]
 
@@ -126,9 +126,9 @@ def test_whoever_changes_behind_our_back_while_we_read_is_not_lost(portal, setti
     config = settings(portal)
     reading = CONNECTOR.resource("contacts").extract(config, FIRST)
     next(reading)
-    clock.passes(60)
+    clock.passes(minutes=1)
     portal.change("CONTACT", 1, {"LAST_NAME": "Ахметова"})
-    clock.passes(3600)
+    clock.passes(hours=1)
     portal.change("CONTACT", len(portal.crm["CONTACT"]), {"LAST_NAME": "Иванова"})
     cursors = [page.cursor for page in reading]
     assert "1" in {row["ID"] for row in read(config, "contacts", later(config, "contacts", cursors[-1]))}
@@ -137,7 +137,7 @@ def test_whoever_changes_behind_our_back_while_we_read_is_not_lost(portal, setti
 def test_catalogues_that_are_read_one_after_the_other_share_the_first_ones_position(portal, settings, clock):
     reading = CONNECTOR.resource("products").extract(settings(portal), FIRST)
     first = next(reading)
-    clock.passes(3600)
+    clock.passes(hours=1)
     later_ones = list(reading)
     assert {row["iblockId"] for page in later_ones for row in page.records} == {24}
     assert {page.cursor for page in later_ones} == {first.cursor}

@@ -59,7 +59,7 @@ def test_an_access_token_is_good_for_an_hour(asks, empty, clock):
         "refresh_token": "first-refresh-token",
     })[1]["access_token"]  # fmt: skip
     assert asks("event.offline.get", "rest", json={"auth": token}).status_code == 200
-    clock.passes(3600)
+    clock.passes(hours=1)
     answer = asks("event.offline.get", "rest", json={"auth": token})
     assert (answer.status_code, answer.json()["error"]) == (401, "expired_token")
 

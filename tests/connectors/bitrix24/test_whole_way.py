@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -19,7 +18,7 @@ from connectors.sdk.testing.shop import Shop
 from dagster_project.connections import Hub, parse
 from dagster_project.steps.people.erase import erase
 from dagster_project.steps.sync import sync
-from tests.connectors.bitrix24.conftest import Clock
+from tests.clock import Clock
 
 
 @dataclass
@@ -45,7 +44,7 @@ class Day:
             db.execute(text(statement))
 
     def syncs(self, minutes: float = 0, full: bool = False) -> None:
-        self.clock.passes(minutes * 60)
+        self.clock.passes(minutes=minutes)
         report = sync(self.store, self.hub, clock=self.clock, full=full)
         assert report.errors == []
 
@@ -103,7 +102,7 @@ def test_a_marketplaces_order_becomes_one_deal_that_moves_on(day, shop):
     assert day.counts('canonical."order"', "copy_of like 'bazaar:%'") == 1, "a copy is not a second sale"
 
     sale |= {"status": "delivered", "date_modified": day.market.stamp()}
-    day.clock.passes(timedelta(hours=1).total_seconds())
+    day.clock.passes(hours=1)
     day.syncs()
     [deal] = day.copies()
     assert deal["STAGE_ID"] in ("FINAL_INVOICE", "WON")

@@ -1,8 +1,7 @@
 """A MoySklad on loopback with a small shop in it, and the hub's account of it."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -18,27 +17,9 @@ from connectors.sdk.runtime import LocalBucket, Runtime, using
 from connectors.sdk.testing.sandbox import served
 from connectors.sdk.testing.shop import Shop, a_shop
 from mappings.tables import Mapped
+from tests.clock import Clock
 
 Settings = Callable[..., MoySkladConfig]
-
-
-@dataclass
-class Clock:
-    """A clock that moves when it is told to."""
-
-    at: datetime
-
-    def __call__(self) -> datetime:
-        return self.at
-
-    def passes(self, **span: float) -> datetime:
-        self.at += timedelta(**span)
-        return self.at
-
-
-@pytest.fixture
-def clock(now: datetime) -> Clock:
-    return Clock(now)
 
 
 @pytest.fixture(scope="session")

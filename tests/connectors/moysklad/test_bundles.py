@@ -10,7 +10,8 @@ from connectors.moysklad.source import moscow
 from connectors.sdk import Since
 from connectors.sdk.testing.shop import Shop
 from mappings.canonical import StockLevel
-from tests.connectors.moysklad.conftest import Clock, Settings, mapped, read
+from tests.clock import Clock
+from tests.connectors.moysklad.conftest import Settings, mapped, read
 
 PLACE = "Almaty-1"
 

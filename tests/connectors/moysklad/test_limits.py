@@ -1,6 +1,6 @@
 """The budget of 45 units, the lock-out, and whom a refusal concerns."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -19,7 +19,8 @@ from connectors.sdk import ConfigError, ContractError, HubError, RejectedError, 
 from connectors.sdk.runtime import LocalBucket, Runtime, using
 from connectors.sdk.testing.sandbox import served
 from connectors.sdk.testing.shop import Shop
-from tests.connectors.moysklad.conftest import Clock, Settings, read
+from tests.clock import Clock
+from tests.connectors.moysklad.conftest import Settings, read
 
 ROOT = "https://api.moysklad.ru/api/remap/1.2"
 CONFIG = MoySkladConfig(token="not-a-real-token").named("moysklad")
@@ -223,6 +224,6 @@ def test_the_door_locks_a_spinning_client_out(door: Account, clock: Clock, kind:
     assert not user.locked
     door.door.trouble(user, kind, "the same")
     assert user.locked
-    clock.at += timedelta(hours=5)
+    clock.passes(hours=5)
     with pytest.raises(Exception, match="отключён"):
         door.door.spend(user, "entity/store", "GET")

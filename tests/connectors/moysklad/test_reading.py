@@ -15,7 +15,8 @@ from connectors.moysklad.source import moscow
 from connectors.sdk import ConfigError, ContractError, Since
 from connectors.sdk.extract import since as stored
 from connectors.sdk.testing.shop import Shop
-from tests.connectors.moysklad.conftest import Clock, Settings, mapped, read
+from tests.clock import Clock
+from tests.connectors.moysklad.conftest import Settings, mapped, read
 
 SHOP, OTHER = "Almaty-1", "Almaty-2"
 

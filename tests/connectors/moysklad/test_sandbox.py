@@ -13,7 +13,7 @@ from connectors.moysklad.simulator.books import ref
 from connectors.moysklad.simulator.seed import ORGANIZATION, uid
 from connectors.sdk.testing.sandbox import served
 from connectors.sdk.testing.shop import Shop
-from tests.connectors.moysklad.conftest import Clock
+from tests.clock import Clock
 
 GOOD = {"Authorization": f"Bearer {TOKEN}", "Accept": "application/json;charset=utf-8", "Accept-Encoding": "gzip"}
 Ask = Callable[..., requests.Response]

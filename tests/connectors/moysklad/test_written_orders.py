@@ -19,7 +19,8 @@ from connectors.sdk.testing.builders import a_line, an_order
 from connectors.sdk.testing.shop import Shop
 from mappings.canonical import Order
 from mappings.tables import convert
-from tests.connectors.moysklad.conftest import Clock, Settings, mapped, read
+from tests.clock import Clock
+from tests.connectors.moysklad.conftest import Settings, mapped, read
 
 SINK = CONNECTOR.sink("order.push")
 Sale = Callable[..., Order]

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,21 +15,9 @@ from dagster_project.connections import Connection, Hub, parse
 from dagster_project.steps.deliver import Delivered, deliver
 from dagster_project.store import items
 from dagster_project.store.ledger import Frozen, Queue, freeze, planning
+from tests.clock import Clock
 
 Answer = Callable[[Sequence[Change]], Iterable[Outcome]]
-
-
-class Clock:
-    """Stands still until a test moves it."""
-
-    def __init__(self, now: datetime):
-        self.now = now
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def passes(self, **span: float) -> None:
-        self.now += timedelta(**span)
 
 
 @dataclass
@@ -148,11 +135,6 @@ _PLANNED = """(
 
 def as_json(value: Any) -> str:
     return json.dumps(value, default=lambda one: float(one) if isinstance(one, Decimal) else str(one))
-
-
-@pytest.fixture
-def clock(now: datetime) -> Clock:
-    return Clock(now)
 
 
 @pytest.fixture
