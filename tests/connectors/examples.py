@@ -1,9 +1,19 @@
 """What a connector makes of its vendor's own examples."""
 
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from connectors.sdk import ConnectorSpec
 from mappings.tables import Mapped
+
+FOLDER = Path(__file__).resolve().parents[3] / "shared" / "contracts" / "examples"
+"""A folder for each vendor; it comes with the contracts and may not be beside a checkout."""
+
+
+def needs(folder: Path) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(not folder.is_dir(), reason="the vendors' examples are not beside this checkout")
 
 
 def read_and_mapped(connector: ConnectorSpec, config: Any, reply: Any) -> tuple[str, dict[str, int]]:

@@ -1,7 +1,6 @@
 """Every file of the vendor's documentation: read, sent, answered to, or listed with the reason why none of it."""
 
 import json
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -21,10 +20,10 @@ from connectors.bitrix24.source import rows_of_deals
 from connectors.sdk import Accepted, Change, ConfigError, ContractError, HubError, Rejected, RejectedError
 from connectors.sdk.runtime import Runtime, using
 from mappings.tables import convert, unmapped
-from tests.connectors.examples import read_and_mapped
+from tests.connectors.examples import FOLDER, needs, read_and_mapped
 
-EXAMPLES = Path(__file__).resolve().parents[4] / "shared" / "contracts" / "examples" / "bitrix24"
-pytestmark = pytest.mark.skipif(not EXAMPLES.is_dir(), reason="the vendors' examples are not beside this checkout")
+EXAMPLES = FOLDER / "bitrix24"
+pytestmark = needs(EXAMPLES)
 ROOT = "https://some-domain.bitrix24.com/rest/1/q4w7"
 CONFIG = Bitrix24Config(base_url="https://some-domain.bitrix24.com", webhook="1/q4w7").named("crm")
 

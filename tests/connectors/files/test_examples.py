@@ -1,7 +1,6 @@
 """Every file in `contracts/examples/generic_pos_files`, with what becomes of it."""
 
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +9,10 @@ from connectors.files.config import FilesConfig
 from connectors.files.source import find, read
 from connectors.sdk.errors import ConfigError
 from connectors.sdk.files import FileFrames
+from tests.connectors.examples import FOLDER, needs
 
-EXAMPLES = Path(__file__).resolve().parents[4] / "shared/contracts/examples/generic_pos_files"
-pytestmark = pytest.mark.skipif(not EXAMPLES.is_dir(), reason="the contract's examples are not beside this checkout")
+EXAMPLES = FOLDER / "generic_pos_files"
+pytestmark = needs(EXAMPLES)
 
 TILLS = {"layout": "receipts", "currency": "KZT", "timezone": "Asia/Almaty"}
 SEMICOLONS = {**TILLS, "delimiter": ";", "decimal": ",", "date_format": "dd.MM.yyyy"}

@@ -4,7 +4,6 @@ import csv
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,9 +19,10 @@ from connectors.kaspi.source import Reading
 from connectors.sdk import Accepted, Change, Deferred, Offer, Outcome, Rejected, Snapshot, outcomes
 from mappings.canonical import Customer, Order
 from mappings.tables import Mapped, unmapped
+from tests.connectors.examples import FOLDER, needs
 
-EXAMPLES = Path(__file__).resolve().parents[4] / "shared" / "contracts" / "examples" / "kaspi"
-pytestmark = pytest.mark.skipif(not EXAMPLES.is_dir(), reason="the vendors' examples are not beside this checkout")
+EXAMPLES = FOLDER / "kaspi"
+pytestmark = needs(EXAMPLES)
 CONFIG = KaspiConfig(token="not-a-real-token", merchant_id="30000000").named("kaspi_almaty")
 ORDERS = CONNECTOR.resource("orders")
 

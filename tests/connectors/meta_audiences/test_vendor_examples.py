@@ -1,18 +1,17 @@
 """Every file of the examples of ad audiences: sent, or tried elsewhere, or listed with the reason why neither."""
 
 import json
-from pathlib import Path
 
-import pytest
 from pydantic import SecretStr
 
 from connectors.meta_audiences.config import MetaAudiencesConfig
 from connectors.meta_audiences.people import payload, row_of
 from connectors.meta_audiences.sink import session
 from connectors.sdk import Change
+from tests.connectors.examples import FOLDER, needs
 
-EXAMPLES = Path(__file__).resolve().parents[4] / "shared" / "contracts" / "examples" / "ads-audiences"
-pytestmark = pytest.mark.skipif(not EXAMPLES.is_dir(), reason="the vendors' examples are not beside this checkout")
+EXAMPLES = FOLDER / "ads-audiences"
+pytestmark = needs(EXAMPLES)
 CONFIG = MetaAudiencesConfig(token=SecretStr("x"), ad_account="1")
 
 SENT = {"meta.users_add.request.json"}

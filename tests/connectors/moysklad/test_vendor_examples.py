@@ -3,7 +3,6 @@
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -31,11 +30,11 @@ from connectors.sdk import (
 from connectors.sdk.testing.builders import a_line, an_order
 from mappings.canonical import Order
 from mappings.tables import unmapped
-from tests.connectors.examples import read_and_mapped
+from tests.connectors.examples import FOLDER, needs, read_and_mapped
 
-EXAMPLES = Path(__file__).resolve().parents[4] / "shared" / "contracts" / "examples" / "moysklad"
+EXAMPLES = FOLDER / "moysklad"
 pytestmark = [
-    pytest.mark.skipif(not EXAMPLES.is_dir(), reason="the vendors' examples are not beside this checkout"),
+    needs(EXAMPLES),
     pytest.mark.usefixtures("naps"),
 ]
 ROOT = "https://api.moysklad.ru/api/remap/1.2"

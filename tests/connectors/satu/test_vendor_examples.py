@@ -1,7 +1,6 @@
 """Every file of the vendor's examples: mapped, sent, or listed with the reason why neither."""
 
 import json
-from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -11,9 +10,10 @@ from connectors.satu.config import SatuConfig
 from connectors.satu.sink import _walked, status_body, stock_fields
 from connectors.sdk import Accepted, Change, Rejected
 from mappings.tables import Mapped
+from tests.connectors.examples import FOLDER, needs
 
-EXAMPLES = Path(__file__).resolve().parents[4] / "shared" / "contracts" / "examples" / "satu"
-pytestmark = pytest.mark.skipif(not EXAMPLES.is_dir(), reason="the vendors' examples are not beside this checkout")
+EXAMPLES = FOLDER / "satu"
+pytestmark = needs(EXAMPLES)
 CONFIG = SatuConfig(token=SecretStr("x"))
 
 READ = {

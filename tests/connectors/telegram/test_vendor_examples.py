@@ -1,7 +1,6 @@
 """Every file of the vendor's examples: mapped, answered to, or listed with the reason why neither."""
 
 import json
-from pathlib import Path
 
 import pytest
 import responses
@@ -12,9 +11,10 @@ from connectors.sdk.runtime import LocalBucket, Runtime, using
 from connectors.telegram import CONNECTOR
 from connectors.telegram.config import TelegramConfig
 from mappings.tables import Mapped, unmapped
+from tests.connectors.examples import FOLDER, needs
 
-EXAMPLES = Path(__file__).resolve().parents[4] / "shared" / "contracts" / "examples" / "telegram"
-pytestmark = pytest.mark.skipif(not EXAMPLES.is_dir(), reason="the vendors' examples are not beside this checkout")
+EXAMPLES = FOLDER / "telegram"
+pytestmark = needs(EXAMPLES)
 CONFIG = TelegramConfig(token=SecretStr("1:x"), consent_text="start-1").named("bot")
 UPDATES = CONNECTOR.resource("updates")
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from pathlib import Path
 from urllib.parse import parse_qsl
 
 import pytest
@@ -17,9 +16,9 @@ from connectors.unisender.config import UniSenderConfig
 from connectors.unisender.sink import _logged, import_arguments
 from connectors.unisender.source import titles
 from mappings.tables import Mapped
+from tests.connectors.examples import FOLDER, needs
 
-EXAMPLES = Path(__file__).resolve().parents[4] / "shared" / "contracts" / "examples"
-pytestmark = pytest.mark.skipif(not EXAMPLES.is_dir(), reason="the vendors' examples are not beside this checkout")
+pytestmark = needs(FOLDER)
 CONFIG = UniSenderConfig(api_key=SecretStr("EXAMPLE")).named("letters")
 GO_KEY = SecretStr("EXAMPLE_API_KEY")
 
@@ -38,14 +37,14 @@ NOT_USED = {
 
 
 def load(name: str):
-    return json.loads((EXAMPLES / name).read_text("utf-8"))
+    return json.loads((FOLDER / name).read_text("utf-8"))
 
 
 def test_every_example_is_in_exactly_one_table():
     tables = [set(READ), SENT, ANSWERS, CALLS, set(NOT_USED)]
     assert sum(map(len, tables)) == len(set.union(*tables))
     there = {f"{folder}/{path.name}" for folder in ("unisender", "unisender-go")
-             for path in (EXAMPLES / folder).iterdir()}  # fmt: skip
+             for path in (FOLDER / folder).iterdir()}  # fmt: skip
     assert there == set.union(*tables)
 
 
@@ -71,7 +70,7 @@ def test_letters_read_and_bounced_are_what_the_statistics_say():
 def test_an_import_equals_the_vendors():
     rows = [["aigerim@example.kz", "8,9", "Айгерим"], ["daniyar@example.kz", "8", "Данияр"]]
     asked = form(CONFIG, import_arguments(["email", "email_list_ids", "Name"], rows))
-    said = parse_qsl((EXAMPLES / "unisender/importContacts.request.form").read_text("utf-8").strip())
+    said = parse_qsl((FOLDER / "unisender/importContacts.request.form").read_text("utf-8").strip())
     assert asked == said
 
 
@@ -122,7 +121,7 @@ def test_every_code_says_who_must_act(code, kind):
 
 def body(name: str) -> bytes:
     """As signed: without the line feed at the end of the file."""
-    return (EXAMPLES / name).read_bytes().rstrip(b"\n")
+    return (FOLDER / name).read_bytes().rstrip(b"\n")
 
 
 @pytest.mark.parametrize("name", sorted(CALLS))
