@@ -94,7 +94,13 @@ def phone(value: Any, region: str = "KZ") -> str | None:
         number = phonenumbers.parse(raw, region)
     except phonenumbers.NumberParseException:
         return None
-    if not phonenumbers.is_possible_number(number):
+    return _called(number)
+
+
+def _called(number: phonenumbers.PhoneNumber) -> str | None:
+    """Under +7 the library holds 14 digits, or the seven of a town, for possible: there a number has to be valid."""
+    usable = phonenumbers.is_valid_number if number.country_code == 7 else phonenumbers.is_possible_number
+    if not usable(number):
         return None
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 

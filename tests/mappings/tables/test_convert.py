@@ -32,6 +32,11 @@ from mappings.tables import convert
         ("7712345678.0", "+77712345678"),
         ("\u202a+7 700\u00ad123 45 67\u202c", "+77001234567"),
         ("+8 700 000 00 01", None),
+        ("87001234567 8901", None),
+        ("870012345678901", None),
+        ("8700123456", None),
+        ("7001234", None),
+        ("8121234567", "+78121234567"),
     ],
 )
 def test_phones_in_every_common_spelling(raw, phone):
