@@ -183,7 +183,7 @@ def _towns(customers: pa.Table) -> pa.Table:
 
 
 def _days(customers: pa.Table, population: Population) -> pa.Table:
-    """Dates that say something: not 1 January, not 1900, not one of those that tills invent."""
+    """Dates that say something: not 1 January, not 1900, not to come, not one of those that tills invent."""
     return unordered(
         f"""
         select birth_date, birth from (
@@ -193,6 +193,7 @@ def _days(customers: pa.Table, population: Population) -> pa.Table:
           from customers where birth_date is not null
         ) where birth is not null and not {PLACEHOLDER_DATE.format("birth")}
         """,
+        {"today": population.as_of},
         customers=customers,
         dates=population.dates,
     )

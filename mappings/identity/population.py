@@ -9,8 +9,10 @@ import pyarrow as pa
 NAMES = pa.schema({"key": pa.string(), "as_first": pa.int64(), "as_last": pa.int64()})
 DATES = pa.schema({"birth": pa.date32()})
 
-PLACEHOLDER_DATE = "(year({0}) <= 1900 or month({0}) = 1 and day({0}) = 1 or {0} in (select birth from dates))"
-"""SQL of a birthday that was typed where none was known; `dates`: those that tills invent."""
+PLACEHOLDER_DATE = """(year({0}) <= 1900 or {0} > $today or month({0}) = 1 and day({0}) = 1
+  or {0} in (select birth from dates))"""
+"""SQL of a birthday that was typed where none was known; `dates`: those that tills invent. `today`: who is born later
+is nobody yet."""
 
 ESTABLISHED = 5e-4
 """Share from which a first name is a name of its own and not somebody's misspelling of another."""

@@ -163,8 +163,8 @@ def pin(desk: Desk, name: str, field: str, value: str | None) -> str:
         if value is None:
             verdicts.unpin(run.db, person, field)
         else:
-            order = run.manner.authorities
-            verdicts.pin(run.db, person, field, value, golden.primary(run.db, person, field, order), desk.by)
+            instead = golden.primary(run.db, person, field, run.manner.authorities, now=desk.by.at)
+            verdicts.pin(run.db, person, field, value, instead, desk.by)
         people = pa.table([[person]], schema=PEOPLE)
         golden.refresh(run.db, people, run.manner.authorities, now=desk.by.at)
         mark(run.db, "person", [person], run.cause)

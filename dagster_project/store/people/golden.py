@@ -67,14 +67,14 @@ not exists (select from identity.person a where a.person_id = g.person_id and a.
 def best(db: Connection, people: pa.Table, order: Mapping[str, Authority], *, now: datetime) -> pa.Table:
     """Rows of identity.golden of these persons."""
     told = said(db, people)
-    chosen = golden(_values(db, told, people), order, _pins(db, people))
+    chosen = golden(_values(db, told, people, now), order, _pins(db, people))
     return _rows(told, pa.concat_tables([chosen, answers.preferred(db, people, now)]))
 
 
-def primary(db: Connection, person: str, field: str, order: Mapping[str, Authority]) -> str | None:
+def primary(db: Connection, person: str, field: str, order: Mapping[str, Authority], *, now: datetime) -> str | None:
     """The value that wins by the rules alone, pins left aside."""
     people = pa.table([[person]], schema=PEOPLE)
-    told = golden(_values(db, said(db, people), people), order).to_pylist()
+    told = golden(_values(db, said(db, people), people, now), order).to_pylist()
     return next((row["value"] for row in told if row["field"] == field and row["place"] == 1), None)
 
 
@@ -168,14 +168,14 @@ from written w left join keyed k on k.record = w.record and k.kind = 'email' and
 """
 
 
-def _values(db: Connection, said: pa.Table, people: pa.Table) -> pa.Table:
+def _values(db: Connection, said: pa.Table, people: pa.Table, now: datetime) -> pa.Table:
     """VALUES. A contact is verified where it has proved to be the person's. A landline is no key, being nobody's own:
     it counts as shared."""
     records = unordered("select distinct record from said", said=said).cast(RECORDS)
     contacts, stats = identity.known_by(db, records, ("phone", "email"))
     return unordered(
         _VALUES,
-        {"fixed": sorted(PLACEHOLDER_PHONES), "runs": sorted(RUNS), **pads(keys().digests)},
+        {"fixed": sorted(PLACEHOLDER_PHONES), "runs": sorted(RUNS), "today": now.date(), **pads(keys().digests)},
         said=said,
         identifiers=contacts,
         stats=stats,

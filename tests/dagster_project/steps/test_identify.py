@@ -123,6 +123,15 @@ def test_a_birthday_typed_where_none_was_known_does_not_win_over_one_that_says_s
     assert people.golden(people.person("crm", "2")).birth_date is None
 
 
+def test_nor_does_one_before_1900_or_one_that_has_not_come(people):
+    people.come({**AIGUL, "birth_date": "2062-03-08"}, {**DANIYAR, "birth_date": "0085-03-08"})
+    people.come({"connection": "shop", "external_id": "9", "name": "Aigul Serikova", "phones": [PHONE],
+                 "birth_date": "1985-03-08"})  # fmt: skip
+    people.settles()
+    assert people.golden(people.person("crm", "1")).birth_date == date(1985, 3, 8)
+    assert people.golden(people.person("crm", "2")).birth_date is None
+
+
 def test_nor_does_one_that_a_till_gives_to_many(people):
     crowd = [{"connection": "till", "external_id": f"{one}", "name": f"Гость {one}", "phones": [],
               "birth_date": "1977-07-07"} for one in range(20)]  # fmt: skip

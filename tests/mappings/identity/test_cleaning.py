@@ -71,6 +71,8 @@ def test_an_account_that_is_the_buyers_phone_is_no_account():
         ("06.05.1980", date(1980, 5, 6)),
         ("1980-01-01", None),
         ("1900-05-06", None),
+        ("0080-05-06", None),
+        ("2062-05-06", None),
         ("n/a", None),
     ],
 )
