@@ -344,16 +344,33 @@ _GATHERED_IN_SEGMENT = f"""(b.person_id in (
 _BOUGHT = f"""exists (
   select 1 from {_LINES.format("o", "i")} left join canonical.product t on t.sku = i.sku
   where o.person_id = b.person_id and o.copy_of is null and {_SALE.format("o")} and :kept)"""
-# what came back, to whatever shop: by the receipt, or without one by the same person and sku later
-# (a receipt may have the same goods in several lines); of an order {0} and its line {1}
-_KEPT = f"""(
+_RETURN = "{0}.kind = 'return' and {0}.status <> 'cancelled' and {0}.deleted_at is null and {0}.copy_of is null"
+# of the goods of an order {0} and its line {1}, whatever shop they came back to: how many were bought (a receipt may
+# have the same goods in several lines), and how many came back by that receipt
+_TAKEN = """(
   select sum(w.quantity) from canonical.order_line w
-  where w.connection = {{0}}.connection and w.external_id = {{0}}.external_id and w.sku = {{1}}.sku
-) > coalesce((
+  where w.connection = {0}.connection and w.external_id = {0}.external_id and w.sku = {1}.sku)"""
+_BY_RECEIPT = f"""coalesce((
   select sum(x.quantity) from {_LINES.format("r", "x")}
-  where r.kind = 'return' and r.status <> 'cancelled' and r.deleted_at is null and r.copy_of is null
-    and x.sku = {{1}}.sku and (r.returns = {{0}}.connection || ':' || {{0}}.external_id
-         or (r.returns is null and r.person_id = {{0}}.person_id and r.placed_at >= {{0}}.placed_at))), 0)"""
+  where {_RETURN.format("r")} and x.sku = {{1}}.sku
+    and r.returns = {{0}}.connection || ':' || {{0}}.external_id), 0)"""
+# a return without a receipt is of what the person bought last before it, as far as that goes, then of what was bought
+# earlier: an order loses by it as much as, at any moment since, more had come back than had been bought after it
+_WITHOUT_RECEIPT = f"""case when exists (
+  select 1 from canonical."order" r where {_RETURN.format("r")} and r.returns is null
+    and r.person_id = {{0}}.person_id and r.placed_at >= {{0}}.placed_at
+) then (
+  select max(l.more) from (
+    select sum(case when s.kind = 'return' then sum(z.quantity)
+                    else -greatest(sum(z.quantity) - {_BY_RECEIPT.format("s", "{1}")}, 0) end)
+             over (order by s.placed_at, s.kind desc, s.connection, s.external_id) as more
+    from {_LINES.format("s", "z")}
+    where s.person_id = {{0}}.person_id and z.sku = {{1}}.sku and s.copy_of is null and s.placed_at >= {{0}}.placed_at
+      and ({_RETURN.format("s")} and s.returns is null
+           or {_SALE.format("s")} and (s.placed_at, s.connection, s.external_id)
+              > ({{0}}.placed_at, {{0}}.connection, {{0}}.external_id))
+    group by s.connection, s.external_id, s.kind, s.placed_at) l) end"""
+_KEPT = f"{_TAKEN} - {_BY_RECEIPT} > greatest(coalesce({_WITHOUT_RECEIPT}, 0), 0)"
 _ACCESSORY = f"""exists (
   select 1 from {_LINES.format("a", "y")} left join canonical.product z on z.sku = y.sku
   where a.person_id = o.person_id and a.copy_of is null and {_SALE.format("a")} and a.placed_at >= o.placed_at

@@ -77,6 +77,33 @@ def test_one_of_two_lines_of_a_receipt_that_comes_back_leaves_one(sofas):
     assert sofas.members("sofa_care") == set()
 
 
+def test_a_sofa_that_comes_back_without_its_receipt_is_the_one_that_was_bought_last(sofas):
+    sofas.buys("VIKTOR", "SOFA")
+    sofas.passes(days=10)
+    sofas.buys("VIKTOR", "SOFA")
+    sofas.brings_back("VIKTOR", None)
+    sofas.passes(days=10)
+    sofas.looks()
+    assert sofas.members("sofa_care") == {"VIKTOR"}
+    sofas.brings_back("VIKTOR", None)
+    sofas.looks()
+    assert sofas.members("sofa_care") == set()
+
+
+@pytest.mark.parametrize(("came_back", "left"), [(2, {"VIKTOR"}), (3, set())])
+def test_a_return_without_its_receipt_goes_as_far_as_its_quantity(sofas, came_back, left):
+    sofas.buys("VIKTOR", "SOFA")
+    sofas.passes(days=1)
+    again = sofas.buys("VIKTOR", "SOFA", quantity=3)
+    sofas.passes(days=18)
+    sofas.brings_back("VIKTOR", again)
+    sofas.brings_back("VIKTOR", None, quantity=came_back)
+    sofas.passes(hours=1)
+    sofas.buys("VIKTOR", "SOFA")
+    sofas.looks()
+    assert sofas.members("sofa_care") == left
+
+
 def test_who_bought_the_accessory_elsewhere_is_not_offered_it(sofas):
     sofas.buys("VIKTOR", "SOFA", channel="store")
     sofas.passes(days=3)

@@ -49,6 +49,7 @@ happenings = st.lists(
     st.one_of(
         st.tuples(st.just("buys"), people, skus, st.sampled_from([400, 1000]), st.sampled_from(["store", "site"])),
         st.tuples(st.just("returns"), st.integers(0, 20), st.booleans()),
+        st.tuples(st.just("returns without receipt"), people, skus),
         st.tuples(st.just("cart"), people, skus, st.sampled_from(["open", "open", "ordered", "dropped"])),
         st.tuples(st.just("moves to"), people, st.sampled_from(["Almaty", "Astana", None])),
         st.tuples(st.just("sorts"), skus, st.sampled_from(["Sofas", "Light", "Care"])),
@@ -77,6 +78,8 @@ class Life:
             case "returns", (which, known) if self.bought:
                 person, order, sku = self.bought[which % len(self.bought)]
                 self.town.brings_back(self.is_now(person), order, sku, 400, known=known)
+            case "returns without receipt", (person, sku):
+                self.town.brings_back(self.is_now(person), None, sku, 400)
             case "cart", (person, sku, state):
                 self.town.fills_a_cart(self.is_now(person), sku, state=state)
             case "moves to", (person, city):
@@ -130,6 +133,17 @@ def starts_over(town: Any, now: datetime) -> None:
         ("days", 7),
         ("look",),
         ("returns", 1, False),
+        ("look",),
+    ]
+)
+@example(
+    [
+        ("buys", "ERLAN", "SOFA", 400, "store"),
+        ("buys", "ERLAN", "SOFA", 400, "store"),
+        ("days", 7),
+        ("returns without receipt", "ERLAN", "SOFA"),
+        ("look",),
+        ("returns without receipt", "ERLAN", "SOFA"),
         ("look",),
     ]
 )
