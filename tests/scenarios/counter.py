@@ -30,8 +30,11 @@ class Counter:
         if name != "crm":
             settings["customers_of"] = "crm"
         self.entries[name] = {"connector": "files", "settings": {**settings, "columns": {one: one for one in rows[0]}}}
-        (home() / "connections.yaml").write_text(yaml.safe_dump(self.entries), "utf-8")
+        self.connects()
         return path
+
+    def connects(self) -> None:
+        (home() / "connections.yaml").write_text(yaml.safe_dump(self.entries), "utf-8")
 
     def keruen(self, *words: str) -> Any:
         done = self.tries(*words)

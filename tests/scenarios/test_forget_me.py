@@ -1,5 +1,6 @@
 """Aliya asks the shop to forget her. Nothing of her is left, her husband's record is, and the books still add up."""
 
+import json
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -216,6 +217,34 @@ def test_her_names_in_columns_of_their_own_and_her_birth_date_are_forgotten(coun
     archived = [archive.line_of(one.name, 2) for one in (home() / "archive").iterdir()]
     assert "a1,,,," in archived
     assert not any("Тестовая" in (line or "") for line in archived)
+
+
+def test_her_line_of_an_export_whose_columns_have_other_names_now_is_forgotten(counter):
+    hers = {"external_id": "7", "name": "Алия Прежняя", "phone": "+77000000003", "city": "9"}
+    his = {"external_id": "9", "name": "Данияр Тестовый", "phone": "+77000000004", "city": "7"}
+    path = counter.gets("crm", "customers", [hers, his])
+    counter.keruen("sync")
+    counter.gets("crm", "customers", [{**hers, "name": "Алия Новая", "phone": PHONE}])
+    counter.keruen("sync")
+    counter.entries["crm"]["settings"]["columns"]["external_id"] = "Код"
+    counter.connects()
+    report = counter.keruen("person", "erase", counter.person("7"), "--basis", "letter 1", "--yes", "--json")
+    assert (report["state"], report["proof"]) == ("done", {"tables": {}, "files": {}})
+    assert path.read_text("utf-8").splitlines()[1:] == ["7,,,", ",".join(his.values())]
+    archived = [archive.line_of(one.name, 2) for one in (home() / "archive").iterdir()]
+    assert archived.count("7,,,") == 2
+    assert not any(hers["name"] in (line or "") for line in archived)
+
+
+def test_a_list_in_which_nobody_can_say_any_more_whose_line_is_whose_is_a_duty(counter):
+    path = counter.gets("crm", "customers", [{**CARDS[0], "external_id": "7", "name": "Алия Прежняя"}] * 5)
+    counter.keruen("sync")
+    counter.entries["crm"]["settings"]["columns"]["external_id"] = "Код"
+    counter.connects()
+    done = counter.tries("person", "erase", counter.person("7"), "--basis", "letter 1", "--yes", "--json")
+    report = json.loads(done.stdout)
+    assert (done.exit_code, report["state"]) == (1, "owed")
+    assert f"crm/{path.name}" in report["proof"]["files"]
 
 
 def test_what_somebody_pinned_on_her_by_hand_is_forgotten(counter):

@@ -32,7 +32,7 @@ def rewrite(hub: Hub, traces: Traces) -> Rewritten:
     done = Rewritten()
     for path in _files(hub):
         with archive.in_clear(path) as clear:
-            if not _found(clear, traces):
+            if not holds(clear, traces):
                 continue
             if _without(clear, traces):
                 archive.again(path, clear)
@@ -47,12 +47,12 @@ def hits(hub: Hub, traces: Traces) -> dict[str, int]:
     found = {}
     for path in _files(hub):
         with archive.in_clear(path) as clear:
-            if _found(clear, traces):
+            if holds(clear, traces):
                 found[name_of(path)] = 1
     return found
 
 
-def _found(path: Path, traces: Traces) -> bool:
+def holds(path: Path, traces: Traces) -> bool:
     if zipfile.is_zipfile(path):
         return erase_books.holds(path, traces)
     return any(traces.in_text(piece) for piece in erase_texts.pieces(path, erase_texts.encoding_of(path) or "latin-1"))

@@ -23,6 +23,7 @@ from dagster_project.store import archive, claims
 from dagster_project.store.claims import FILES
 from dagster_project.store.people import payloads
 from dagster_project.store.raw import Raw
+from mappings.privacy.forget import Traces
 from mappings.tables import Quarantined
 
 TOLD = ("name", "last_name", "first_name", "middle_name", "birth_date", "tax_id", "address", "phones", "emails",
@@ -38,12 +39,14 @@ Card = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Lines:
-    """What a file says of the person. `path`: where it lies, sealed or not; `numbers`: source line → the id there."""
+    """What a file says of the person. `path`: where it lies, sealed or not; `numbers`: source line → the id there;
+    `more`: whether it says more than the id."""
 
     path: Path
     name: str
     cards: tuple[Card, ...]
     numbers: Mapping[int, str]
+    more: bool
 
 
 def in_raw(db: Db, hub: Hub, ids: Ids) -> Iterator[Card]:
@@ -79,17 +82,47 @@ def _cards(db: Db, hub: Hub, ids: Ids) -> Iterator[tuple[Raw, list[tuple[int, st
 
 
 def in_files(db: Db, hub: Hub, ids: Ids) -> Iterator[Lines]:
-    """Lists of customers of the connections where the person has an id. One that cannot be read, as its settings are
-    now, is not told of."""
+    """Lists of customers of the connections where the person has an id."""
     for connection in hub.connections.values():
         drop = connection.spec.files if connection.spec else None
         if drop and connection.name in ids:
             with suppress(ConfigError):
                 for path, found in _files(db, connection, drop):
-                    with suppress(ConfigError, RejectedError), archive.in_clear(path) as clear:
-                        frames = drop.read(connection.config, FoundFile(*found, archived=clear)).frames
-                        if "customer" in frames:
-                            yield _lines(path, found[0].name, frames["customer"], ids[connection.name])
+                    with suppress(ConfigError), archive.in_clear(path) as clear:
+                        file = FoundFile(*found, archived=clear)
+                        if lines := _said(db, connection, drop, path, file, ids[connection.name]):
+                            yield lines
+
+
+def _said(
+    db: Db, connection: Connection, drop: FileDrop, path: Path, file: FoundFile, ids: frozenset[str]
+) -> Lines | None:
+    try:
+        rows = drop.read(connection.config, file).frames.get("customer")
+    except (ConfigError, RejectedError):
+        return _unread(db, connection, path, file, ids) if file.name in _once_read(db, connection) else None
+    return None if rows is None else _lines(path, file.name, rows, ids)
+
+
+def _once_read(db: Db, connection: Connection) -> set[str]:
+    """Names of lists of customers that were loaded when the settings were others."""
+    if not Raw(connection.name, FILES).exists(db):
+        return set()
+    return {claim.name for claim in claims.known(db, connection.name).values() if claim.entity == "customer"}
+
+
+_THERE = text("select external_id from identity.source_record where connection = :connection and kind = 'customer'")
+
+
+def _unread(db: Db, connection: Connection, path: Path, file: FoundFile, ids: frozenset[str]) -> Lines:
+    """Of a list whose columns are called otherwise than the settings say now: lines that are the person's by their id.
+    Which of their cells is a name, and which a phone, nobody can say."""
+    numbers, clear = None, file.bytes_at
+    if Path(file.name).suffix.lower() in DELIMITED and (encoding := erase_texts.encoding_of(clear)):
+        known = {*ids, *db.execute(_THERE, {"connection": connection.name}).scalars()}
+        numbers = erase_texts.lines_of(clear, encoding, ids, known)
+    more = erase_files.holds(clear, Traces(texts=ids)) if numbers is None else bool(numbers)
+    return Lines(path, file.name, (), numbers or {}, more)
 
 
 def blank(files: Iterable[Lines]) -> list[str]:
@@ -114,16 +147,13 @@ def _blanked(path: Path, draft: Path, numbers: Mapping[int, str]) -> bool:
 
 def hits(db: Db, hub: Hub, ids: Ids) -> dict[str, int]:
     """File → 1, of those in which a line of the person's says more than the id."""
-    return {
-        erase_files.name_of(file.path): 1
-        for file in in_files(db, hub, ids)
-        if any(card.get(name) for card in file.cards for name in TOLD)
-    }
+    return {erase_files.name_of(file.path): 1 for file in in_files(db, hub, ids) if file.more}
 
 
 def _lines(path: Path, name: str, rows: pa.Table, ids: frozenset[str]) -> Lines:
     mine = rows.filter(pc.is_in(rows["external_id"].cast(pa.string()), pa.array(sorted(ids), pa.string()))).to_pylist()
-    return Lines(path, name, tuple(mine), {card["row"]: card["external_id"] for card in mine})
+    more = any(card.get(told) for card in mine for told in TOLD)
+    return Lines(path, name, tuple(mine), {card["row"]: card["external_id"] for card in mine}, more)
 
 
 def _files(db: Db, connection: Connection, drop: FileDrop) -> Iterator[tuple[Path, tuple[Any, ...]]]:

@@ -1,9 +1,12 @@
 """Forgetting in texts of any size: they are read and written piece by piece."""
 
 import codecs
+import csv
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Set
+from contextlib import suppress
 from pathlib import Path
 
 from mappings.privacy.forget import Traces
@@ -14,6 +17,7 @@ AS_JSON = 64 * 2**20
 """A JSON file up to so many bytes is rewritten as a value, so that a number that goes leaves a null; a larger one as
 text."""
 _CELL = re.compile(r'[^,;|"\t\r\n]+')
+DELIMITERS = ",;\t|"
 BOUNDS = ("\n", '"', ">", ";", "\t")
 """Where a piece may end, the best first: no trace runs across any of them."""
 
@@ -59,6 +63,35 @@ def write_without(path: Path, draft: Path, encoding: str, traces: Traces) -> Non
     with draft.open("w", encoding=encoding, newline="") as clean:
         for piece in pieces(path, encoding):
             clean.write(traces.out_of(piece))
+
+
+def lines_of(path: Path, encoding: str, ids: Set[str], known: Set[str]) -> dict[int, str] | None:
+    """Lines (from 1) that say more than the id in them, of one of `ids`; None where no column is one of ids.
+
+    Whatever the columns are called, of ids is the one in which the most different `known` ones stand: an age or a
+    quantity that reads like an id has other company.
+    """
+    company: dict[tuple[str, int], set[str]] = defaultdict(set)
+    mine: dict[tuple[str, int], dict[int, str]] = defaultdict(dict)
+    number = 0
+    with path.open(encoding=encoding, newline="") as file:
+        for number, line in enumerate(file, 1):
+            for place, cell, alone in _cells(line):
+                if cell in known:
+                    company[place].add(cell)
+                if cell in ids and not alone:
+                    mine[place][number] = cell
+    most = max(company, key=lambda place: len(company[place]), default=None)
+    return mine[most] if most and len(company[most]) * 2 >= number else None
+
+
+def _cells(line: str) -> Iterator[tuple[tuple[str, int], str, bool]]:
+    """Delimiter and place, text, and whether no other cell has any, of what may be a cell."""
+    for sign in (one for one in DELIMITERS if one in line):
+        with suppress(csv.Error):  # a line too long to be one of cells
+            cells = [cell.strip() for cell in next(csv.reader([line], delimiter=sign))]
+            alone = sum(map(bool, cells)) == 1
+            yield from (((sign, at), cell, alone) for at, cell in enumerate(cells))
 
 
 def write_blanked(path: Path, draft: Path, encoding: str, numbers: Mapping[int, str]) -> None:
