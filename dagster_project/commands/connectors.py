@@ -17,6 +17,7 @@ from dagster_project.steps.trial import placeholder_config, trial, trial_files
 
 app = typer.Typer(no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+_GIVEN_HERE = "Here settings are given as --set NAME=VALUE."
 
 
 def _spec(name: str) -> ConnectorSpec:
@@ -156,7 +157,8 @@ def map_(
 ) -> None:
     """Map a saved vendor reply: canonical rows, what is set aside and why, and fields nobody looks at.
 
-    It needs no credentials. Of a folder, files of no known shape are skipped with a word on standard error.
+    It needs no credentials. Of a folder, files of no known shape are skipped with a word on standard error. Where files
+    cannot be read, the others are shown, each refusal goes to standard error, and the exit code is 1.
 
     Example: keruen connectors map acme reply.json --json
     """
@@ -165,9 +167,10 @@ def map_(
     if spec.files and not spec.resources:
         paths = sorted(path for path in file.iterdir() if path.is_file()) if file.is_dir() else [file]
         try:
-            made = trial_files(spec, placeholder_config(spec, given), paths)
+            config = placeholder_config(spec, given)
         except ConfigError as error:
-            raise ConfigError(f"{error} Here settings are given as --set NAME=VALUE.") from None
+            raise ConfigError(f"{error} {_GIVEN_HERE}") from None
+        made = trial_files(spec, config, paths)
     else:
         paths = sorted(file.glob("*.json")) if file.is_dir() else [file]
         if not paths:
@@ -175,9 +178,14 @@ def map_(
         made = trial(spec, placeholder_config(spec, given), paths, resource)
     for why in made.skipped:
         err.print(f"skipped: {why}", markup=False)
+    for why in made.refused:
+        err.print(why, style="red", markup=False)
     if as_json:
         print_json(made.as_json())
-        return
-    print_rows(made.mapped, as_json=False, empty="nothing was mapped")
-    print_rows(made.quarantined, as_json=False, empty="nothing was set aside")
-    out.print(f"fields nobody looks at: {', '.join(sorted(made.unmapped)) or 'none'}")
+    elif made.mapped or made.quarantined or not made.refused:
+        print_rows(made.mapped, as_json=False, empty="nothing was mapped")
+        print_rows(made.quarantined, as_json=False, empty="nothing was set aside")
+        out.print(f"fields nobody looks at: {', '.join(sorted(made.unmapped)) or 'none'}")
+    if made.refused:
+        err.print(_GIVEN_HERE)
+        raise typer.Exit(1)

@@ -11,7 +11,7 @@ from pydantic import HttpUrl, SecretStr, TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
 from connectors.sdk.config import ConnectionConfig
-from connectors.sdk.errors import ConfigError
+from connectors.sdk.errors import ConfigError, RejectedError
 from connectors.sdk.files import FoundFile
 from connectors.sdk.spec import ConnectorSpec, Record, Resource
 from mappings.tables import Quarantined, unmapped
@@ -22,13 +22,14 @@ PLACEHOLDER, NOWHERE = "not-a-real-value", "https://vendor.invalid"
 @dataclass
 class Trial:
     """What a mapping made of saved records. `unmapped`: paths that are neither mapped nor ignored; `skipped`: why files
-    of a folder are of no resource.
+    of a folder are of no resource; `refused`: why files that should be read could not be.
     """
 
     mapped: list[dict[str, Any]] = field(default_factory=list)
     quarantined: list[dict[str, Any]] = field(default_factory=list)
     unmapped: set[str] = field(default_factory=set)
     skipped: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         return {"mapped": self.mapped, "quarantined": self.quarantined, "unmapped": sorted(self.unmapped)}
@@ -117,12 +118,16 @@ OURS = {"row", "key", "seq", "stands"}
 
 
 def trial_files(spec: ConnectorSpec, config: ConnectionConfig, paths: Iterable[Path]) -> Trial:
-    """Reads each file whole, as a sync would. Raises ConfigError and RejectedError as the connector does."""
+    """Reads each file whole, as a sync would; one that the connector refuses does not stop the others."""
     assert spec.files is not None
     result = Trial()
     for path in paths:
         stat = path.stat()
-        frames = spec.files.read(config, FoundFile(path, stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC)))
+        try:
+            frames = spec.files.read(config, FoundFile(path, stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC)))
+        except (ConfigError, RejectedError) as error:
+            result.refused.append(str(error))
+            continue
         for entity, table in frames.frames.items():
             told = table.select([name for name in table.column_names if name not in OURS]).to_pylist()
             result.mapped += [{"entity": entity, **to_jsonable_python(row)} for row in told]

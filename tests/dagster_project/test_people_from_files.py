@@ -307,6 +307,17 @@ def test_a_file_is_tried_without_a_store_and_says_what_it_would_give(street: Str
     assert told["unmapped"] == ["Любимый цвет"]
 
 
+def test_files_that_cannot_be_read_do_not_hide_the_others_of_their_folder(street: Street, tmp_path: Path):
+    for name, content in (("1.csv", "ФИО\nАйгүл\n"), ("2.csv", "Код клиента,ФИО\n1,Айгүл С.\n"), ("3.pdf", "%PDF")):
+        (tmp_path / name).write_text(content, "utf-8")
+    tried = ("connectors", "map", "files", str(tmp_path), "--set", "layout=customers")
+    done = street.keruen(*tried, "--json")
+    assert done.exit_code == 1
+    assert [row["external_id"] for row in json.loads(done.stdout)["mapped"]] == ["1"]
+    refused = street.refuses(*tried)
+    assert all(one in refused for one in ("1.csv", "external_id", "3.pdf: files ending in", "--set NAME=VALUE"))
+
+
 def test_receipts_are_tried_with_the_settings_they_need(street: Street, tmp_path: Path):
     file = tmp_path / "till.csv"
     file.write_text("receipt,placed_at,sku,quantity,total\n1,2026-03-02 10:00,tea,2,100.50\n", "utf-8")
