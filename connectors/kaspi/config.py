@@ -55,7 +55,9 @@ class KaspiConfig(ConnectionConfig):
         None, description="Key of the buyers' ids, any long text; changing it later makes every buyer a new one."
     )
     feed_login: str | None = Setting(None, description="Login that Kaspi gives when it fetches the price list.")
-    feed_password: SecretStr | None = Setting(None, description="Password that goes with `feed_login`.")
+    feed_password: SecretStr | None = Setting(
+        None, description="Password that goes with `feed_login`; optional with it."
+    )
 
     @field_validator("user_agent")
     @classmethod
