@@ -107,9 +107,9 @@ def _cell(value: Any) -> str:
 
 @contextmanager
 def progress(title: str) -> Iterator[Callable[[str, str], None]]:
-    """A line that says what is being done; silent when nobody watches."""
+    """A line that says what is being done, on standard error; a log gets a line each time."""
     if not err.is_terminal:
-        yield lambda who, what: None
+        yield lambda who, what: err.print(f"{title}: {who} {what}", markup=False, highlight=False)
         return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err, transient=True) as bar:
