@@ -1,11 +1,13 @@
 """What `keruen connectors new` leaves behind works before a line of it is changed."""
 
 import ast
+import importlib
 import os
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -29,7 +31,7 @@ def test_a_new_connector_passes_the_kit_untouched(tmp_path: Path):
 def test_a_complete_connector_stays_about_sixty_lines(plugin: Path):
     """Its settings, both resources, their tables, the sink and the declaration; blank lines and docstrings apart."""
     module = ast.parse((plugin / "keruen_acme/__init__.py").read_text("utf-8"))
-    assert len(written := code_lines(module)) <= 60, sorted(written)
+    assert len(written := code_lines(module)) <= 62, sorted(written)
 
 
 def code_lines(module: ast.Module) -> set[int]:
@@ -56,6 +58,13 @@ def test_its_entry_point_names_what_it_defines(plugin: Path):
     assert project["project"]["name"] == "keruen-acme"
     assert project["project"]["entry-points"]["keruen.connectors"] == {"acme": "keruen_acme:CONNECTOR"}
     assert "CONNECTOR = ConnectorSpec(" in (plugin / "keruen_acme/__init__.py").read_text("utf-8")
+
+
+def test_the_demo_does_not_make_it_wait_for_its_own_sandbox(acme: ModuleType):
+    """A PUT for each of 5,000 offers, at the vendor's pace, is a quarter of an hour."""
+    demo = importlib.import_module("keruen_acme.sandbox").DEMO
+    http = acme.http(acme.AcmeConfig(**demo.secrets, **demo.unlimited))
+    assert http._rate[0] >= 100  # the bucket that the demo's connection takes its turn from
 
 
 def test_no_placeholder_is_left(plugin: Path):
