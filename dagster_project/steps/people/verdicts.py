@@ -99,13 +99,14 @@ def unmerge(desk: Desk, name: str) -> list[str]:
     """
     with desk.opens("unmerged") as run:
         person = known(run.db, name)
-        mine, went = verdicts.records(run.db, person), verdicts.last_merge(run.db, person)
-        gone = [record for record in mine if record in (went or ())]
-        if not gone or len(gone) == len(mine):
+        mine = verdicts.records(run.db, person)
+        gone, stayed = ([record for record in side if record in mine] for side in verdicts.last_merge(run.db, person))
+        if not gone or not stayed:
             raise ConfigError(
                 f"{person} is nobody's merger: there is nothing to take back; `keruen person split` parts"
             )
-        _part(run, gone, [record for record in mine if record not in gone], desk.by)
+        # of a record that came since nobody decided anything: its links say whose it is
+        _part(run, gone, stayed, desk.by)
         return _people(run.db, mine)
 
 

@@ -79,14 +79,17 @@ def take_back(db: Connection, verdict: str, ones: Sequence[int], others: Sequenc
     return pa.Table.from_pylist([dict(row) for row in gone.mappings()], schema=OVERRIDES)
 
 
-def last_merge(db: Connection, person: str) -> list[int] | None:
-    """Records of whoever went into this person last and has not come back, None where nobody did."""
+def last_merge(db: Connection, person: str) -> tuple[list[int], list[int]]:
+    """Records of whoever went into this person last and has not come back, and of the person those it had then; empty
+    where nobody did."""
     statement = text("""
-    select v.records from identity.person_event v join identity.person p using (person_id)
+    select v.records, array(select m.record from identity.membership m where m.person_id = :person and m.since <= v.at
+                            and m.record <> all(v.records)) as stayed
+    from identity.person_event v join identity.person p using (person_id)
     where v.other_id = :person and v.kind = 'merged' and p.status = 'merged' and p.merged_into = :person
     order by v.seq desc limit 1""")
-    found = db.execute(statement, {"person": person}).scalar()
-    return None if found is None else list(found)
+    found = db.execute(statement, {"person": person}).one_or_none()
+    return ([], []) if found is None else (list(found.records), list(found.stayed))
 
 
 # ── pins ──────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -45,6 +45,23 @@ def test_a_merge_is_undone_without_loss(people, desk):
     assert kinds == ["created", "created", "merged", "split"]
 
 
+def test_who_came_after_a_merge_goes_where_the_links_lead(people, desk):
+    """A card and an order that reached the one who was merged are his again; nobody said otherwise of them."""
+    people.come(AIGUL, *({**AIGUL, "connection": "shop", "external_id": one} for one in "12"))
+    people.come(STRANGER, {**STRANGER, "external_id": "10"})
+    people.settles()
+    one, other = people.person("crm", "1"), people.person("shop", "9")
+    survivor = verdicts.merge(desk, one, other)
+    people.now += timedelta(hours=2)
+    people.come({**STRANGER, "connection": "kaspi", "external_id": "m"})
+    people.buy({"external_id": "o1", "customer": "9"})
+    people.settles()
+    verdicts.unmerge(desk, survivor)
+    assert people.all("select * from identity.edge_override") == []
+    assert {people.person("shop", "9"), people.person("shop", "10"), people.person("kaspi", "m")} == {other}
+    assert (people.person("crm", "1"), people.whose()) == (one, {"o1": other})
+
+
 def test_records_that_the_rules_joined_can_be_parted(people, desk):
     people.come(AIGUL, {"connection": "shop", "external_id": "9", "name": "Aigul Serikova", "phones": [PHONE]})
     people.buy({"external_id": "o1", "customer": "9"})
