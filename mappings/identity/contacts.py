@@ -35,6 +35,10 @@ PLACEHOLDER_BOXES = frozenset(
 """What stands before the @ where a till demands an e-mail that nobody wants to give."""
 
 
+NOTHING = "(?i)[0\\s\\p{P}\\p{S}]*|нет|жоқ|no|none|null|n/a|нет данных|без карты"
+"""A card or an id that stands where there is none: exports fill an empty cell with 0, a dash, a word."""
+
+
 def foreign_numbers(numbers: Iterable[str]) -> list[str]:
     """Those that are valid numbers of another country. Ask for distinct ones: the library takes 20 µs for each."""
     return [number for number in numbers if _foreign(number)]

@@ -6,6 +6,7 @@ import pyarrow as pa
 from mappings.identity import names
 from mappings.identity.contacts import (
     MOBILE,
+    NOTHING,
     PLACEHOLDER_BOXES,
     PLACEHOLDER_PHONES,
     RUNS,
@@ -239,10 +240,13 @@ select distinct record, kind,
   select record, 'phone' as kind, phone as value from called where phone in (select phone from usable)
   union all select record, 'email', address from written
     where address is not null and split_part(address, '@', 1) not in (select unnest($boxes))
-  union all select record, 'loyalty', upper(trim(unnest(loyalty_ids))) from c
-  union all select record, 'reference', unnest(refs) from c
+  union all select record, 'loyalty', card from (select record, upper(trim(unnest(loyalty_ids))) as card from c)
+    where not regexp_full_match(card, '{NOTHING}')
+  union all select record, 'reference', ref from (select record, unnest(refs) as ref from c)
+    where not regexp_full_match(trim(substr(ref, strpos(ref, chr(31)) + 1)), '{NOTHING}')
   union all select record, 'account', connection || chr(31) || account_id from c
-    where account_id <> '' and not list_contains(list_transform(coalesce(phones, []), lambda p: right(p, 10)),
+    where not regexp_full_match(trim(account_id), '{NOTHING}')
+      and not list_contains(list_transform(coalesce(phones, []), lambda p: right(p, 10)),
     right(account_id, 10))
   union all select record, 'name_birth', concat_ws(chr(31), first, last, birth) from known where birth is not null
   union all select record, 'name_address', concat_ws(chr(31), first, last, lower(house[-2]), lower(house[-1])) from

@@ -59,6 +59,17 @@ def test_an_address_of_nobody_is_no_key(address):
     assert keys("email", emails=[address]) == []
 
 
+@pytest.mark.parametrize("filled", ["0", "0000000", "-", "НЕТ", "жоқ", " 0 ", "none"])
+def test_what_fills_an_empty_cell_is_no_card_and_no_account_and_names_nobody(filled):
+    """Or all who have no card would be one person, and the purchases of strangers his."""
+    told = {"loyalty_ids": [filled], "refs": [f"crm\x1f{filled}"], "account_id": filled}
+    assert keys("loyalty", **told) == keys("reference", **told) == keys("account", **told) == []
+
+
+def test_a_short_card_is_a_card():
+    assert len(keys("loyalty", loyalty_ids=["7", "L0"], refs=["crm\x1f10"])) == 2
+
+
 def test_an_account_that_is_the_buyers_phone_is_no_account():
     assert keys("account", account_id="7000000001", phones=["+77000000001"]) == []
     assert len(keys("account", account_id="A17", phones=["+77000000001"])) == 1
