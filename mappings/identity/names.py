@@ -90,8 +90,13 @@ def token(word: str) -> Token:
         last=initial or last_key(word),
         patronymic=bool(PATRONYMIC.search(key)),
         surname=bool(SURNAME.search(key)),
-        nobody=key in _NOBODY,
+        nobody=nobody(word),
     )
+
+
+def nobody(word: str) -> bool:
+    """Whether it stands where a name should. One letter is an initial: `О.` sounds as ООО does."""
+    return len(word) > 1 and sound(word) in _NOBODY
 
 
 def town(name: str) -> str | None:

@@ -55,6 +55,11 @@ def test_an_initial_is_one_letter_whatever_its_sound():
     assert token("Ш").first == "s" == first_key("Шолпан")[0]
 
 
+def test_the_initial_of_olga_is_no_legal_form():
+    """`Иванова О.` is somebody; `ООО Ромашка` is not."""
+    assert (token("о").nobody, token("ООО").nobody) == (False, True)
+
+
 def test_a_town_is_one_under_its_old_and_new_names():
     assert town("г. Алматы") == town("Almaty") == town("Алма-Ата")
     assert town("Нур-Султан") == town("Astana") == town("Целиноград")
