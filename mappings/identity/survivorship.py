@@ -19,8 +19,8 @@ VALUES = pa.schema(
         "at": pa.timestamp("us", "UTC"),
     }
 )
-"""What records say. `status` of a phone or e-mail: ok, shared, common, placeholder, proxy; of a birth date null or
-placeholder; null for other fields."""
+"""What records say. `status` of a phone or e-mail: ok, shared, common, placeholder, proxy; of a name null, shared (one
+word of it names nobody) or placeholder; of a birth date null or placeholder; null for other fields."""
 
 PINS = pa.schema({"person_id": pa.string(), "field": pa.string(), "value": pa.string(), "instead_of": pa.string()})
 """A value set by hand, and the one that would have won then: when that changes, its source has spoken again and the

@@ -13,20 +13,23 @@ from dagster_project.store.people.sealing import opened_pins, sealed
 from dagster_project.store.people.source_records import LATEST, NAMELESS, UNDESCRIBED, clear, stage
 from dagster_project.store.tables import TABLES
 from dagster_project.store.transfer import read, upsert
+from mappings.identity import names
 from mappings.identity.contacts import PLACEHOLDER_PHONES, RUNS, email_key
 from mappings.identity.digests import DIGEST, pads
 from mappings.identity.increment import RECORDS
+from mappings.identity.normalise import WORDS
 from mappings.identity.population import PLACEHOLDER_DATE
 from mappings.identity.survivorship import GOLDEN, PINS, VALUES, Authority, golden
 from mappings.relations import unordered
 
 PAGE = 400_000
 """Persons in memory at a time. For each page of them the cards of everybody are read."""
-PLAIN = ("first_name", "last_name", "middle_name", "birth_date", "gender", "language", "city", "address")
+NAMES = ("first_name", "last_name", "middle_name")
+PLAIN = (*NAMES, "birth_date", "gender", "language", "city", "address")
 FIELDS = ("name", "phone", "email", "loyalty_id", "tag", *PLAIN)
 MANY = {"name": "names", "phone": "phones", "email": "emails", "loyalty_id": "loyalty_ids", "tag": "tags"}
 """Field → the column that keeps all its values, the primary one first."""
-FULLEST = ("name", "first_name", "last_name", "middle_name", "address")
+FULLEST = ("name", *NAMES, "address")
 
 SAID = pa.schema(
     {"person_id": pa.string(), "record": pa.int64(), "connection": pa.string(), "name": pa.string()}
@@ -139,6 +142,11 @@ _STATUS = {"birth_date": f"case when {_BORN} then 'placeholder' end"}
 _UNPIVOTED = " union all ".join(
     f"select person_id, '{field}', {field}, record, connection, null, {_STATUS.get(field, 'null')}, \"at\" from said"
     for field in PLAIN
+    if field not in NAMES
+)
+_NAMED = " union all ".join(
+    f"select person_id, '{field}' as field, {text} as value, record, connection, \"at\" from said"
+    for field, text in {"name": _WHOLE, **dict(zip(NAMES, NAMES, strict=True))}.items()
 )
 _VALUES = f"""
 with called as (select *, {DIGEST.format("phone")} as digest from (select *, unnest(phones) as phone from said)),
@@ -147,8 +155,8 @@ written as (
   from (select *, {email_key("email")} as box from (select *, lower(trim(unnest(emails))) as email from said))),
 keyed as (select i.record, i.kind, i.value, coalesce(s.status, 'ok') as status
           from identifiers i left join stats s using (kind, value))
-select person_id, 'name' as field, {_WHOLE} as value, record, connection, null::boolean as verified,
-       null::varchar as status, "at" from said
+select person_id, field, value, record, connection, null::boolean as verified, n.status, "at"
+from ({_NAMED}) left join nobodys n using (value)
 union all {_UNPIVOTED}
 union all select person_id, 'tag', unnest(tags), record, connection, null, null, "at" from said
 union all select person_id, 'loyalty_id', unnest(loyalty_ids), record, connection, null, null, "at" from said
@@ -179,10 +187,25 @@ def _values(db: Connection, said: pa.Table, people: pa.Table, now: datetime) -> 
         said=said,
         identifiers=contacts,
         stats=stats,
+        nobodys=_nobodys(said),
         proved=answers.proved(db, people),
         dates=identity.invented_dates(db),
     ).cast(VALUES)
 
+
+def _nobodys(said: pa.Table) -> pa.Table:
+    """value, status of the names that name nobody: `Клиент 7` never wins, `Покупатель Иванов` where nothing else is."""
+    texts = unordered(_TEXTS, said=said)
+    words = unordered("select distinct unnest(words) as word from texts", texts=texts)["word"].to_pylist()
+    nobodys = [word for word in words if names.nobody(word)]
+    return unordered(_NOBODYS, {"nobodys": nobodys}, texts=texts)
+
+
+_TEXTS = f"select value, {WORDS.format('value')} as words from (select distinct value from ({_NAMED}))"
+_NOBODYS = """
+select value, if(list_has_all($nobodys, words), 'placeholder', 'shared') as status
+from texts where len(words) = 0 or list_has_any(words, $nobodys)
+"""
 
 # A pin of one who was merged holds for the survivor, and comes back with him when the merge is undone.
 _PINS = """

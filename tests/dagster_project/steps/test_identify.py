@@ -144,6 +144,22 @@ def test_nor_does_one_that_a_till_gives_to_many(people):
     assert (golden.city, golden.birth_date) == ("Алматы", None)
 
 
+def test_a_word_in_place_of_a_name_does_not_win_over_a_name(people):
+    """Nor is it shown where nothing else is known; who is called by a name and such a word keeps it while alone."""
+    twin = {"phones": [PHONE], "emails": ["a@mail.example"]}
+    people.come({**twin, "external_id": "1", "name": "Постоянный клиент", "first_name": "Клиент", "middle_name": "-"},
+                {**twin, "connection": "shop", "external_id": "9", "name": "Айгүл", "first_name": "Айгүл"},
+                {**DANIYAR, "external_id": "2", "first_name": "Клиент", "last_name": None, "phones": [OTHER]},
+                {**DANIYAR, "external_id": "3", "name": "Магазин Данияр О.", "phones": ["+77000000003"]})  # fmt: skip
+    people.settles()
+    golden = people.golden(people.person("shop", "9"))
+    assert people.person("crm", "1") == people.person("shop", "9")
+    assert (golden.name, golden.first_name, golden.middle_name) == ("Айгүл", "Айгүл", None)
+    nobody = people.golden(people.person("crm", "2"))
+    assert (nobody.name, nobody.names, nobody.first_name) == (None, [], None)
+    assert people.golden(people.person("crm", "3")).name == "Магазин Данияр О."
+
+
 def test_orders_follow_the_person_of_their_buyer(people):
     people.come(AIGUL, {"connection": "shop", "external_id": "9", "name": "Aigul Serikova", "phones": [PHONE]})
     people.buy({"external_id": "o1", "customer": "9"}, {"external_id": "o2", "customer": "9"})
