@@ -28,17 +28,24 @@ class Identities:
     events: pa.Table
 
 
-def identify(clusters: pa.Table, held: pa.Table, persons: pa.Table, former: pa.Table, fresh: Fresh) -> Identities:
+def identify(
+    clusters: pa.Table,
+    held: pa.Table,
+    persons: pa.Table,
+    former: pa.Table,
+    fresh: Fresh,
+    later: pa.Table = MEMBERSHIP.empty_table(),
+) -> Identities:
     """Ids of the clusters that touch the persons of `held`.
 
     `held`: MEMBERSHIP of all records of these persons, those that are gone included. `persons`: when each was created.
     `former`: MEMBERSHIP, at their end, of persons that were merged into one of these: if a merge is undone, they come
-    back.
+    back. `later`: MEMBERSHIP, of such persons, of records nobody knew at their end: they come along, however many.
     The largest overlap keeps the id, on a tie the older one; each id is used once. Whoever was merged into a person and
     parts again leaves that person's id to the others, whatever their number: undoing a merge gives everybody's id back.
     """
-    matched = _matched(clusters, held, persons, _revived(clusters, {}, former))
-    revived = _revived(clusters, matched, former)
+    matched = _matched(clusters, held, persons, _revived(clusters, {}, former, later))
+    revived = _revived(clusters, matched, former, later)
     named = {**matched, **revived}
     every = unordered("select distinct cluster from clusters order by cluster", clusters=clusters)[
         "cluster"
@@ -115,20 +122,24 @@ def _greedy(overlaps: pa.Table) -> dict[int, str]:
     return kept
 
 
-def _revived(clusters: pa.Table, matched: dict[int, str], former: pa.Table) -> dict[int, str]:
+def _revived(clusters: pa.Table, matched: dict[int, str], former: pa.Table, later: pa.Table) -> dict[int, str]:
     """A part without an id gets back the one that most of it had, if it is most of what that one was."""
     taken = pa.table({"cluster": pa.array(matched, pa.int64())})
     overlaps = unordered(
         """
-        with sized as (select cluster, record, count(*) over (partition by cluster) as size from clusters
-                       where cluster not in (select cluster from taken)),
-             once as (select person_id, record, count(*) over (partition by person_id) as size from former)
-        select cluster, person_id from sized s join once o using (record) group by cluster, person_id
-        having count(*) * 2 > any_value(s.size) and count(*) * 2 > any_value(o.size) order by count(*) desc, person_id
+        with parts as (select cluster, record from clusters where cluster not in (select cluster from taken)),
+             once as (select person_id, record, count(*) over (partition by person_id) as size from former),
+             met as (select cluster, person_id, count(*) as common, any_value(size) as was
+                     from parts join once using (record) group by all),
+             known as (select cluster, person_id, count(*) as size from met join parts using (cluster)
+                       anti join later using (record, person_id) group by all)
+        select cluster, person_id from met join known using (cluster, person_id)
+        where common * 2 > size and common * 2 > was order by common desc, person_id
         """,
         clusters=clusters,
         taken=taken,
         former=former,
+        later=later,
     )
     return _greedy(overlaps)
 

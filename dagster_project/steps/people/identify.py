@@ -220,7 +220,8 @@ def recluster(run: Run, seeds: pa.Table, beside: pa.Table = RECORDS.empty_table(
 def _settle(run: Run, clusters: pa.Table, held: pa.Table) -> pa.Table:
     clusters, held = unsettled(clusters, held)
     known, former = persons.created(run.db, held), persons.former(run.db, held)
-    named = identify(clusters, held, known, former, persons.fresh(run.now))
+    later = persons.later(run.db, clusters, former)
+    named = identify(clusters, held, known, former, persons.fresh(run.now), later)
     return persons.settle(run.db, named, held, cause=run.cause, now=run.now)
 
 

@@ -69,6 +69,23 @@ def former(db: Connection, held: pa.Table) -> pa.Table:
     return read(db, _FORMER).cast(MEMBERSHIP)
 
 
+_MET = """
+select distinct c.record, f.person_id from f join clusters same using (record) join clusters c using (cluster)
+anti join f own on own.person_id = f.person_id and own.record = c.record
+"""
+_LATER = """
+select m.record, m.person_id from met m join identity.source_record r using (record)
+where r.first_seen > (select max(v.at) from identity.person_event v
+                      where v.person_id = m.person_id and v.kind = 'merged')
+"""
+
+
+def later(db: Connection, clusters: pa.Table, former: pa.Table) -> pa.Table:
+    """MEMBERSHIP of the records in a cluster with those of a `former` person that were first seen after its end."""
+    stage(db, "met", unordered(_MET, f=former, clusters=clusters).cast(MEMBERSHIP))
+    return read(db, _LATER).cast(MEMBERSHIP)
+
+
 def _people(membership: pa.Table) -> pa.Table:
     return unordered("select distinct person_id from m where person_id is not null", m=membership).cast(PEOPLE)
 

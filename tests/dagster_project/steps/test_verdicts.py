@@ -62,6 +62,18 @@ def test_who_came_after_a_merge_goes_where_the_links_lead(people, desk):
     assert (people.person("crm", "1"), people.whose()) == (one, {"o1": other})
 
 
+def test_whoever_comes_back_has_the_old_id_however_many_records_came_since(people, desk):
+    people.come(AIGUL, *({**AIGUL, "connection": "shop", "external_id": one} for one in "12"), STRANGER)
+    people.settles()
+    other = people.person("shop", "9")
+    survivor = verdicts.merge(desk, "crm:1", other)
+    people.now += timedelta(hours=2)
+    people.come(*({**STRANGER, "connection": "till", "external_id": one} for one in "123"))
+    people.settles()
+    assert verdicts.unmerge(desk, survivor) == sorted([survivor, other])
+    assert {people.person("shop", "9"), people.person("till", "3")} == {other}
+
+
 def test_records_that_the_rules_joined_can_be_parted(people, desk):
     people.come(AIGUL, {"connection": "shop", "external_id": "9", "name": "Aigul Serikova", "phones": [PHONE]})
     people.buy({"external_id": "o1", "customer": "9"})

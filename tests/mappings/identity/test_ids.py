@@ -13,7 +13,7 @@ from mappings.identity.clusters import CLUSTERS
 from mappings.identity.ids import MEMBERSHIP, PERSONS, identify, unsettled, uuid7s
 
 
-def named(clusters, held, former=(), ages=(), narrowed=lambda clusters, held: (clusters, held)):
+def named(clusters, held, former=(), ages=(), later=(), narrowed=lambda clusters, held: (clusters, held)):
     """What becomes of persons `held` = {id: records} when records fall into `clusters`; fresh ids are N1, N2, …."""
     fresh = itertools.count(1)
     born = dict(ages) or {person: place for place, person in enumerate(sorted(held), start=1)}
@@ -23,6 +23,7 @@ def named(clusters, held, former=(), ages=(), narrowed=lambda clusters, held: (c
         pa.table([list(born), [datetime(2020, 1, day, tzinfo=UTC) for day in born.values()]], schema=PERSONS),
         _membership(dict(former)),
         lambda count: [f"N{next(fresh)}" for _ in range(count)],
+        _membership(dict(later)),
     )
     ids = dict(zip(*(result.membership[name].to_pylist() for name in MEMBERSHIP.names), strict=True))
     events = {(event["kind"], event["person_id"], event["other_id"]) for event in result.events.to_pylist()}
@@ -63,6 +64,12 @@ def test_a_merge_taken_back_gives_the_id_back_to_those_who_had_it():
 def test_a_former_id_is_not_given_to_those_who_only_brush_it():
     ids, _ = named([{1, 2, 3}, {4, 5, 6}], {"A": [1, 2, 3, 4, 5, 6]}, former={"B": [4, 7, 8, 9]})
     assert ids == ["A", "N1"]
+
+
+def test_a_former_id_comes_back_with_all_who_came_since():
+    held, former = {"A": [1, 2, 3, 4, 5, 6]}, {"B": [4]}
+    assert named([{1, 2, 3}, {4, 5, 6}], held, former, later={"B": [5, 6]})[0] == ["A", "B"]
+    assert named([{1, 2, 3}, {4, 5, 6}], held, former, later={"B": [6]})[0] == ["A", "N1"], "5 was the other's"
 
 
 def test_an_id_is_a_uuid_of_its_time():
