@@ -49,11 +49,12 @@ def authorities(order: Mapping[str, tuple[str, ...]]) -> dict[str, Authority]:
 
 
 def refresh(db: Connection, people: pa.Table | None, order: Mapping[str, Authority], *, now: datetime) -> None:
-    """Makes the golden records of these persons (PEOPLE; None: of all) say what is best now; those of nobody go."""
+    """Makes the golden records of these persons (PEOPLE; None: of all) say what is best now; those of nobody go, and
+    pins whose source has spoken again."""
     concerned = read(db, "select person_id from identity.person where status = 'active'") if people is None else people
     for start in range(0, concerned.num_rows, PAGE):
         page = concerned.slice(start, PAGE).cast(PEOPLE)
-        rows = best(db, page, order, now=now)
+        rows = _best(db, page, order, now=now)
         _write(db, rows, now)
         stage(db, "people", unordered("select p.* from p anti join rows using (person_id)", p=page, rows=rows))
         db.execute(text(_DROP.format(some="using people p where p.person_id = g.person_id and")))
@@ -67,10 +68,11 @@ not exists (select from identity.person a where a.person_id = g.person_id and a.
 """
 
 
-def best(db: Connection, people: pa.Table, order: Mapping[str, Authority], *, now: datetime) -> pa.Table:
-    """Rows of identity.golden of these persons."""
-    told = said(db, people)
-    chosen = golden(_values(db, told, people, now), order, _pins(db, people))
+def _best(db: Connection, people: pa.Table, order: Mapping[str, Authority], *, now: datetime) -> pa.Table:
+    """Rows of identity.golden of these persons; ends the pins that do not hold any more."""
+    told, pins = said(db, people), _pins(db, people)
+    chosen = golden(_values(db, told, people, now), order, pins)
+    _end(db, unordered(_BROKEN, pins=pins, told=told, chosen=chosen).cast(BROKEN))
     return _rows(told, pa.concat_tables([chosen, answers.preferred(db, people, now)]))
 
 
@@ -223,6 +225,26 @@ order by w.person_id, p.field, w.pinned = w.person_id desc, p.at desc
 def _pins(db: Connection, people: pa.Table) -> pa.Table:
     stage(db, "people", people)
     return opened_pins(db, read(db, _PINS)).cast(PINS)
+
+
+BROKEN = pa.schema({"person_id": pa.string(), "field": pa.string()})
+_BROKEN = """
+select person_id, field from pins semi join told using (person_id)
+anti join (select * from chosen where rule = 'pinned') using (person_id, field)
+"""
+# What came with somebody who was merged into this person since the pin was set may go again: the pin waits for that.
+_END = """
+delete from identity.pin p using broken b where p.person_id = b.person_id and p.field = b.field and not exists (
+  select from identity.person w join identity.person_event v on v.person_id = w.person_id and v.kind = 'merged'
+  where w.merged_into = p.person_id and v.at >= p.at)
+"""
+
+
+def _end(db: Connection, broken: pa.Table) -> None:
+    """Or a source that says again what it said before would bring the pin back. Who is no more keeps his pins."""
+    if broken.num_rows:
+        stage(db, "broken", broken)
+        db.execute(text(_END))
 
 
 # ── one row a person ──────────────────────────────────────────────────────────────────────────────────────────────────

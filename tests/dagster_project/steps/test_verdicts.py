@@ -112,6 +112,27 @@ def test_a_pinned_value_wins_until_its_source_says_something_new(people, desk):
     assert people.golden(person).city == "Тараз"
 
 
+def test_a_pin_that_ended_does_not_come_back_with_the_old_value(people, desk):
+    people.come({**AIGUL, "city": "Алматы"})
+    people.settles()
+    verdicts.pin(desk, "crm:1", "city", "Астана")
+    for city in ("Тараз", "Алматы"):
+        people.come({**AIGUL, "city": city})
+        people.settles()
+        assert people.golden(people.person("crm", "1")).city == city
+
+
+def test_a_pin_waits_for_the_end_of_a_merge(people, desk):
+    """Whatever the other one brings is no news of the source whose value was set right."""
+    people.come({**AIGUL, "city": "Алматы", "connection": "shop"}, {**STRANGER, "connection": "crm", "city": "Тараз"})
+    people.settles()
+    one, other = people.person("shop", "1"), people.person("crm", "9")
+    for person, city in ((one, "Астана"), (other, "Семей")):
+        verdicts.pin(desk, person, "city", city)
+    verdicts.unmerge(desk, verdicts.merge(desk, one, other))
+    assert (people.golden(one).city, people.golden(other).city) == ("Астана", "Семей")
+
+
 def test_a_pinned_phone_lies_sealed(people, desk):
     people.come(AIGUL)
     people.settles()
