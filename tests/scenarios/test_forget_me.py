@@ -91,10 +91,12 @@ def test_words_of_the_demand_that_name_her_do_not_outlive_it(counter):
 def test_why_she_was_told_from_another_does_not_name_her_for_ever(counter):
     counter.keruen("person", "merge", "crm:a1", "crm:a2", "--why", f"{NAME} asked, {PHONE}")
     counter.keruen("person", "unmerge", "crm:a1", "--why", f"{MAIL} is hers alone")
+    counter.keruen("person", "pin", "crm:a2", "city", "Астана", "--why", f"{NAME} says so")
     report = counter.keruen("person", "erase", counter.person("a1"), "--basis", "letter 1", "--yes", "--json")
     assert (report["state"], report["proof"]["tables"]) == ("done", {})
     [(cause,)] = counter.rows("select cause from identity.person_event where kind = 'merged'")
     assert cause.endswith(":  asked, "), "the rest of what was written stays"
+    assert counter.rows("select why from identity.pin") == [(" says so",)]
 
 
 def test_whom_she_lived_with_keeps_their_address(counter):

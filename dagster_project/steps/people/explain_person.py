@@ -106,12 +106,16 @@ from identity.edge_override o join identity.source_record x on x.record = o.a
 join identity.source_record y on y.record = o.b
 where exists (select from identity.membership m where m.person_id = :person and m.record in (o.a, o.b))
 order by o.at""")
+_PINNED = text("""
+with recursive mine (person_id) as (
+  select :person union select p.person_id from mine m join identity.person p on p.merged_into = m.person_id
+) select at, field, who, why from identity.pin join mine using (person_id) order by at""")
 _PASSED = text("""
 select at, kind, connection, external_id, channel, detail from canonical.timeline where person_id = :person""")
 
 
 def explain_person(engine: Engine, name: str, connection: str | None = None) -> dict[str, Any]:
-    """`{kind, id, hops}`: records and why they are one person, merges and splits, verdicts, all that passed.
+    """`{kind, id, hops}`: records and why they are one person, merges and splits, verdicts, pins, all that passed.
 
     `connection`: only what that one brought. Raises ConfigError for nobody.
     """
@@ -147,6 +151,9 @@ def _became(db: Connection, person: str) -> Iterable[dict[str, Any]]:
     for verdict in _rows(db, _DECIDED, person):
         said = f"{verdict['one']} and {verdict['other']}: {verdict['verdict']}, by {verdict['who']}"
         yield _hop("verdict", verdict["at"], None, said + (f": {verdict['why']}" if verdict["why"] else ""))
+    for pin in _rows(db, _PINNED, person):
+        said = f"{pin['field']} set by {pin['who']}"
+        yield _hop("pin", pin["at"], None, said + (f": {pin['why']}" if pin["why"] else ""))
 
 
 def _passed(db: Connection, person: str) -> Iterable[dict[str, Any]]:

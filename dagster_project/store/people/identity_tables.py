@@ -107,6 +107,7 @@ pin = table(
     Column("value", Text, nullable=False),
     Column("instead_of", Text),
     Column("who", Text, nullable=False),
+    Column("why", Text),
     Column("at", MOMENT, nullable=False),
     doc="A value of the golden record set by hand. It wins until the value it replaced (instead_of) changes.",
 )

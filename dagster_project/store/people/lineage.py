@@ -80,6 +80,7 @@ def erase(db: Connection, anonymous: str) -> dict[str, int]:
 
 WORDS: Mapping[str, str] = {
     "identity.edge_override": "why",
+    "identity.pin": "why",
     "identity.person_event": "cause",
     "segment.membership": "why",
     "segment.change": "cause",

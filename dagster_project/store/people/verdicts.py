@@ -95,17 +95,17 @@ def last_merge(db: Connection, person: str) -> tuple[list[int], list[int]]:
 # ── pins ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 _PIN = text("""
-insert into identity.pin as p (person_id, field, value, instead_of, who, at)
-values (:person, :field, :value, :instead_of, :who, :at)
+insert into identity.pin as p (person_id, field, value, instead_of, who, why, at)
+values (:person, :field, :value, :instead_of, :who, :why, :at)
 on conflict (person_id, field) do update
-  set value = excluded.value, instead_of = excluded.instead_of, who = excluded.who, at = excluded.at
+  set value = excluded.value, instead_of = excluded.instead_of, who = excluded.who, why = excluded.why, at = excluded.at
 """)
 
 
 def pin(db: Connection, person: str, field: str, value: str, instead_of: str | None, by: By) -> None:
     kept = sealed_pin(db, person, field, [value, instead_of])
     values = {"person": person, "field": field, "value": kept[0], "instead_of": kept[1]}
-    db.execute(_PIN, {**values, "who": by.who, "at": by.at})
+    db.execute(_PIN, {**values, "who": by.who, "why": by.why or None, "at": by.at})
 
 
 def unpin(db: Connection, person: str, field: str) -> int:

@@ -1,5 +1,6 @@
 """`keruen person` and `keruen explain person`: what they print, what they never print."""
 
+import getpass
 import json
 from datetime import date
 
@@ -58,6 +59,14 @@ def test_the_story_of_a_person_says_why_each_record_is_hers(people):
     assert "phone +6" in hops["record"]
     assert hops["order"].startswith("o1 o1 placed")
     assert "created" in hops
+
+
+def test_who_set_a_value_by_hand_and_why_is_told_and_the_value_is_not(people):
+    says("person", "pin", "crm:1", "phone", "+77000000007", "--why", "she called")
+    said = says("explain", "person", "crm:1", "--json")
+    [pin] = [hop["detail"] for hop in json.loads(said)["hops"] if hop["hop"] == "pin"]
+    assert pin == f"phone set by {getpass.getuser()}: she called"
+    assert "+77000000007" not in said
 
 
 def test_a_merge_and_its_way_back_on_the_command_line(people):
