@@ -124,7 +124,7 @@ def pin(
 @app.command()
 @says_who_must_act
 def review(
-    limit: Annotated[int, typer.Option(help="At most so many pairs, the likeliest first.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many pairs, the likeliest first.")] = 20,
     after: Annotated[
         tuple[str, str] | None, typer.Option(help="The next page: the last pair of this one, connection:id each.")
     ] = None,

@@ -83,12 +83,15 @@ def split(desk: Desk, name: str, records: Sequence[str]) -> list[str]:
 
 
 def keep_apart(desk: Desk, one: str, other: str) -> None:
-    """These two records are two people, today and whatever comes. Raises ConfigError for a record nobody knows."""
+    """These two records are two people, today and whatever comes. Raises ConfigError for a record nobody knows, and
+    for one named twice."""
     with desk.opens("kept apart") as run:
         found = verdicts.named(run.db, [one, other])
         for name in (one, other):
             if name not in found:
                 raise ConfigError(f"there is no record {name!r}; `keruen person review` names them as connection:id")
+        if found[one] == found[other]:
+            raise ConfigError(f"{one} is one record, and one person: name the two that are two people")
         _settle(run, verdicts.say(run.db, "must_not_link", [(found[one], found[other])], desk.by))
 
 

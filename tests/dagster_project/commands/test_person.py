@@ -90,6 +90,17 @@ def test_the_review_queue_gives_the_evidence_and_masks_contacts(people):
     assert json.loads(says("person", "review", "--apart", "crm:7", "till:8", "--json")) == []
 
 
+def test_a_record_is_not_kept_apart_from_itself(people):
+    done = CliRunner().invoke(app, ["person", "review", "--apart", "crm:1", "crm:1"])
+    assert (done.exit_code, "name the two" in done.output) == (1, True)
+
+
+@pytest.mark.parametrize("limit", ["0", "-1"])
+def test_no_page_of_the_review_queue_is_empty_because_nothing_was_asked_for(people, limit):
+    done = CliRunner().invoke(app, ["person", "review", "--limit", limit])
+    assert (done.exit_code, "--limit" in done.output) == (2, True)
+
+
 def test_the_review_queue_is_read_page_by_page_likeliest_first(people):
     for number, city in enumerate(("Алматы", "Астана", None)):
         twin = {"first_name": "Ерлан", "phones": [f"+7700000001{number}"], "external_id": f"7{number}"}
