@@ -14,7 +14,6 @@ from dagster_project.connections import load
 from dagster_project.connections import schema as connections_schema
 from dagster_project.home import home, sole_up
 from dagster_project.steps import explain as explaining
-from dagster_project.steps.people.explain_person import explain_person
 from dagster_project.steps.status import status as ledger_status
 from dagster_project.steps.sync import Report
 from dagster_project.steps.sync import sync as sync_hub
@@ -135,12 +134,10 @@ def explain(
     kind, name = (None, subject[0]) if len(subject) == 1 else (subject[0], subject[1])
     with running_store() as engine:
         migrate(engine)
-        if kind == "person":
-            story = explain_person(engine, name, connection=connection)
+        story = explaining.explain(engine, name, kind=kind, connection=connection)
+        if story["kind"] == "person":
             fields = {hop["hop"] for hop in story["hops"]}
             looked(engine, "explain person", "timeline", fields, rows=len(story["hops"]), persons=[story["id"]])
-        else:
-            story = explaining.explain(engine, name, kind=kind, connection=connection)
     if as_json:
         print_json(story)
         return

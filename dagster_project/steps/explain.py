@@ -1,7 +1,7 @@
 """Why a SKU or an order is as it is: every hop from the source's record to what a channel showed.
 
 A hop is `{hop, at, connection, detail}`; hops stand in the order of their moments. Nothing personal is told: of an
-order its number, sums and statuses, of a buyer nothing.
+order its number, sums and statuses, of a buyer nothing. A person is told by `people.explain_person`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,9 +13,11 @@ from sqlalchemy import Engine, text
 
 from connectors.sdk.errors import ConfigError
 from dagster_project.steps.explain_sql import HOPS_OF_LEDGER, HOPS_OF_ORDER, HOPS_OF_SKU
+from dagster_project.steps.people.explain_person import explain_person
 from dagster_project.store import claims
+from dagster_project.store.people import verdicts
 
-Kind = Literal["sku", "order"]
+Kind = Literal["sku", "order", "person"]
 ORDER = ("source", "mapping", "position", "decision", "guard", "request", "reply", "read-back")
 """Hops of the same moment are told in this order."""
 
@@ -32,15 +34,17 @@ select exists (select from canonical.product where sku = :id) or exists (select 
 
 
 def explain(engine: Engine, subject: str, *, kind: str | None = None, connection: str | None = None) -> dict[str, Any]:
-    """`{kind, id, hops}` of a SKU, or of an order by its number, the channel's id, or `connection:id`.
+    """`{kind, id, hops}` of a SKU; of an order by its number, the channel's id, or `connection:id`; or of a person.
 
     `connection`: only the hops of that one. Raises ConfigError for what nobody knows, and for a number that several
     orders bear.
     """
-    if kind not in (None, "sku", "order"):
-        raise ConfigError(f"there is nothing to tell of a {kind!r}: ask for `sku ID` or `order ID`")
+    if kind not in (None, "sku", "order", "person"):
+        raise ConfigError(f"there is nothing to tell of a {kind!r}: ask for `sku ID`, `order ID` or `person ID`")
     with engine.connect() as db:
         found, name = _found(db, subject, kind)
+        if found == "person":
+            return explain_person(engine, name, connection)
         queries = HOPS_OF_SKU if found == "sku" else HOPS_OF_ORDER
         hops = _with_file_names(db, list(_hops(db, [*queries, *HOPS_OF_LEDGER], _names(found, name))))
     chosen = [hop for hop in hops if connection in (None, hop["connection"])]
@@ -48,14 +52,16 @@ def explain(engine: Engine, subject: str, *, kind: str | None = None, connection
 
 
 def _found(db: Database, subject: str, kind: str | None) -> tuple[Kind, str]:
-    if kind != "order" and db.execute(_KNOWN, {"id": subject}).scalar_one():
+    if kind in (None, "sku") and db.execute(_KNOWN, {"id": subject}).scalar_one():
         return "sku", subject
-    orders = list(db.execute(_ORDERS, {"id": subject}).scalars()) if kind != "sku" else []
+    orders = list(db.execute(_ORDERS, {"id": subject}).scalars()) if kind in (None, "order") else []
     if subject in orders or len(orders) == 1:
         return "order", subject if subject in orders else orders[0]
     if orders:
         raise ConfigError(f"{len(orders)} orders are called {subject!r}: name one of {', '.join(orders[:5])}")
-    raise ConfigError(f"nothing is known of {subject!r}: no product, listing or order has this id")
+    if kind == "person" or (kind is None and verdicts.person(db, subject)):
+        return "person", subject
+    raise ConfigError(f"nothing is known of {subject!r}: no product, listing, order or person has this id")
 
 
 def _names(kind: Kind, name: str) -> dict[str, Any]:

@@ -61,6 +61,13 @@ def test_the_story_of_a_person_says_why_each_record_is_hers(people):
     assert "created" in hops
 
 
+def test_a_person_is_explained_without_the_word_and_that_is_written_down(people):
+    story = json.loads(says("explain", "crm:1", "--json"))
+    assert (story["kind"], story["id"]) == ("person", people.person("crm", "1"))
+    assert story == json.loads(says("explain", "person", "crm:1", "--json"))
+    assert len(people.all("select * from privacy.access_log where purpose = 'explain person'")) == 2
+
+
 def test_who_set_a_value_by_hand_and_why_is_told_and_the_value_is_not(people):
     says("person", "pin", "crm:1", "phone", "+77000000007", "--why", "she called")
     said = says("explain", "person", "crm:1", "--json")

@@ -127,7 +127,7 @@ def test_an_order_is_told_by_any_of_its_names_without_a_word_about_the_buyer(sho
 def test_what_nobody_knows_is_said_to_be_unknown(shop):
     with pytest.raises(ConfigError, match="nothing is known of 'COFFEE'"):
         explain(shop.store, "COFFEE")
-    with pytest.raises(ConfigError, match="ask for `sku ID` or `order ID`"):
+    with pytest.raises(ConfigError, match="ask for `sku ID`, `order ID` or `person ID`"):
         explain(shop.store, "TEA", kind="ghost")
 
 
