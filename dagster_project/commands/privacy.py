@@ -138,7 +138,7 @@ def _stated(
     known: tuple[str, str], state: str, channel: str, purpose: str, evidence: str, text_version: str | None
 ) -> ConsentEvent:
     if state not in ("granted", "refused"):
-        raise ConfigError(f"{state} is neither granted nor refused")
+        raise ConfigError(f"{state} is no answer that can be kept: write granted or refused after the phone or e-mail")
     channels = ConsentEvent.model_fields["channel"].annotation.__args__  # type: ignore[union-attr]
     if channel not in channels:
         raise ConfigError(f"there is no channel {channel}; there are {', '.join(channels)}")

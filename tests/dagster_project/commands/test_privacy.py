@@ -31,6 +31,9 @@ def test_what_is_no_contact_is_refused_without_being_repeated(street):
     assert "there is no channel pigeon" in street.refuses(
         "consent", "set", ANN, "granted", "--channel", "pigeon", "--evidence", "x"
     )
+    assert "write granted or refused" in street.refuses(
+        "consent", "set", ANN, "yes", "--channel", "sms", "--evidence", "x"
+    )
 
 
 def test_who_is_nobody_is_not_answered_for(street):
