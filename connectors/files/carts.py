@@ -9,7 +9,7 @@ from connectors.files.contacts import CHANNELS
 from connectors.files.words import known, or_as_written, words
 from mappings.tables import Derived, Field, FieldMap, Unusable, at
 from mappings.tables.cart_frames import CartRow
-from mappings.tables.notation import Moments, Numbers, identifier
+from mappings.tables.notation import Moments, Numbers, identifier, somebodys
 
 STATES = words(
     open="open, active, new, abandoned, открыта, активна, новая, брошена, ашық, тасталған",
@@ -32,7 +32,7 @@ def rows(config: FilesConfig) -> FieldMap:
     return FieldMap(
         CartRow,
         {
-            "external_id": Field("cart", identifier), "customer": Field("external_id", identifier),
+            "external_id": Field("cart", identifier), "customer": Field("external_id", somebodys),
             "channel": Field("channel", or_as_written(CHANNELS)),
             "updated_at": Field("updated_at", Moments(config.date_format, config.timezone)),
             "state": Field("state", known(STATES)), "sku": Field("sku", identifier),

@@ -17,7 +17,7 @@ from mappings.canonical import Canonical, ConsentEvent, ContactEvent, LoyaltyEnt
 from mappings.canonical.base import Identifier
 from mappings.canonical.contact import Channel, IdentifierKind
 from mappings.tables import Derived, Field, FieldMap, Unusable, at, convert
-from mappings.tables.notation import Moments, Numbers, identifier
+from mappings.tables.notation import Moments, Numbers, identifier, somebodys
 
 Cells = Mapping[str, str | None]
 Telling = Mapping[str, Callable[[str], Any]]
@@ -166,8 +166,8 @@ def points(config: FilesConfig) -> FieldMap:
     return FieldMap(
         PointsRow,
         {
-            "external_id": Field("entry", identifier), "customer": Field("external_id", identifier),
-            "loyalty_id": Field("loyalty_id", identifier), "at": Field("at", moments),
+            "external_id": Field("entry", identifier), "customer": Field("external_id", somebodys),
+            "loyalty_id": Field("loyalty_id", somebodys), "at": Field("at", moments),
             "points": Field("points", numbers.quantity), "cause": Derived(_cause(numbers), ("reason", "points")),
             "reference": Field("reference", identifier),
         },
@@ -223,14 +223,15 @@ def _when(moments: Moments) -> Callable[[Cells, Any], datetime | None]:
 def _contact(cells: Cells) -> tuple[str | None, str | None]:
     """Kind and contact by which somebody is known. An id that is an address or a whole number is one as well."""
     if written := at(cells, "identifier"):
-        return _read_contact(written) or ("account", identifier(written))
+        account = somebodys(written)
+        return _read_contact(written) or (("account", account) if account else (None, None))
     written = at(cells, "external_id") or ""
     return (_read_contact(written) if written[:1] == "+" or "@" in written else None) or (None, None)
 
 
 def _unless_contact(written: str) -> str | None:
     """An id that is an address or a whole number says who it is as a contact; as an id it would show it."""
-    return None if _contact({"external_id": written})[0] else identifier(written)
+    return None if _contact({"external_id": written})[0] else somebodys(written)
 
 
 def _read_contact(written: str) -> tuple[str, str] | None:
@@ -250,8 +251,9 @@ def _consenting(cells: Cells) -> tuple[str, str]:
     written = at(cells, "identifier") or ""
     channel = CHANNELS.get(normal(at(cells, "channel") or ""))
     if channel in OF_ACCOUNTS and written and written[:1] != "+" and convert.email(written) is None:
-        return "account", identifier(written) or ""
-    kind, contact = (_read_contact(written) if written else _contact(cells)) or (None, None)
+        kind, contact = "account", somebodys(written)
+    else:
+        kind, contact = (_read_contact(written) if written else _contact(cells)) or (None, None)
     if kind is None or contact is None:
         raise Unusable("neither a phone nor an e-mail nor an account stands there", "no_identifier")
     return kind, contact

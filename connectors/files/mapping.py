@@ -14,7 +14,7 @@ from connectors.files.words import known, words
 from mappings.canonical import Customer, Price, Product, StockLevel
 from mappings.canonical.money import rounded
 from mappings.tables import Constant, Derived, Field, FieldMap, Unusable, at, convert
-from mappings.tables.notation import SCIENTIFIC, Moments, Numbers, identifier
+from mappings.tables.notation import SCIENTIFIC, Moments, Numbers, identifier, somebodys
 from mappings.tables.receipts import ReceiptLine
 
 Cells = Mapping[str, str | None]
@@ -78,7 +78,7 @@ def receipt_lines(config: FilesConfig, columns: Columns) -> FieldMap:
             "quantity": Field("quantity", numbers.quantity), "unit_price": Field("unit_price", numbers.amount),
             "discount": Field("discount", numbers.amount), "total": _total(numbers, columns),
             "receipt_total": Field("receipt_total", numbers.amount), "payment": Field("payment", _ways),
-            "customer": Field("customer", identifier), "loyalty_id": Field("loyalty_id", identifier),
+            "customer": Field("customer", somebodys), "loyalty_id": Field("loyalty_id", somebodys),
             "fiscal_sign": Field("fiscal_sign", identifier),
         },
     )  # fmt: skip
@@ -152,8 +152,7 @@ def customers(config: FilesConfig, columns: Columns) -> FieldMap:
             "emails": Field("email", lambda text: convert.emails(text) or None),
             "birth_date": Field("birth_date", _birthday(moments)),
             "gender": Field("gender", lambda text: GENDERS.get(normal(text))),
-            "loyalty_ids": Field("loyalty_id", lambda text: (identifier(text),)), "account_id": Field("account_id",
-            identifier),
+            "loyalty_ids": Field("loyalty_id", _card), "account_id": Field("account_id", somebodys),
             "created_at": Field("created_at", moments),
             "masked": Constant(config.masked),
             "refs": Derived(lambda cells, _: _elsewhere(cells, refs), refs),
@@ -204,10 +203,15 @@ def _birthday(moments: Moments) -> Callable[[str], date | None]:
     return read
 
 
+def _card(text: str) -> tuple[str, ...] | None:
+    card = somebodys(text)
+    return (card,) if card else None
+
+
 def _elsewhere(cells: Cells, refs: tuple[str, ...]) -> tuple[str, ...] | None:
     """`ref.crm: 7` → `crm`, unit separator, `7`: the same buyer's id in connection `crm`."""
-    told = ((ref, cells.get(ref)) for ref in refs)
-    return tuple(f"{ref.removeprefix('ref.')}\x1f{identifier(text)}" for ref, text in told if text) or None
+    told = ((ref, somebodys(cells.get(ref) or "")) for ref in refs)
+    return tuple(f"{ref.removeprefix('ref.')}\x1f{known}" for ref, known in told if known) or None
 
 
 def _phones(cells: Cells, _: Any) -> tuple[str, ...] | None:

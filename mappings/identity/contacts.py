@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 import phonenumbers
 
+from mappings.tables.notation import NO_ID
+
 MOBILE = "^\\+7(70[0-8]|747|771|77[5-8])[0-9]{7}$"
 """Codes of Kazakh mobile operators; a landline of the country is nobody's own number (design 2.2)."""
 
@@ -35,8 +37,8 @@ PLACEHOLDER_BOXES = frozenset(
 """What stands before the @ where a till demands an e-mail that nobody wants to give."""
 
 
-NOTHING = "(?i)[0\\s\\p{P}\\p{S}]*|нет|жоқ|no|none|null|n/a|нет данных|без карты"
-"""A card or an id that stands where there is none: exports fill an empty cell with 0, a dash, a word."""
+NOTHING = "(?i)[0\\s\\p{P}\\p{S}]*|" + "|".join(sorted(NO_ID))
+"""A card or an id that stands where there is none, as `mappings.tables.notation.somebodys` reads files."""
 
 
 def foreign_numbers(numbers: Iterable[str]) -> list[str]:

@@ -25,6 +25,8 @@ TIME_OF_DAY = r"(?:[ T]+(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})
 FRACTION_AND_OFFSET = r"(?:[.,](?P<fraction>\d{1,9}))? ?(?P<offset>Z|[+-]\d{2}:?\d{2})?"
 PLAIN_ISO = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)?")
 SCIENTIFIC = re.compile(r"\d[.,]?\d*[eE]\+\d+")
+NO_ID = frozenset({"нет", "жоқ", "no", "none", "null", "n/a", "нет данных", "без карты"})
+"""What exports write, beside 0 and dashes, where there is no id."""
 
 
 @dataclass(frozen=True)
@@ -205,6 +207,13 @@ def identifier(text: str) -> str | None:
     if SCIENTIFIC.fullmatch(text.strip()):
         raise Unusable(f"{text!r} has lost its digits in a spreadsheet: export this column as text", "lost_digits")
     return convert.text(text)
+
+
+def somebodys(text: str) -> str | None:
+    """The id of a customer, card or account, None where something only fills the cell: all who have no card are not
+    one buyer with the card 0."""
+    known = text.strip().lower() not in NO_ID and any(one.isalnum() and one != "0" for one in text)
+    return identifier(text) if known else None
 
 
 def excel_serial(days: float) -> datetime:

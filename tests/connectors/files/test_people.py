@@ -311,3 +311,20 @@ def test_a_cart_with_a_line_that_cannot_be_read_or_of_two_buyers_is_set_aside_wh
         ("c1", 2, "not_a_number"), ("c2", 4, "several_buyers"), ("c3", 6, "missing_field"), (None, 7, "missing_field"),
     ]  # fmt: skip
     assert (rows(frames, "external_id"), sum(frames.set_aside["lines"].to_pylist()), frames.lines) == ([("c4",)], 6, 1)
+
+
+@pytest.mark.parametrize("filled", ["0", "-", "000", "нет", "None"])
+def test_what_fills_an_empty_cell_is_no_buyer_and_no_card(reads, filled):
+    """Or all who bought without a card would be one person, with everybody's receipts."""
+    receipts = reads(csv("receipt,location,placed_at,sku,quantity,total,customer,loyalty_id",
+                         f"1,A,2026-03-02 10:00,tea,1,100,{filled},{filled}",
+                         "2,A,2026-03-02 10:00,tea,1,100,7,L0"))  # fmt: skip
+    assert rows(receipts, "customer", "loyalty_id", table="order") == [(None, None), ("7", "L0")]
+    cards = reads(csv("external_id,loyalty_id,account_id,ref.crm", f"7,{filled},{filled},{filled}"), layout="customers")
+    assert rows(cards, "loyalty_ids", "account_id", "refs") == [([], None, [])]
+    points = reads(csv("entry,external_id,loyalty_id,at,points", f"1,{filled},{filled},2026-03-02 10:00,5"),
+                   layout="points", **ALMATY)  # fmt: skip
+    assert rows(points, "customer", "loyalty_id") == [(None, None)]
+    seen = reads(csv("external_id,identifier,at,channel,kind", f"{filled},{filled},2026-03-02 10:00,site,visit"),
+                 layout="events", **ALMATY)  # fmt: skip
+    assert rows(seen, "customer", "identifier") == [(None, None)]
