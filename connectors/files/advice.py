@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -26,6 +27,7 @@ DATE_FORMATS = (
     "MM/dd/yy", "yyyyMMddHHmmss", "yyyyMMddTHHmmss",
 )  # fmt: skip
 SHORT_DATES = ("d.M.yyyy", "d/M/yyyy", "M/d/yyyy")
+FRACTION = re.compile(r"\s*\d+[.,]0\s*")
 SAMPLE = 2000
 Texts = Mapping[str, int]
 """Different texts of a column and how often each stands there."""
@@ -41,6 +43,19 @@ def misfit(config: FilesConfig, found: FoundFile, table: pa.Table) -> ConfigErro
     layout = LAYOUTS[config.layout]
     better = {**_notation(config, _texts(table, layout.numbers)), **_dates(config, table)}
     return _error(config, found, ["its numbers or dates are written otherwise"], better) if better else None
+
+
+def fractions(config: FilesConfig, found: FoundFile, table: pa.Table) -> str | None:
+    """Names the columns whose ids a table program wrote as 7.0: they are other ids than 7, and join nothing."""
+    layout = LAYOUTS[config.layout]
+    texts = {name: _texts(table, [name]) for name in table.column_names if name not in layout.numbers | layout.moments}
+    odd = [name for name, written in texts.items() if written and all(map(FRACTION.fullmatch, written))]
+    if not odd:
+        return None
+    return (
+        f"{found.name} writes the ids of {', '.join(odd)} as fractions, like 7.0, which is another id than 7: "
+        'export these columns as text (in pandas: astype("Int64"))'
+    )
 
 
 def _error(config: FilesConfig, found: FoundFile, problems: Iterable[str], better: Mapping[str, Any]) -> ConfigError:

@@ -94,6 +94,10 @@ def _being_written(path: Path) -> bool:
 
 def read(config: FilesConfig, found: FoundFile) -> FileFrames:
     """One whole file. Raises ConfigError naming the settings that do not fit, RejectedError where the file breaks."""
+    return _mapped(config, found, _cells(config, found))
+
+
+def _cells(config: FilesConfig, found: FoundFile) -> Cells:
     reader = READERS.get(found.path.suffix.lower())
     if reader is None:
         raise ConfigError(
@@ -102,9 +106,12 @@ def read(config: FilesConfig, found: FoundFile) -> FileFrames:
     if not found.size:
         raise broken(found, 1, "it is empty")
     try:
-        cells = reader(config, found)
+        return reader(config, found)
     except Misread as error:
         raise advice.misread(config, found, error.problems) from None
+
+
+def _mapped(config: FilesConfig, found: FoundFile, cells: Cells) -> FileFrames:
     field_map = mapping.told(_map(config, cells), cells.columns)
     framed = map_frame(field_map, cells.table)
     odd = set(NOTATION) & set(framed.rows["rule"].unique().to_pylist()) or "birth_date" in framed.unread
@@ -222,9 +229,12 @@ def _flat(config: FilesConfig, cells: Cells, framed: Framed, told: tuple[str, ..
     return FileFrames(entity, {entity: good}, *told_of)
 
 
-def check(config: FilesConfig) -> None:
-    """Reads the newest file as a sync would, and keeps nothing. Raises ConfigError or RejectedError where it cannot."""
+def check(config: FilesConfig) -> str | None:
+    """Reads the newest file as a sync would, and keeps nothing; gives what is odd about its ids. Raises ConfigError or
+    RejectedError where it cannot."""
     newest = next(iter(reversed([found for found in find(config) if not found.waiting])), None)
     if newest is None:
         raise ConfigError(f"{config.connection}: no file matches {config.path} yet; drop one there, or mend `path`.")
-    read(config, newest)
+    cells = _cells(config, newest)
+    _mapped(config, newest, cells)
+    return advice.fractions(config, newest, cells.table)

@@ -291,6 +291,7 @@ class FileDrop:
 class ConnectorSpec:
     """A connector. `order_authority`: statuses an ERP copy may move. `config` is the class of its settings.
 
+    `check`: one cheap authenticated read; a text that it gives is a remark for whoever asked.
     `hear`: reads the calls that the vendor makes to us, where it makes any (`connectors.sdk.calls`).
     """
 
@@ -301,7 +302,7 @@ class ConnectorSpec:
     sinks: tuple[Sink, ...] = ()
     files: FileDrop | None = None
     channel: str | None = None
-    check: Callable[[Any], None] | None = None
+    check: Callable[[Any], str | None] | None = None
     hear: Hear | None = None
     sdk: int = SDK_VERSION
 

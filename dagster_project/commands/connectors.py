@@ -82,17 +82,15 @@ def check(as_json: Json = False) -> None:
 
 
 def _checked(connection: Connection) -> dict[str, Any]:
+    says = "configured"
     try:
         config = connection.config
         if connection.spec and connection.spec.check:
-            connection.spec.check(config)
+            remark = connection.spec.check(config)
+            says = remark if isinstance(remark, str) else "answers"  # most give what they have read
     except HubError as error:
         return {"name": connection.name, "ok": False, "says": str(error)}
-    return {
-        "name": connection.name,
-        "ok": True,
-        "says": "answers" if connection.spec and connection.spec.check else "configured",
-    }
+    return {"name": connection.name, "ok": True, "says": says}
 
 
 @app.command()

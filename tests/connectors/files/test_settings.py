@@ -147,5 +147,15 @@ def test_check_reads_the_newest_file_and_says_when_there_is_none(tmp_path: Path)
         CONNECTOR.check(config)
 
 
+def test_check_names_the_columns_whose_ids_a_table_program_wrote_as_fractions(tmp_path: Path):
+    """pandas does so with a column that has gaps."""
+    config = FilesConfig(path=str(tmp_path / "*.csv"), layout="customers")
+    assert CONNECTOR.check is not None
+    (tmp_path / "c.csv").write_text("external_id,name,loyalty_id\n7.0,Ann,\n8.0,Bob,71.0\n")
+    assert "external_id, loyalty_id as fractions, like 7.0" in (CONNECTOR.check(config) or "")
+    (tmp_path / "c.csv").write_text("external_id,name,loyalty_id\n7,Ann,L1.0\n8,Bob,71.0\n")
+    assert CONNECTOR.check(config) is None
+
+
 def test_every_setting_is_described():
     assert [name for name, field in FilesConfig.model_fields.items() if not field.description] == []

@@ -45,6 +45,12 @@ def test_check_names_what_is_wrong_with_which_account_and_goes_on_to_the_next(st
     assert "SITE_TOKEN" in street.keruen("connectors", "check").stdout
 
 
+def test_check_shows_what_an_account_that_answers_has_to_remark(street: Street):
+    street.drops("crm", "customers", [{"external_id": "7.0", "name": "Ann"}])
+    [crm] = street.told("connectors", "check")
+    assert (crm["ok"], "external_id as fractions, like 7.0" in crm["says"]) == (True, True)
+
+
 def test_without_connections_check_says_so(street: Street):
     assert "no connection is configured" in street.keruen("connectors", "check").stdout
 
