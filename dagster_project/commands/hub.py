@@ -15,6 +15,7 @@ from dagster_project.connections import schema as connections_schema
 from dagster_project.home import home, sole_up
 from dagster_project.steps import explain as explaining
 from dagster_project.steps.status import status as ledger_status
+from dagster_project.steps.status import unconfigured
 from dagster_project.steps.sync import Report
 from dagster_project.steps.sync import sync as sync_hub
 from dagster_project.store.database import migrate, running_store
@@ -118,7 +119,16 @@ def status(as_json: Json = False) -> None:
     """
     with running_store() as engine:
         migrate(engine)
-        print_rows(ledger_status(engine, load()), as_json=as_json, empty="nothing is pushed anywhere yet")
+        hub = load()
+        print_rows(ledger_status(engine, hub), as_json=as_json, empty="nothing is pushed anywhere yet")
+        for name in unconfigured(engine, hub):
+            err.print(_UNCONFIGURED.format(name), style="yellow", markup=False)
+
+
+_UNCONFIGURED = (
+    "{0} is in the store and not in connections.yaml. If it was only renamed, give it the name {0} again: under "
+    "another one all its records count as new, beside those there are. If it is gone for good, what it told stays."
+)
 
 
 @says_who_must_act

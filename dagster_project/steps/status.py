@@ -67,6 +67,15 @@ def status(engine: Engine, hub: Hub) -> list[dict[str, Any]]:
     return table
 
 
+_RAW = text("select substr(nspname, 5) from pg_namespace where nspname like 'raw\\_%' order by 1")
+
+
+def unconfigured(engine: Engine, hub: Hub) -> list[str]:
+    """Connections whose records are in the store and that connections.yaml does not name."""
+    with engine.connect() as db:
+        return [name for name in db.execute(_RAW).scalars() if name not in hub.connections]
+
+
 def conservation(engine: Engine, connection: str, capability: str) -> Law:
     """The law for one queue: subjects = Σ states, every row but those in sync has a reason, nothing waits unseen."""
     queue = Queue(connection, capability)

@@ -36,6 +36,16 @@ def test_an_order_copied_to_the_erp_is_not_promised_twice(street: Street):
     assert street.writes("site") == []
 
 
+def test_status_says_what_to_do_where_a_connection_goes_by_another_name(street: Street):
+    """Under the new one every card would be read again, beside those there are."""
+    street.drops("crm", "customers", [{"external_id": "7", "name": "Ann"}])
+    street.told("sync")
+    assert street.keruen("status").stderr == ""
+    street.entries["cards"] = street.entries.pop("crm")
+    street.connects()
+    assert "give it the name crm again" in " ".join(street.keruen("status").stderr.split())
+
+
 def test_a_connection_that_fails_is_named_and_the_others_go_on(street: Street, monkeypatch):
     street.stocks_shelves()
     street.opens("site")
