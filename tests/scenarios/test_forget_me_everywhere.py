@@ -178,6 +178,21 @@ def test_the_demand_is_met_when_the_last_channel_has_confirmed_and_not_before(fo
     assert all(one["at"] for one in report["confirmed"])
 
 
+def test_what_is_owed_is_known_though_the_search_afterwards_was_cut_short(shop, monkeypatch):
+    def power_fails(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dagster_project.steps.people.erase.proof", power_fails)
+    with pytest.raises(KeyboardInterrupt):
+        erase(shop.store, shop.hub, "crm:a1", basis="letter 1", now=shop.clock())
+    assert sorted(shop.waits_for()) == ["ads", "desk", "desk", "letters", "what is left was not searched for"]
+    shop.syncs(minutes=1)
+    for owed in ("desk", "what is left"):
+        shop.confirms(owed)
+    state, report = shop.request
+    assert (state, report["owed"]) == ("done", [])
+
+
 def test_who_cannot_delete_is_named_with_what_to_do(forgotten):
     [(what,)] = forgotten.rows("select what from privacy.erasure_duty where confirms is null")
     assert what.startswith("desk: delete the person there (known there as client-")

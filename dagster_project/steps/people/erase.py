@@ -53,12 +53,13 @@ def erase(engine: Engine, hub: Hub, person: str, *, basis: str, now: datetime) -
         # before the store forgets what to look for: where it fails, all of it can be done again
         blank = erase_former.blank(whose.files)
         files = erase_files.rewrite(hub, whose.traces)
+        rewritten = sorted({*blank, *files.rewritten})
+        report = {"erased": {name: count for name, count in erased.items() if count}, "files": rewritten}
+        # nobody could say later what is owed: the person is not known any more
+        erasure.reported(db, request, report, [*owed, *map(Duty, files.owed), erasure.UNPROVEN])
     found = proof(engine, hub, whose.traces, whose.ids)
-    rewritten = sorted({*blank, *files.rewritten})
-    report = {"erased": {name: count for name, count in erased.items() if count}, "files": rewritten}
     with engine.begin() as db:
-        duties = [*owed, *map(Duty, files.owed), *_left(found, files.owed)]
-        return erasure.reported(db, request, {**report, "proof": found}, duties)
+        return erasure.reported(db, request, {**report, "proof": found}, _left(found, files.owed))
 
 
 def _left(found: Mapping[str, Mapping[str, int]], known: Sequence[str]) -> list[Duty]:

@@ -42,17 +42,24 @@ _OWE = text("""
 insert into privacy.erasure_duty (request, what, connection, capability, subject, confirms)
 values (:request, :what, :connection, :capability, :subject, cast(:confirms as jsonb))
 """)
+UNPROVEN = Duty("what is left was not searched for: search tables and files for the person by hand")
+"""Stands from the erasure to its proof, which a crash may keep from being made: what to look for is forgotten then."""
+_PROVEN = text("delete from privacy.erasure_duty where request = :request and what = :what")
+_OWED = text("select what from privacy.erasure_duty where request = :request and confirmed_at is null order by id")
 _REPORTED = text("""
 update privacy.erasure_request set state = :state, report = cast(:report as jsonb) where id = :id returning due_at
 """)
 
 
 def reported(db: Connection, request: int, report: Mapping[str, Any], duties: Collection[Duty]) -> dict[str, Any]:
-    """Keeps what was done and what is owed; gives the request as it stands."""
+    """Keeps what was done and what is owed beside what was told before; gives the request as it stands."""
+    if UNPROVEN not in duties:
+        db.execute(_PROVEN, {"request": request, "what": UNPROVEN.what})
     for duty in duties:
         db.execute(_OWE, {"request": request, **asdict(duty)})
-    told = {**report, "owed": [duty.what for duty in duties]}
-    state = OWED if duties else DONE
+    owed = list(db.execute(_OWED, {"request": request}).scalars())
+    told = {**report, "owed": owed}
+    state = OWED if owed else DONE
     due = db.execute(_REPORTED, {"id": request, "state": state, "report": to_json(told).decode()}).scalar_one()
     return {"request": request, "state": state, "due_at": due, **told}
 
