@@ -153,7 +153,8 @@ def _maintenance(folder: Path) -> psycopg.Connection:
 
 @cache
 def _engine(url: URL) -> Engine:
-    made = create_engine(_named(url), pool_pre_ping=True)
+    # an error quotes the statement, not its values: what is searched for at an erasure names the person
+    made = create_engine(_named(url), pool_pre_ping=True, hide_parameters=True)
     if not os.environ.get("KERUEN_DATABASE_URL"):
         event.listen(made, "do_connect", partial(_connect_or_revive, home()))
     return made

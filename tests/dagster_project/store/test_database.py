@@ -16,6 +16,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from dagster_project.home import AlreadyUp, home, sole_up
 from dagster_project.store import database, server
@@ -375,3 +376,10 @@ def test_home_is_made_absolute_once_so_that_children_find_it(tmp_path: Path, mon
     monkeypatch.chdir("/")
     assert home() == tmp_path / "shop"
     assert os.environ["KERUEN_HOME"] == str(tmp_path / "shop")
+
+
+def test_an_error_of_the_store_does_not_quote_what_was_asked_for(store: Engine) -> None:
+    with store.connect() as db, pytest.raises(SQLAlchemyError) as error:
+        db.execute(text("select * from nowhere where phone = :phone"), {"phone": "+77000000077"})
+    assert "nowhere" in str(error.value)
+    assert "77000000077" not in str(error.value)
