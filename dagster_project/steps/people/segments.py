@@ -147,7 +147,8 @@ def _stage_moved(look: Look, other: str) -> int:
 
 def _settle(look: Look, one: Compiled, *, whole: bool) -> int:
     said = {**one.parameters(look.local), "now": look.now, "hold_out": one.segment.hold_out}
-    opens = polite(one.segment.hours, look.local)
+    # a static list is filled at once, at night too: nobody looks again, and channels are shown nobody before the hour
+    opens = None if one.segment.refresh == "once" else polite(one.segment.hours, look.local)
     if not whole:
         return store.settle(look.db, one.name, one.among, said, opens=opens)
     moved = store.settle(look.db, one.name, one.query, said, opens=opens, everybody=EVERYBODY)

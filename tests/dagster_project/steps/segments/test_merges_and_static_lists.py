@@ -34,6 +34,19 @@ def test_a_static_list_is_filled_once_and_follows_its_people_through_merges_and_
     assert town.story("guests", "ANNA") == [("entered", "merged from ANYA"), ("left", "merge undone")]
 
 
+def test_a_static_list_that_is_read_at_night_is_filled_all_the_same(town):
+    """It is looked at once; what its hours put off would be put off for ever."""
+    town.lives("ANNA")
+    town.buys("ANNA")
+    town.passes(hours=16)
+    hours = {"from": 10, "to": 20}
+    town.writes("guests", {"field": "orders.count", "op": ">", "value": 0}, refresh="once", hours=hours)
+    town.looks()
+    town.passes(hours=9)
+    town.looks()
+    assert town.members("guests") == {"ANNA"}
+
+
 def test_a_static_list_is_not_filled_anew_because_its_file_says_something_else_beside_its_conditions(town):
     buyers = {"field": "orders.count", "op": ">", "value": 0}
     town.writes("guests", buyers, refresh="once")
