@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection as Database
 from sqlalchemy import Engine
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import DataError, ProgrammingError
 
 from connectors.sdk.errors import ConfigError
 from dagster_project.connections import Hub
@@ -122,10 +122,11 @@ def _stage_ripe(look: Look, one: Compiled, then: datetime) -> None:
 
 
 def _answered(look: Look, one: Compiled, asks: Iterable[str], new: Container[str]) -> int:
-    """Raises ConfigError where an engineer's field asks for what is not there: only the database can tell."""
+    """Raises ConfigError where an engineer's field asks for what is not there, or divides by nothing: only the database
+    can tell."""
     try:
         return _settled(look, one, asks, new)
-    except ProgrammingError as error:
+    except (ProgrammingError, DataError) as error:
         said = str(error.orig).splitlines()[0]
         raise ConfigError(f"segment {one.name} cannot be asked: {said}; mend segments/{FIELDS}") from None
 

@@ -1,8 +1,11 @@
 """What a file of a segment may say, and what stops it before anybody moves."""
 
 import pytest
+import yaml
 
 from connectors.sdk.errors import ConfigError
+from dagster_project.steps.people.due import people_due
+from tests.dagster_project.steps.segments.conftest import TITLE
 
 
 @pytest.mark.parametrize(
@@ -47,6 +50,17 @@ def test_a_field_that_asks_for_what_is_not_there_leaves_everybody_where_he_is(to
     with pytest.raises(ConfigError, match=r"segment gold cannot be asked: column v\.summ does not exist"):
         town.looks()
     assert {row.subject for row in town.all("select subject from hub.dirty")} == {"ANNA"}, "she is looked at later"
+
+
+def test_a_field_that_divides_by_nothing_is_named_and_stops_nothing_else(town):
+    bought = 'select count(*) from canonical."order" o where o.person_id = b.person_id'
+    field = {"kind": "number", "sql": f"1000 / ({bought})", "title": TITLE}
+    (town.folder / "fields.yaml").write_text(yaml.safe_dump({"tier": field}), "utf-8")
+    town.writes("gold", {"field": "tier", "op": ">", "value": 10})
+    town.lives("ANNA")
+    with pytest.raises(ConfigError, match=r"segment gold cannot be asked: division by zero; mend segments/fields.yaml"):
+        town.looks()
+    people_due(town.store, town.hub, now=town.now)
 
 
 def test_a_segment_for_a_channel_that_is_not_there_says_so(town):
