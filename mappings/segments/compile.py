@@ -194,6 +194,8 @@ class _Writer:
         if test.op in ("exists", "absent"):
             if test.value is not None:
                 raise self.wrong(f"{test.field} {test.op} takes no value")
+            if spec.kind == "list":  # a list with nothing in it is as good as none
+                one = _parsed("nullif(array_length(:one, 1), 0)", one=one)
             return exp.Is(this=exp.paren(one), expression=exp.null()) if test.op == "absent" else _is_known(one)
         if test.op in ("within", "older_than"):
             return self.time(test, spec, one)

@@ -73,6 +73,18 @@ def test_a_changed_file_is_looked_at_for_everybody_and_a_torn_up_one_empties(tow
     assert town.story("big", "ANNA")[-1] == ("left", "the segment is no more")
 
 
+def test_a_list_with_nothing_in_it_is_absent(town):
+    for field in ("orders.channels", "person.tags"):
+        for op in ("exists", "absent"):
+            town.writes(f"{field.replace('.', '_')}_{op}", {"field": field, "op": op})
+    town.lives("ANNA", "BOLAT")
+    town.lives("ANNA", tags=["vip"])
+    town.buys("ANNA")
+    town.looks()
+    assert town.members("orders_channels_exists") == town.members("person_tags_exists") == {"ANNA"}
+    assert town.members("orders_channels_absent") == town.members("person_tags_absent") == {"BOLAT"}
+
+
 def test_a_segment_follows_the_one_it_refers_to(town):
     town.writes("buyers", {"all": [{"field": "orders.count", "op": ">", "value": 0}, {"not": {"segment": "staff"}}]})
     town.writes("staff", {"field": "person.tags", "op": "in", "value": ["staff"]})
