@@ -6,7 +6,17 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StrictBool,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from mappings.canonical.contact import Channel
 from mappings.complaints import complaint, dotted
@@ -15,7 +25,7 @@ NAME = r"^[a-z][a-z0-9_]{0,60}$"
 Operator = Literal[
     "=", "!=", "in", "not in", ">", ">=", "<", "<=", "between", "within", "older_than", "exists", "absent",
 ]  # fmt: skip
-Scalar = bool | int | Decimal | date | datetime | str
+Scalar = StrictBool | int | Decimal | date | datetime | str
 Span = Annotated[str, Field(pattern=r"^[1-9]\d{0,3} ?[dh]$", examples=["14d", "4h"])]
 """Whole local days (14d) or hours (4h)."""
 

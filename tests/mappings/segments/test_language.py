@@ -79,6 +79,13 @@ def test_what_cannot_be_meant_is_refused_with_what_to_mend(field: str, op: str, 
     assert words in str(refused.value)
 
 
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_a_nought_or_a_one_with_a_point_is_a_number(value: float):
+    test = a_segment({"field": "churn", "op": "<=", "value": value}).where
+    assert not isinstance(test.value, bool)
+    assert test.value == value
+
+
 def test_everything_a_marketer_wrote_is_a_parameter():
     evil = "x'; drop table identity.person; --"
     made = told("person.city", "in", [evil, "Almaty"])
