@@ -10,9 +10,10 @@ from dagster_project.connections import Hub
 from dagster_project.steps.people.identify import identify_due
 from dagster_project.steps.people.segments import segments_due
 from dagster_project.store import statistics
+from dagster_project.store.people.statements import ENDS
 from dagster_project.store.traits import TRAITS
 
-WHO = ("customer", "person", "consent", *TRAITS)
+WHO = ("customer", "person", "consent", ENDS, *TRAITS)
 """Kinds of dirt that are settled here."""
 
 

@@ -251,7 +251,7 @@ def _of(records: pa.Table, whose: pa.Table) -> pa.Table:
 
 def _mark_shown(run: Run, people: pa.Table) -> None:
     """Audiences show people by their contacts, which are others now."""
-    mark(run.db, "member", memberships_of(run.db, people["person_id"]), run.cause)
+    mark(run.db, "member", memberships_of(run.db, people["person_id"].to_pylist()), run.cause)
 
 
 def _union(*tables: pa.Table) -> pa.Table:

@@ -18,6 +18,7 @@ from dagster_project.steps.people.value import refresh
 from dagster_project.store.dirty import mark, take
 from dagster_project.store.people import among
 from dagster_project.store.people import segments as store
+from dagster_project.store.people.statements import ENDS, losing
 from dagster_project.store.traits import TRAITS, stage_buyers
 from mappings.segments.compile import Compiled
 from mappings.segments.language import polite
@@ -43,7 +44,7 @@ def segments_due(engine: Engine, hub: Hub, *, now: datetime, full: bool = False)
     `full`: everybody, not only these; the result is the same, the cost is not. Gives how many entered or left.
     """
     with engine.begin() as db:
-        taken = take(db, ("person", "consent", *TRAITS))
+        taken = take(db, ("person", "consent", ENDS, *TRAITS))
         persons = taken.filter(pc.equal(taken["entity"], "person")).sort_by("subject")
         among.stage(db, persons["subject"], pc.fill_null(persons["because"], CHANGED))
         by_value = refresh(db, hub, persons["subject"], now=now)
@@ -53,8 +54,9 @@ def segments_due(engine: Engine, hub: Hub, *, now: datetime, full: bool = False)
         if not full:
             _stage_buyers(db, taken, written)
         moved = evaluated(Look(db, now, hub.local(now), full), written)
-        agreed = taken.filter(pc.equal(taken["entity"], "consent"))["subject"]
-        mark(db, "member", store.memberships_of(db, agreed), "consent")
+        agreed = taken.filter(pc.equal(taken["entity"], "consent"))["subject"].to_pylist()
+        ended = taken.filter(pc.equal(taken["entity"], ENDS))["subject"].to_pylist()
+        mark(db, "member", store.memberships_of(db, {*agreed, *losing(db, ended)}), "consent")
     return moved
 
 

@@ -4,11 +4,10 @@ All of it works on the persons staged in `among_persons` (store.people.among), w
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-import pyarrow as pa
 from sqlalchemy import Connection, text
 
 from dagster_project.store.people.among import MEMBERSHIPS
@@ -198,15 +197,15 @@ def live(db: Connection) -> frozenset[str]:
     return frozenset(rows.scalars())
 
 
-def memberships_of(db: Connection, persons: pa.ChunkedArray) -> list[str]:
+def memberships_of(db: Connection, persons: Collection[str]) -> list[str]:
     """`segment/person_id` of these persons, in segments that are live."""
-    if not (len(persons) and live(db)):
+    if not (persons and live(db)):
         return []
     found = db.execute(
         text(
             "select segment || '/' || person_id from segment.membership join segment.definition using (segment) "
             "where live_since is not null and person_id = any(:persons) order by 1"
         ),
-        {"persons": persons.to_pylist()},
+        {"persons": list(persons)},
     )
     return list(found.scalars())

@@ -2,10 +2,8 @@
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection, text
 
@@ -22,6 +20,8 @@ from mappings.privacy.consent import settled
 EVENTS, STATE = TABLES["canonical.consent_event"], TABLES["privacy.consent_state"]
 LOCK = "consent_event"
 """One writer at a time: a chain has one end."""
+ENDS = "consent_end"
+"""Kind of dirt: subjects of consents, from the moment at which one runs out."""
 EVIDENCE = "evidence"
 PAGE = 50_000
 
@@ -113,9 +113,24 @@ def _sum_up(db: Connection, subjects: Collection[str], because: str) -> None:
     identifiers = touched["identifier"].drop_null().unique().to_pylist()
     nameless_consents.bind_said(db, identifiers)
     mark_holders(db, identifiers, because)
-    for ends in touched["expires_at"].drop_null().unique().to_pylist():
-        ending = touched.filter(pc.equal(touched["expires_at"], pa.scalar(ends, touched["expires_at"].type)))
-        mark_holders(db, [one for one in ending["identifier"].to_pylist() if one], "a consent ran out", due=ends)
+    db.execute(_ENDS, {"subjects": touched["subject"].to_pylist(), "entity": ENDS})
+
+
+# The consent is marked and not its holders: who they are on the day is known on the day.
+_ENDS = text("""
+insert into hub.dirty (entity, subject, because, due)
+select distinct :entity, subject, 'a consent runs out', expires_at from privacy.consent_state
+where subject = any(:subjects) and expires_at is not null
+""")
+_ENDED = text("""
+select distinct identifier from privacy.consent_state where subject = any(:subjects) and identifier is not null
+""")
+
+
+def losing(db: Connection, subjects: Sequence[str]) -> list[str]:
+    """Persons who have an identifier (of these subjects) of which a consent has run out."""
+    identifiers = db.execute(_ENDED, {"subjects": list(subjects)}).scalars().all() if subjects else ()
+    return holders(db, identifiers) if identifiers else []
 
 
 _HOLDERS = f"""
@@ -134,9 +149,9 @@ def holders(db: Connection, identifiers: Sequence[str]) -> list[str]:
     return [row[0] for row in db.execute(text(_HOLDERS), {"identifiers": list(identifiers)})]
 
 
-def mark_holders(db: Connection, identifiers: Sequence[str], because: str, due: datetime | None = None) -> None:
+def mark_holders(db: Connection, identifiers: Sequence[str], because: str) -> None:
     if identifiers and (persons := holders(db, identifiers)):
-        dirty.mark(db, "consent", persons, because, due)
+        dirty.mark(db, "consent", persons, because)
 
 
 # ── whether it is what it was ─────────────────────────────────────────────────────────────────────────────────────────
