@@ -96,6 +96,7 @@ class ConsentRow(Canonical):
     state: Literal["granted", "refused"]
     by: Literal["person", "import", "platform"] = "import"
     at: AwareDatetime | None = None
+    expires_at: AwareDatetime | None = None
     text_version: str | None = None
     evidence: dict[str, Any] = pydantic.Field(default_factory=dict)
 
@@ -151,6 +152,7 @@ def consents(config: FilesConfig, columns: Columns) -> FieldMap:
             "identifier": Derived(lambda cells, _: _consenting(cells)[1], of_whom),
             "channel": Field("channel", known(CHANNELS)), "purpose": Field("purpose", or_as_written(PURPOSES)),
             "state": Field("state", known(STATES)), "at": Derived(_when(moments), ("at", "state")),
+            "expires_at": Field("expires_at", moments),
             "by": Field("source", lambda text: GIVEN_BY.get(normal(text), "import")),
             "text_version": Field("text_version", identifier),
             "evidence": Field("source", lambda text: {"source": convert.text(text)}),

@@ -199,11 +199,12 @@ CONSENTS = Layout(
         "purpose": _names("цель, назначение, purpose, мақсаты"),
         "state": _names("согласие, состояние, статус, state, status, consent, келісім, күйі"),
         "at": WHEN + _names("дата согласия, consented at, given at"),
+        "expires_at": _names("действует до, срок согласия, expires at, expires, valid until, дейін жарамды"),
         "text_version": _names("версия текста, версия, text version, version, мәтін нұсқасы"),
         "source": _names("источник, где дано, source, көзі"),
     },
     required=(("identifier", "external_id"), ("channel",), ("state",), ("at",)),
-    moments=frozenset({"at"}),
+    moments=frozenset({"at", "expires_at"}),
     parts={"at": DAY_AND_TIME},
 )
 

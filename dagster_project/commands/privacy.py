@@ -1,7 +1,9 @@
 """Privacy: what people agreed to, and forgetting them."""
 
 import getpass
+from datetime import date, datetime, time
 from typing import Annotated, Any, Literal, cast
+from zoneinfo import ZoneInfo
 
 import typer
 from pydantic_core import to_json
@@ -96,6 +98,7 @@ def set_(
     evidence: Annotated[str, typer.Option(help="Where and how it was said: the form, the till, the call.")],
     purpose: Annotated[str, typer.Option(help="What for.")] = "marketing",
     text_version: Annotated[str | None, typer.Option(help="Version of the text that was agreed to.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="DATE", help="The day on which it holds no more.")] = None,
     customer: Annotated[str | None, typer.Option(help="Whose it is, where several share it: CONNECTION:ID.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -106,7 +109,7 @@ def set_(
     known = identified(identifier)
     if known is None:
         raise ConfigError(f"{len(identifier)} signs that are neither a phone nor an e-mail: give one of these")
-    said = _stated(known, state, channel, purpose, evidence, text_version)
+    said = _stated(known, state, channel, purpose, evidence, text_version, until)
     connection, card = _giver(customer)
     row = {
         **said.model_dump(exclude={"evidence"}),
@@ -135,7 +138,13 @@ def _giver(customer: str | None) -> tuple[str, str]:
 
 
 def _stated(
-    known: tuple[str, str], state: str, channel: str, purpose: str, evidence: str, text_version: str | None
+    known: tuple[str, str],
+    state: str,
+    channel: str,
+    purpose: str,
+    evidence: str,
+    text_version: str | None,
+    until: str | None,
 ) -> ConsentEvent:
     if state not in ("granted", "refused"):
         raise ConfigError(f"{state} is no answer that can be kept: write granted or refused after the phone or e-mail")
@@ -154,9 +163,23 @@ def _stated(
         state=cast(Literal["granted", "refused"], state),
         by="person",
         at=now,
+        expires_at=_until(until, state, now) if until else None,
         text_version=text_version,
         evidence={"said": evidence, "taken_by": getpass.getuser()},
     )
+
+
+def _until(day: str, state: str, now: datetime) -> datetime:
+    """The local midnight with which the day begins. A refusal has no end, and a consent none behind it."""
+    try:
+        ends = datetime.combine(date.fromisoformat(day), time(), ZoneInfo(load().entry.timezone))
+    except ValueError:
+        raise ConfigError(f"--until {day} is no day: write it as 2027-03-31") from None
+    if state != "granted":
+        raise ConfigError("--until is of a consent; a refusal ends by the person's next word only")
+    if ends <= now:
+        raise ConfigError(f"--until {day} is not to come: a consent that has ended allows nothing")
+    return ends
 
 
 def identified(text_: str) -> tuple[str, str] | None:

@@ -247,6 +247,14 @@ def test_a_consent_about_nothing_or_without_its_time_is_set_aside_and_a_refusal_
     assert rows(frames, "state", "at") == [("refused", None)]
 
 
+@pytest.mark.parametrize("name", ["expires_at", "Действует до"])
+def test_a_consent_for_a_time_ends_as_the_day_begins(reads: Reads, name: str):
+    header = f"external_id,identifier,channel,state,at,{name}"
+    lines = ("7,87000000001,sms,да,2026-03-02,2027-03-02", "8,87000000002,sms,да,2026-03-02,")
+    frames = reads(csv(header, *lines), layout="consents", **ALMATY)
+    assert rows(frames, "expires_at") == [(datetime(2027, 3, 1, 19, tzinfo=UTC),), (None,)]
+
+
 @pytest.mark.parametrize("moment", ["2026-03-02", ""])
 def test_a_refusal_that_was_given_in_two_places_is_not_lost(reads: Reads, moment: str):
     frames = consent(reads, f"7,87000000001,sms,,отказ,{moment},,касса", f"7,87000000001,sms,,отказ,{moment},v2,ESP")

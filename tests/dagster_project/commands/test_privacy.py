@@ -1,5 +1,8 @@
 """What people agreed to, as a person at the desk asks and keeps it; whoever looks at clear text is written down."""
 
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
 import pytest
 from sqlalchemy import text
 
@@ -14,6 +17,15 @@ def test_a_consent_is_kept_with_its_evidence_and_shown(street):
     assert (kept["channel"], kept["purpose"], kept["state"]) == ("sms", "marketing", "granted")
     assert street.told("consent", "show", ANN) == [kept]
     assert street.rows("select by, state from canonical.consent_event") == [("person", "granted")]
+
+
+def test_a_consent_for_a_time_ends_on_its_day(street):
+    words = ("consent", "set", ANN, "--channel", "sms", "--evidence", "form 12", "--until")
+    [kept] = street.told(*words, "2999-03-31", "granted")
+    assert datetime.fromisoformat(kept["expires_at"]) == datetime(2999, 3, 31, tzinfo=ZoneInfo("Asia/Almaty"))
+    assert "is no day" in street.refuses(*words, "31.03.2999", "granted")
+    assert "is not to come" in street.refuses(*words, "2020-03-31", "granted")
+    assert "--until is of a consent" in street.refuses(*words, "2999-03-31", "refused")
 
 
 def test_a_refusal_at_the_desk_stops_the_channel_everywhere(street):
