@@ -76,7 +76,9 @@ FIELDS: Registry = {
     "orders.count": _field("number", "coalesce(v.orders, 0)", "Покупок", "Сатып алу саны", "Orders"),
     "orders.returns": _field("number", "coalesce(v.returns, 0)", "Возвратов", "Қайтару саны", "Returns"),
     "orders.sum": _field("number", "coalesce(v.sum, 0)", "Сумма покупок", "Сатып алу сомасы", "Spent"),
-    "orders.average": _field("number", "v.sum / nullif(v.orders, 0)", "Средний чек", "Орташа чек", "Average check"),
+    "orders.average": _field(
+        "number", "v.sum / nullif(v.summed_orders, 0)", "Средний чек", "Орташа чек", "Average check"
+    ),
     "orders.days": _field("number", "coalesce(v.days, 0)", "Дней с покупкой", "Сатып алған күндер", "Purchase days"),
     "orders.gap": _field(
         "number", "v.median_gap", "Обычно дней между покупками", "Сатып алулар арасындағы күн", "Usual days between"

@@ -59,7 +59,8 @@ def stages(values: pa.Table, today: date) -> Columns:
 
 
 def worth(values: pa.Table, by: Models, today: date) -> Columns:
-    """alive, expected_orders and clv: for the next 52 weeks, an order being a day on which something is bought."""
+    """alive, expected_orders and clv: for the next 52 weeks, an order being a day on which something is bought. clv
+    is unknown of who paid in other currencies only."""
     days, nobody = numbers(values, "days"), ~bought(values)
     as_of = pa.repeat(pa.scalar(today, pa.date32()), values.num_rows)
     if by.purchasing is None:
@@ -71,13 +72,14 @@ def worth(values: pa.Table, by: Models, today: date) -> Columns:
     cells = (alike.frequency, alike.recency, alike.age)
     alive = clv.alive(by.purchasing, *cells)[place]
     orders = clv.expected_purchases(by.purchasing, WEEKS, *cells)[place]
-    average = numbers(values, "sum") / np.where(nobody, 1, days)
-    amount = average if by.spending is None else clv.expected_amount(by.spending, days, np.maximum(average, 0))
-    money = pc.round(pa.array(np.maximum(orders * amount, 0), mask=nobody), 2).cast(pa.decimal128(18, 2), safe=False)
+    summed = numbers(values, "summed_days")
+    average = numbers(values, "sum") / np.maximum(summed, 1)
+    amount = average if by.spending is None else clv.expected_amount(by.spending, summed, np.maximum(average, 0))
+    money = pc.round(pa.array(np.maximum(orders * amount, 0), mask=summed == 0), 2)
     return {
         "alive": pa.array(alive, mask=nobody),
         "expected_orders": pa.array(orders, mask=nobody),
-        "clv": money,
+        "clv": money.cast(pa.decimal128(18, 2), safe=False),
         "as_of": as_of,
     }
 

@@ -13,6 +13,8 @@ person_value = table(
     Column("returns", Integer, nullable=False, server_default="0"),
     Column("sum", AMOUNT, nullable=False, server_default="0"),
     Column("days", Integer, nullable=False, server_default="0"),
+    Column("summed_orders", Integer, nullable=False, server_default="0"),
+    Column("summed_days", Integer, nullable=False, server_default="0"),
     Column("first_at", MOMENT),
     Column("last_at", MOMENT),
     Column("first_day", Date),
@@ -32,8 +34,9 @@ person_value = table(
     Column("as_of", Date),
     fill=70,
     doc="What a person bought, as sums that add up: orders, money less returns, first, last, purchase days, by "
-    "channel; RFM scores 1-5, lifecycle and the day it ends by itself, P(alive), expected orders and value in the "
-    "next 12 months, all as of a day.",
+    "channel. Money is in the hub's currency; summed_orders and summed_days are those it is of. RFM scores 1-5, "
+    "lifecycle and the day it ends by itself, P(alive), expected orders and value in the next 12 months, all as of a "
+    "day.",
 )
 
 model = table(

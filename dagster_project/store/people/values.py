@@ -22,17 +22,19 @@ VALUE = TABLES["segment.person_value"]
 _SIGNED = """
 with mine as (
   select o.* from among_persons a cross join lateral (
-    select connection, external_id, kind, channel, placed_at, status, total, returns, person_id
+    select connection, external_id, kind, channel, placed_at, status, returns, person_id,
+           case when currency = :currency then total end as total
     from canonical."order" o where o.person_id = a.person_id and status <> 'cancelled' and deleted_at is null
-      and copy_of is null and currency = :currency
+      and copy_of is null
     offset 0  -- by index, as in store.people.among
   ) o where a.person_id between :first and :last
 ), back as (
-  select r.person_id as brought_by, s.person_id, 'return' as kind, r.channel, r.placed_at, r.total,
+  select r.person_id as brought_by, s.person_id, 'return' as kind, r.channel, r.placed_at,
+         case when r.currency = :currency then r.total end as total,
          s.connection, s.external_id
   from mine s join canonical."order" r on r.returns = s.connection || ':' || s.external_id
   where s.kind = 'sale' and r.kind = 'return' and r.status <> 'cancelled' and r.deleted_at is null
-    and r.copy_of is null and r.currency = :currency
+    and r.copy_of is null
 ), signed as (
   select person_id, kind, channel, placed_at, total from mine where kind = 'sale'
   union all
@@ -53,8 +55,8 @@ from signed
 
 
 def orders(db: Connection, between: tuple[str, str], currency: str, zone: str) -> pa.Table:
-    """ORDERS of the staged persons from one to another. Other currencies than the hub's do not add up, and are left
-    out."""
+    """ORDERS of the staged persons from one to another. What was paid in another currency than the hub's does not add
+    up; that something was bought counts."""
     first, last = between
     return read(db, _SIGNED, {"first": first, "last": last, "currency": currency, "zone": zone}).cast(ORDERS)
 
@@ -111,8 +113,8 @@ select days - 1 as frequency, round((last_day - first_day) / 7.0) as recency, ro
 from segment.person_value where days > 0 group by 1, 2, 3
 """
 _AMOUNTS = """
-select days as frequency, sum / days as average from segment.person_value
-where days > 1 and sum > 0 order by md5(person_id) limit 200000
+select summed_days as frequency, sum / summed_days as average from segment.person_value
+where summed_days > 1 and sum > 0 order by md5(person_id) limit 200000
 """
 
 
@@ -122,5 +124,5 @@ def buyers(db: Connection, today: date) -> pa.Table:
 
 
 def amounts(db: Connection) -> pa.Table:
-    """frequency and average of those who bought on several days, at most 200,000 of them."""
+    """frequency and average of those who bought for the hub's currency on several days, at most 200,000 of them."""
     return read(db, _AMOUNTS)

@@ -54,16 +54,16 @@ class Town(Asking):
     def buys(
         self, person: str, sku: str = "SOFA", total: float = 1000, *, ago: timedelta = timedelta(0),
         channel: str = "store", kind: str = "sale", returns: str | None = None, status: str = "completed",
-        quantity: int = 1, known: bool = True,
+        quantity: int = 1, known: bool = True, currency: str = "KZT",
     ) -> str:  # fmt: skip
         """An order; gives its name. `known`: a return at a till may name nobody."""
         number = f"{person}-{self._next(person)}"
         self.say(
             'insert into canonical."order" (connection, external_id, number, kind, channel, placed_at, status, '
             "person_id, total, currency, returns, source) values ('till', :n, :n, :kind, :channel, :at, :status, :p, "
-            ":total, 'KZT', :returns, '{}')",
+            ":total, :currency, :returns, '{}')",
             n=number, kind=kind, channel=channel, at=self.now - ago, status=status, p=person if known else None,
-            total=total, returns=returns,
+            total=total, currency=currency, returns=returns,
         )  # fmt: skip
         self.say(
             "insert into canonical.order_line (connection, external_id, line, sku, quantity, total) "

@@ -47,7 +47,14 @@ brand.fan:
 people, skus = st.sampled_from(PEOPLE), st.sampled_from(["SOFA", "CARE", "LAMP"])
 happenings = st.lists(
     st.one_of(
-        st.tuples(st.just("buys"), people, skus, st.sampled_from([400, 1000]), st.sampled_from(["store", "site"])),
+        st.tuples(
+            st.just("buys"),
+            people,
+            skus,
+            st.sampled_from([400, 1000]),
+            st.sampled_from(["store", "site"]),
+            st.sampled_from(["KZT", "KZT", "USD"]),
+        ),
         st.tuples(st.just("returns"), st.integers(0, 20), st.booleans()),
         st.tuples(st.just("returns without receipt"), people, skus),
         st.tuples(st.just("cart"), people, skus, st.sampled_from(["open", "open", "ordered", "dropped"])),
@@ -72,9 +79,9 @@ class Life:
 
     def happens(self, what: str, *said: Any) -> None:
         match what, said:
-            case "buys", (person, sku, total, channel):
-                person = self.is_now(person)
-                self.bought.append((person, self.town.buys(person, sku, total, channel=channel), sku))
+            case "buys", (person, sku, total, channel, *currency):
+                person, said = self.is_now(person), dict(zip(("currency",), currency, strict=False))
+                self.bought.append((person, self.town.buys(person, sku, total, channel=channel, **said), sku))
             case "returns", (which, known) if self.bought:
                 person, order, sku = self.bought[which % len(self.bought)]
                 self.town.brings_back(self.is_now(person), order, sku, 400, known=known)

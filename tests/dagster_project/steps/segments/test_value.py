@@ -53,6 +53,25 @@ def test_cancelled_orders_and_copies_of_orders_are_no_purchases(town):
     assert (town.value("ANNA").orders, town.value("ANNA").sum) == (1, 1000)
 
 
+def test_a_purchase_in_another_currency_is_a_purchase_and_adds_no_money(town):
+    town.writes("lapsed", {"field": "orders.last", "op": "older_than", "value": "20d"})
+    town.writes("average", {"field": "orders.average", "op": "=", "value": 1000})
+    town.lives("ANNA", "BOLAT")
+    town.buys("ANNA", total=1000, ago=40 * DAY)
+    town.looks()
+    assert town.members("lapsed") == {"ANNA"}
+    bought = town.buys("ANNA", total=50, currency="USD")
+    town.buys("BOLAT", total=70, currency="USD")
+    town.looks()
+    assert (town.members("lapsed"), town.members("average")) == (set(), {"ANNA"})
+    anna, bolat = town.value("ANNA"), town.value("BOLAT")
+    assert (anna.orders, anna.days, anna.sum, anna.last_day, anna.summed_days) == (2, 2, 1000, town.now.date(), 1)
+    assert (bolat.orders, bolat.sum, bolat.summed_orders) == (1, 0, 0)
+    town.brings_back("ANNA", bought, total=50, currency="USD")
+    town.looks()
+    assert (town.value("ANNA").returns, town.value("ANNA").sum) == (1, 1000)
+
+
 def test_a_purchase_at_night_is_of_the_local_day(town):
     """23:30 UTC is the next morning in Almaty."""
     town.lives("ANNA")
@@ -130,6 +149,11 @@ def test_habits_are_learnt_once_there_are_enough_buyers_and_then_weekly(town):
     assert 0 < anna.alive <= 1
     assert anna.expected_orders > 0
     assert anna.clv > 0
+    town.say("update canonical.\"order\" set currency = 'USD' where person_id = 'P7'")
+    town.dirty("P7")
+    town.looks()
+    assert town.value("P7").expected_orders > 0
+    assert town.value("P7").clv is None, "nobody knows what dollars are worth"
     town.passes(days=8)
     town.dirty("P3")
     town.looks()
