@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -245,11 +245,12 @@ def schema() -> dict[str, Any]:
 def bound(span: str, now: datetime) -> datetime:
     """What lies before it is older than `span`, what does not is within it. `now` in the local zone.
 
-    Days are whole: 30d ends with the midnight that began the thirtieth day, today counted as the first.
+    Days are whole: 30d ends with the midnight that began the thirtieth day, today counted as the first. Hours are those
+    that passed, and in UTC: moments of one zone are compared by the hands of its clock, which may go back.
     """
     amount = int(span[:-1])
     if span.endswith("h"):
-        return now - timedelta(hours=amount)
+        return now.astimezone(UTC) - timedelta(hours=amount)
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     return midnight - timedelta(days=amount - 1)
 

@@ -1,6 +1,6 @@
 """What a marketer may write, and what is said to him when it cannot be meant."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -113,6 +113,16 @@ def test_within_and_older_than_part_people_at_one_midnight():
     assert bound("30d", now) == datetime(2026, 3, 2, tzinfo=ALMATY), "today is the first of thirty days"
     assert bound("1d", now) == datetime(2026, 3, 31, tzinfo=ALMATY)
     assert bound("4h", now) == datetime(2026, 3, 31, 11, 30, tzinfo=ALMATY)
+
+
+def test_hours_are_those_that_passed_though_clocks_were_changed():
+    berlin = ZoneInfo("Europe/Berlin")
+    now = datetime(2026, 10, 25, 4, tzinfo=berlin)
+    assert bound("4h", now) == datetime(2026, 10, 24, 23, tzinfo=UTC), "three in the morning came twice"
+    first, second = (datetime(2026, 10, 25, 2, minute, fold=fold, tzinfo=berlin) for fold, minute in ((0, 50), (1, 10)))
+    [ripening] = told("orders.last", "older_than", "1h").ripenings
+    turn = ripening.between(first, second)
+    assert turn["until"] - turn["since"] == timedelta(minutes=20)
 
 
 def test_what_ripens_lies_between_the_midnight_then_and_now():
