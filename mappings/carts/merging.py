@@ -3,7 +3,7 @@
 One text for both places where it is asked: PostgreSQL, as the view `mart.cart`, and frames in memory. The latest cart
 that holds some goods says how many (two devices that show the same kettle do not mean two kettles), and whether they
 are still wanted: goods whose latest cart was ordered or emptied are not. Nor are goods that the person has bought
-since, in whatever channel: nobody is reminded of what he has.
+since, in whatever channel: nobody is reminded of what he has, or has brought back.
 """
 
 from datetime import datetime, timedelta

@@ -335,7 +335,8 @@ def _nearest(name: str, fields: Registry) -> str:
     return f", is {found[0]!r} meant?" if found else ""
 
 
-_SALE = "{0}.kind = 'sale' and {0}.status not in ('cancelled', 'returned') and {0}.deleted_at is null"
+_TRIED = "{0}.kind = 'sale' and {0}.status <> 'cancelled' and {0}.deleted_at is null"
+_SALE = f"{_TRIED} and {{0}}.status <> 'returned'"
 _LINES = 'canonical."order" {0} join canonical.order_line {1} using (connection, external_id)'
 _IN_SEGMENT = (
     "exists (select 1 from segment.membership m where m.segment = cast(:other as text) and m.person_id = b.person_id)"
@@ -378,7 +379,8 @@ _ACCESSORY = f"""exists (
   where a.person_id = o.person_id and a.copy_of is null and {_SALE.format("a")} and a.placed_at >= o.placed_at
     and :goods and {_KEPT.format("a", "y")})"""
 # carts of one person in several channels are one intention, as in mappings.carts: who fills another one leaves none
-# behind, and goods that a later cart says were ordered or put back are not wanted
+# behind, and goods that a later cart says were ordered or put back are not wanted; nor are those that were bought, and
+# if they came back, tried and not liked
 _ABANDONED = f"""exists (
   select 1 from canonical.cart c
   where c.person_id = b.person_id and c.state = 'open' and c.deleted_at is null and :idle
@@ -395,7 +397,7 @@ _ABANDONED = f"""exists (
       select 1 from canonical.cart_line k join canonical.order_line y on y.sku = k.sku
       join canonical."order" a on a.connection = y.connection and a.external_id = y.external_id
       where k.connection = c.connection and k.external_id = c.external_id and a.person_id = c.person_id
-        and {_SALE.format("a")} and a.placed_at >= c.updated_at))"""
+        and {_TRIED.format("a")} and a.placed_at >= c.updated_at))"""
 _RIPE_ORDERS = (
     'select o.person_id from canonical."order" o '
     "where o.placed_at >= :since and o.placed_at < :until and o.person_id is not null"

@@ -25,6 +25,22 @@ def test_a_cart_is_abandoned_after_hours_unless_it_was_bought_somewhere(town):
     assert town.members("abandoned") == set()
 
 
+@pytest.mark.parametrize("told", ["by its system", "by a receipt"])
+def test_goods_that_were_bought_and_came_back_are_meant_by_no_cart_and_remind_nobody(town, told):
+    """What was tried is not what was forgotten: the segment and the mart say the same."""
+    town.writes("abandoned", {"abandoned_cart": {"idle": "4h", "within": "7d"}})
+    town.lives("ANNA")
+    town.fills_a_cart("ANNA", "LAMP")
+    town.passes(hours=1)
+    bought = town.buys("ANNA", "LAMP", status="returned" if told == "by its system" else "completed")
+    town.passes(hours=4)
+    if told == "by a receipt":
+        town.brings_back("ANNA", bought, "LAMP")
+    town.looks()
+    assert town.members("abandoned") == set()
+    assert town.all("select sku from mart.cart") == []
+
+
 def test_who_still_fills_a_cart_in_another_channel_has_left_none_behind(town):
     town.writes("abandoned", {"abandoned_cart": {"idle": "4h", "within": "7d"}})
     town.lives("ANNA")
