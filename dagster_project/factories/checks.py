@@ -8,11 +8,10 @@ from sqlalchemy import text
 from dagster_project import clock
 from dagster_project.connections import Connection, Hub
 from dagster_project.factories import keys
-from dagster_project.steps.people.localisation import PERSONAL
+from dagster_project.steps.people.localisation import PERSONAL, is_stopped, problem
 from dagster_project.steps.publish import fetch_silence
 from dagster_project.store.database import engine
 from dagster_project.store.people.statements import broken_links
-from mappings.privacy.terms import transfer_problem
 
 QUARANTINE_SHARE = 0.02
 
@@ -35,17 +34,18 @@ def checks(hub: Hub) -> Sequence[AssetChecksDefinition]:
 
 
 def localised(connection: Connection, capability: str) -> AssetChecksDefinition:
-    """Fails when personal data would go to a country that nobody named, or that the privacy profile does not allow:
-    then nothing of them is delivered."""
+    """Fails when personal data would go to a country that the privacy profile does not allow, or audiences to one that
+    nobody named: then nothing of them is delivered. Warns of the merchant's own books in a country that nobody named.
+    """
 
     @asset_check(
         asset=keys.outward("delivery", connection.name, capability), name="localised", description=localised.__doc__
     )
     def check() -> AssetCheckResult:
-        entry, profile = connection.entry, connection.hub.privacy.profile
-        problem = transfer_problem(profile, entry.country, entry.transfer)
-        told = {"problem": problem or "none", "profile": profile}
-        return AssetCheckResult(passed=problem is None, severity=AssetCheckSeverity.ERROR, metadata=told)
+        found = problem(connection, capability)
+        severity = AssetCheckSeverity.ERROR if is_stopped(connection, capability) else AssetCheckSeverity.WARN
+        told = {"problem": found or "none", "profile": connection.hub.privacy.profile}
+        return AssetCheckResult(passed=found is None, severity=severity, metadata=told)
 
     return check
 

@@ -97,7 +97,7 @@ def deliver(
     if not outbox.waiting(engine, queue):
         return Delivered()
     if outbox.reaching(engine, queue, now=now()):
-        require_home(hub, connection, capability)
+        require_home(connection, capability)
     found = rest.find(engine, queue)
     if found.lasts(now()):
         rest.begin(engine, queue, found)

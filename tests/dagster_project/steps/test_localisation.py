@@ -5,6 +5,7 @@ import pytest
 from connectors.sdk import ConnectionConfig, ConnectorSpec, Sink
 from connectors.sdk.errors import ConfigError
 from dagster_project.connections import parse
+from dagster_project.factories.checks import localised
 from dagster_project.steps.people.localisation import require_home
 
 CAPABILITIES = ("segment.push", "order.push", "price.push")
@@ -13,10 +14,14 @@ SPEC = ConnectorSpec(
 )
 
 
-def leaves(capability, profile="kz", **entry):
+def letters(profile="kz", **entry):
     said = ", ".join(f"{name}: {value!r}" for name, value in {"connector": "mail", **entry}.items())
     hub = parse(f"hub: {{privacy: {{profile: {profile}}}}}\nletters: {{{said}}}", {"mail": SPEC})
-    require_home(hub, hub["letters"], capability)
+    return hub["letters"]
+
+
+def leaves(capability, profile="kz", **entry):
+    require_home(letters(profile, **entry), capability)
 
 
 def test_a_segment_does_not_leave_for_another_country():
@@ -48,3 +53,17 @@ def test_at_home_nobody_asks(profile, country):
 
 def test_a_price_is_nobodys_personal_data():
     leaves("price.push", country="US")
+
+
+@pytest.mark.parametrize(("capability", "entry", "severity"), [
+    ("order.push", {}, "WARN"), ("order.push", {"country": "US"}, "ERROR"), ("segment.push", {}, "ERROR"),
+])  # fmt: skip
+def test_what_leaves_all_the_same_is_only_warned_of(capability, entry, severity):
+    connection = letters(**entry)
+    checked = localised(connection, capability)()
+    assert (checked.passed, checked.severity.name) == (False, severity)
+    if severity == "WARN":
+        leaves(capability, **entry)
+    else:
+        with pytest.raises(ConfigError):
+            leaves(capability, **entry)
