@@ -27,6 +27,8 @@ def checks(hub: Hub) -> Sequence[AssetChecksDefinition]:
         assert one.spec is not None
         if one.spec.sink(capability).mode == "snapshot":
             made.append(feed_is_fetched(one, capability))
+    if "order" in feeds:
+        made.append(origins_known())
     if "consent_event" in feeds:
         made.append(consent_chain())
     made += [localised(one, capability) for one, capability in keys.writes(hub) if capability in PERSONAL]
@@ -46,6 +48,28 @@ def localised(connection: Connection, capability: str) -> AssetChecksDefinition:
         severity = AssetCheckSeverity.ERROR if is_stopped(connection, capability) else AssetCheckSeverity.WARN
         told = {"problem": found or "none", "profile": connection.hub.privacy.profile}
         return AssetCheckResult(passed=found is None, severity=severity, metadata=told)
+
+    return check
+
+
+_ORPHANS = text("""
+select split_part(c.copy_of, ':', 1) as named, count(*) as copies from canonical."order" c
+where c.copy_of is not null and c.deleted_at is null and not exists (
+  select from canonical."order" o where o.connection = split_part(c.copy_of, ':', 1)
+    and o.external_id = substr(c.copy_of, strpos(c.copy_of, ':') + 1))
+group by 1 order by 1
+""")
+
+
+def origins_known() -> AssetChecksDefinition:
+    """Warns when orders are called copies of orders that were never read: they count in no mart and in nobody's value.
+    Read the connection that they name, or let the one that calls them copies say otherwise."""
+
+    @asset_check(asset=keys.canonical("order"), name="origins_known", description=origins_known.__doc__)
+    def check() -> AssetCheckResult:
+        with engine().connect() as connection:
+            found = {row.named: row.copies for row in connection.execute(_ORPHANS)}
+        return _warning(not found, copies=sum(found.values()), of=", ".join(found) or "none")
 
     return check
 

@@ -5,6 +5,7 @@ from dagster import materialize
 
 from connectors.sdk.registry import discover
 from dagster_project.connections import parse
+from dagster_project.factories.checks import origins_known
 from dagster_project.factories.people import giant_cluster, large_persons, people_assets, unmatched_orders
 from tests.dagster_project.steps.test_identify import AIGUL, DANIYAR, PHONE, SYSTEMS, People
 
@@ -44,3 +45,12 @@ def test_orders_that_name_somebody_and_are_nobodys_are_warned_of(store, now):
     assert not unmatched_orders()().passed
     people.settles()
     assert unmatched_orders()().passed
+
+
+def test_a_copy_of_an_order_that_was_never_read_is_warned_of(store, now):
+    shop = People(store, now)
+    shop.buy({"external_id": "copy", "copy_of": "site:1"})
+    told = origins_known()()
+    assert (told.passed, told.metadata["copies"].value, told.metadata["of"].value) == (False, 1, "site")
+    shop.buy({"connection": "site", "external_id": "1"})
+    assert origins_known()().passed

@@ -96,6 +96,7 @@ def test_checks_stand_beside_what_they_watch(graph: AssetGraph):
     assert found["read"] == found["fresh"] == {path for path in paths if path.startswith("raw/")}
     assert found["quarantine_share"] == {path for path in paths if path.startswith("canonical/")}
     assert found["no_oversell"] == {"position/stock"}
+    assert found["origins_known"] == {"canonical/order"}
     assert found["feed_is_fetched"] == {"delivery/kaspi_almaty/price_push", "delivery/kaspi_almaty/stock_push"}
 
 
