@@ -233,21 +233,27 @@ def _leaves(config: UniSenderConfig, changes: Sequence[Change], places: Places) 
 
 
 class Former:
-    """Addresses under which people were added, when they have another one now: found by the receipt in the list."""
+    """Addresses under which people were added, when they have another one now: found by the receipt."""
 
     def __init__(self, config: UniSenderConfig):
         self._config = config
         self._lists: dict[str, dict[str, str]] = {}
 
-    def address(self, change: Change, number: str) -> str | None:
-        """None where nobody with that receipt is in the list."""
+    def address(self, change: Change, number: str = "") -> str | None:
+        """`number`: of the list to look through, else everybody is. Where nobody has that receipt (the key of receipts
+        was changed), the address of now: taking out whoever is not in does no harm."""
         now = email_of(change)
         if now and change.external_id in ("", pseudonym(self._config, now)):
             return now
+        return self._by_receipt(number).get(change.external_id, now) if change.external_id else None
+
+    def _by_receipt(self, number: str) -> dict[str, str]:
         if number not in self._lists:
-            rows = exported(self._config, ["email"], {"list_id": number})
-            self._lists[number] = {pseudonym(self._config, row["email"]): row["email"] for row in rows}
-        return self._lists[number].get(change.external_id)
+            rows = exported(self._config, ["email"], {"list_id": number} if number else None)
+            self._lists[number] = {
+                pseudonym(self._config, row["email"]): row["email"] for row in rows if row.get("email")
+            }
+        return self._lists[number]
 
 
 def _excluded(config: UniSenderConfig, change: Change, number: str | None, former: Former) -> Iterator[Outcome]:
@@ -276,9 +282,10 @@ def in_list(config: UniSenderConfig, email: str, number: str) -> bool:
 def _marks(config: UniSenderConfig, joins: Sequence[Change], leaves: Sequence[Change]) -> Iterator[Step]:
     """Membership as an own field. An address that is gone there is left alone: an import would bring it back."""
     by_field: dict[str, list[tuple[Change, Sequence[str]]]] = defaultdict(list)
-    gone = []
+    gone, former = [], Former(config)
     for change in [*joins, *leaves]:
-        email, field = email_of(change), config.audiences.get(change.value["audience"], change.value["audience"])
+        field = config.audiences.get(change.value["audience"], change.value["audience"])
+        email = email_of(change) if change.value["member"] else former.address(change)
         if change.value["member"]:
             by_field[field].append((change, [str(email), "1"]))
         elif email and known(config, email):
@@ -290,19 +297,20 @@ def _marks(config: UniSenderConfig, joins: Sequence[Change], leaves: Sequence[Ch
 
 
 def shown_segment(config: UniSenderConfig, changes: Sequence[Change]) -> dict[str, Any]:
-    """Subject → whether its address is in the segment's list, or bears its field."""
+    """Subject → whether the person is in the segment's list, or bears its field: who leaves, as he was added."""
     places = Places(config) if changes and config.membership == "list" else None
-    found = {}
+    former, found = Former(config), {}
     for change in changes:
-        audience, email = change.value["audience"], email_of(change)
+        audience = change.value["audience"]
+        number = str(places.find(audience) or "") if places else ""
+        email = email_of(change) if change.value["member"] else former.address(change, number)
         if email is None:
             continue
         if places is None:
             fields = (known(config, email) or {}).get("fields") or {}
             member = str(fields.get(config.audiences.get(audience, audience))) == "1"
         else:
-            number = places.find(audience)
-            member = bool(number) and in_list(config, email, str(number))
+            member = bool(number) and in_list(config, email, number)
         found[change.subject] = {"audience": audience, "member": member}
     return found
 

@@ -67,6 +67,34 @@ def test_who_has_another_address_now_leaves_under_the_old_one(account, settings)
     assert "new.address@example.kz" not in account.contacts
 
 
+def test_whose_removal_under_the_old_address_had_no_answer_is_looked_for_under_the_old_one(account, settings):
+    config = settings()
+    [joined] = sent(config, joins("aigerim@example.kz"))
+    gone = leaves("new.address@example.kz", joined.receipt)
+    account.sandbox.faults.set("500", match="exclude", times=1)
+    assert isinstance(sent(config, gone)[0], Unknown)
+    assert SEGMENT.read_back(config, [gone])[gone.subject]["member"] is True
+    sent(config, gone)
+    assert SEGMENT.read_back(config, [gone])[gone.subject]["member"] is False
+
+
+def test_who_has_another_address_now_loses_the_field_under_the_old_one(account, settings):
+    account.fields.add("Vip")
+    config = settings(membership="field", audiences={"VIP": "Vip"})
+    [joined] = sent(config, joins("aigerim@example.kz"))
+    gone = leaves("new.address@example.kz", joined.receipt)
+    assert SEGMENT.read_back(config, [gone])[gone.subject]["member"] is True
+    assert [type(one) for one in sent(config, gone)] == [Accepted]
+    assert account.contacts["aigerim@example.kz"].fields["Vip"] == "0"
+    assert "new.address@example.kz" not in account.contacts
+
+
+def test_who_was_added_under_another_key_of_receipts_leaves_all_the_same(account, settings):
+    [joined] = sent(settings(), joins("aigerim@example.kz"))
+    sent(settings(pseudonym_key="another"), leaves("aigerim@example.kz", joined.receipt))
+    assert account.contacts["aigerim@example.kz"].lists == {"8"}
+
+
 def test_a_receipt_does_not_tell_the_address(settings):
     [joined] = sent(settings(), joins("aigerim@example.kz"))
     assert joined.receipt == pseudonym(settings(), " Aigerim@Example.kz ")
