@@ -27,6 +27,7 @@ from connectors.sdk import (
     Record,
     Rejected,
     RejectedError,
+    Shown,
     TransientError,
     UnansweredError,
     Unknown,
@@ -95,9 +96,10 @@ def shown_customers(config: Bitrix24Config, changes: Sequence[Change]) -> dict[s
     found = known_cards(config, list(people.values()), [*CARD, *config.person_fields.values()])
     pairs = [(change, people[change.subject]) for change in changes if people[change.subject] in found]
     return {
-        change.subject: shown(found[person], config)
-        if mended(config, found[person], change.value, change.was)
-        else change.value
+        change.subject: Shown(
+            shown(found[person], config) if mended(config, found[person], change.value, change.was) else change.value,
+            found[person]["ID"],
+        )
         for change, person in pairs
     }
 
@@ -176,9 +178,10 @@ def shown_segments(config: Bitrix24Config, changes: Sequence[Change]) -> dict[st
     field = segment_field(config)
     people = {change.subject: member_of(change) for change in changes}
     found = cards(config, list(dict.fromkeys(people.values())), [field])
+    told = [(change, found.get(people[change.subject])) for change in changes]
     return {
-        change.subject: {**change.value, **seen(config, change, found.get(people[change.subject]), field)}
-        for change in changes
+        change.subject: Shown({**change.value, **seen(config, change, card, field)}, card["ID"] if card else None)
+        for change, card in told
     }
 
 

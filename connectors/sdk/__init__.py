@@ -8,7 +8,18 @@ from connectors.sdk.auth import ApiKey, Basic, Bearer, Rotating
 from connectors.sdk.breaker import Breaker
 from connectors.sdk.calls import Call, Heard
 from connectors.sdk.config import ConnectionConfig, HubPath, known_zone, zone_validator
-from connectors.sdk.deliver import Accepted, Change, Deferred, Outcome, Rejected, Step, Unknown, in_turn, outcomes
+from connectors.sdk.deliver import (
+    Accepted,
+    Change,
+    Deferred,
+    Outcome,
+    Rejected,
+    Shown,
+    Step,
+    Unknown,
+    in_turn,
+    outcomes,
+)
 from connectors.sdk.errors import (
     ConfigError,
     ContractError,
@@ -40,7 +51,7 @@ __all__ = [
     "CAPABILITIES", "SDK_VERSION", "Accepted", "ApiKey", "Basic", "Bearer", "Breaker", "Call", "Change",
     "ConfigError", "ConnectionConfig", "ConnectorSpec", "ContractError", "Deferred", "FileDrop", "Heard", "Http",
     "HubBug", "HubError", "HubPath", "Offer", "Outcome", "Page", "Pages", "Record", "Rejected", "RejectedError",
-    "Reply", "Resource", "Rotating", "Since", "Sink", "Snapshot", "Step", "TransientError", "UnansweredError",
+    "Reply", "Resource", "Rotating", "Shown", "Since", "Sink", "Snapshot", "Step", "TransientError", "UnansweredError",
     "Unknown", "by_calls", "in_turn", "known_zone", "outcomes", "redacted", "sample", "standard_retry_after",
     "zone_validator",
 ]  # fmt: skip

@@ -86,6 +86,20 @@ class Unknown:
     why: str = ""
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What a read-back found, of a sink whose receipts tell the person from then on: the receipt got lost with the
+    answer, so it is told here again."""
+
+    value: Any
+    receipt: str | None = None
+
+    @classmethod
+    def of(cls, seen: Any) -> "Shown":
+        """Most sinks give the bare value."""
+        return seen if isinstance(seen, Shown) else cls(seen)
+
+
 Outcome = Accepted | Rejected | Deferred | Unknown
 
 

@@ -201,7 +201,8 @@ class Sink:
     delta: `deliver(config, changes)` sends at most `batch` changes in ONE request (batch=1: one each) and yields
     one outcome per change; when it raises, the rest of the batch gets the outcome the exception means.
     snapshot: `render(config, snapshot)` gives the bytes of the whole file; the hub publishes them atomically.
-    `read_back(config, changes)`: subject → value the channel shows now (absent: none); None when it cannot be read.
+    `read_back(config, changes)`: subject → value the channel shows now (absent: none), or a `Shown` with the receipt
+    that a write of it gives; None when it cannot be read.
     `same(value, observed)`: whether what is shown is what was wanted, where plain equality is too strict.
     `by_point`: stock values are mappings point → quantity. `needs_listing`: only subjects listed on the channel belong.
     `belongs(config, sku, about)`: why a SKU cannot be on the channel (the rule that excludes it), None where it can.

@@ -10,7 +10,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from connectors.sdk import Accepted, Change, ConfigError, ContractError, Outcome, Rejected, RejectedError, Step, in_turn
+from connectors.sdk import (
+    Accepted,
+    Change,
+    ConfigError,
+    ContractError,
+    Outcome,
+    Rejected,
+    RejectedError,
+    Shown,
+    Step,
+    in_turn,
+)
 from connectors.unisender.api import ask, exported, write
 from connectors.unisender.config import UniSenderConfig
 from connectors.unisender.records import pseudonym
@@ -121,7 +132,7 @@ def shown_customers(config: UniSenderConfig, changes: Sequence[Change]) -> dict[
             continue
         own = {name: cell for name, cell in cells.items() if name not in ("email", "phone")}
         shown = {name: (contact.get("fields") or {}).get(name) for name in own}
-        found[change.subject] = change.value if shown == own else shown
+        found[change.subject] = Shown(change.value if shown == own else shown, pseudonym(config, cells["email"]))
     return found
 
 
@@ -311,7 +322,8 @@ def shown_segment(config: UniSenderConfig, changes: Sequence[Change]) -> dict[st
             member = str(fields.get(config.audiences.get(audience, audience))) == "1"
         else:
             member = bool(number) and in_list(config, email, number)
-        found[change.subject] = {"audience": audience, "member": member}
+        receipt = pseudonym(config, email) if change.value["member"] else None
+        found[change.subject] = Shown({"audience": audience, "member": member}, receipt)
     return found
 
 

@@ -9,13 +9,15 @@ from typing import Any
 
 from connectors.sdk.deliver import Accepted, Change, Outcome, Rejected, Unknown
 from dagster_project.store.ledger import Queue
-from dagster_project.store.outbox import RECEIPTS, Row, Told
+from dagster_project.store.outbox import Row, Told
 from dagster_project.store.people.sealing import opened_value
 from mappings.sync.values import plain
 
 FIRST_WAIT = timedelta(seconds=30)
 LONGEST_WAIT = timedelta(minutes=15)
 LEAST_WAIT = timedelta(seconds=1)
+RECEIPTS = frozenset({"segment.push", "customer.push"})
+"""Capabilities whose receipt is how the channel calls the person from then on."""
 _ADDRESS = re.compile(r".*@.*|\+?[78]7\d{9}|\+\d{8,15}")
 """A receipt by which anybody could find the person is not kept: the ledger holds nothing personal."""
 _exactly = json.JSONDecoder(parse_float=Decimal).decode
@@ -75,14 +77,20 @@ def told(outcome: Outcome, row: Row, at: datetime, batch: int | None) -> Told:
     subject = outcome.change.subject
     match outcome:
         case Accepted(change=change, receipt=receipt):
-            kept = receipt and not (change.capability in RECEIPTS and _ADDRESS.fullmatch(receipt))
-            return Told(subject, "accepted", receipt if kept else None, at=at, batch=batch)
+            kept = kept_receipt(change.capability, receipt)
+            message = kept if change.capability in RECEIPTS else receipt
+            return Told(subject, "accepted", message, at=at, batch=batch, receipt=kept)
         case Rejected(code=code, message=message):
             return Told(subject, "rejected", message or code, code, at=at, batch=batch)
         case Unknown(why=why):
             return Told(subject, "unknown", why, at=at, batch=batch)
     wait = back_off(row.tries) if outcome.retry_after is None else timedelta(seconds=outcome.retry_after)
     return Told(subject, "deferred", outcome.why, not_before=at + max(wait, LEAST_WAIT), at=at, batch=batch)
+
+
+def kept_receipt(capability: str, receipt: str | None) -> str | None:
+    """What the ledger calls the person by from now on."""
+    return receipt if receipt and capability in RECEIPTS and not _ADDRESS.fullmatch(receipt) else None
 
 
 def agree(same: Callable[[Any, Any], bool], wanted: Any, seen: Any) -> bool:

@@ -11,12 +11,13 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from connectors.sdk.deliver import Shown
 from connectors.sdk.errors import HubError
 from connectors.sdk.redact import sample
 from connectors.sdk.runtime import Attempt, current, using
 from connectors.sdk.spec import Sink
 from dagster_project.connections import Connection, Hub
-from dagster_project.steps.changes import agree, back_off, value_of
+from dagster_project.steps.changes import agree, back_off, kept_receipt, value_of
 from dagster_project.steps.people.leaving import impersonal, looked_up
 from dagster_project.steps.people.withdraw import FORGET
 from dagster_project.store import drift, outbox
@@ -28,6 +29,8 @@ RESENDABLE = frozenset({"stock.push", "price.push", "segment.push"})
 """Absolute values: the same one twice does no harm, so it may be sent again where nothing can be read back."""
 COMPARED = frozenset({"stock.push", "price.push", "segment.push"})
 """What is compared every night with what the channel shows."""
+ARRIVED = "read back: it arrived"
+NOTHING = Shown(None)
 LEASE = timedelta(minutes=10)
 GRACE = timedelta(minutes=5)
 """A listing seen sooner after our write may still be the old page: channels answer before they show."""
@@ -121,7 +124,7 @@ def read_back(
 
 def _shown(
     engine: Engine, hub: Hub, connection: Connection, sink: Sink, queue: Queue, rows: Sequence[Row], now: datetime
-) -> tuple[Mapping[str, Any] | None, str | None, list[Sent]]:
+) -> tuple[Mapping[str, Shown] | None, str | None, list[Sent]]:
     """What the channel shows of the rows' subjects, or why that cannot be said now; with the requests it took."""
     if sink.read_back is None:
         return None, None, []
@@ -134,7 +137,8 @@ def _shown(
     try:
         with using(replace(current(), note=note)):
             changes = looked_up(engine, hub, connection, queue, rows, now=now)
-            shown = sink.read_back(connection.config, changes) if changes else {}
+            seen = sink.read_back(connection.config, changes) if changes else {}
+            shown = {subject: Shown.of(one) for subject, one in seen.items()}
             return impersonal(sink, queue, rows, changes, shown), None, requests
     except HubError as error:
         return None, sample(str(error)), requests
@@ -143,7 +147,7 @@ def _shown(
 
 
 def _verdict(
-    sink: Sink, queue: Queue, row: Row, shown: Mapping[str, Any] | None, failed: str | None, at: datetime
+    sink: Sink, queue: Queue, row: Row, shown: Mapping[str, Shown] | None, failed: str | None, at: datetime
 ) -> Told:
     if failed:
         wait = at + back_off(row.tries)
@@ -156,9 +160,10 @@ def _verdict(
     if row.subject not in shown:
         return Told(row.subject, "deferred", "read back: the channel shows nothing; sent again", at=at)
     observed = shown[row.subject]
-    seen = json.dumps(observed, ensure_ascii=False, default=str)
-    if agree(sink.same, value_of(queue.capability, row.becomes), observed):
-        return Told(row.subject, "accepted", "read back: it arrived", at=at, observed=seen)
+    seen = json.dumps(observed.value, ensure_ascii=False, default=str)
+    if agree(sink.same, value_of(queue.capability, row.becomes), observed.value):
+        receipt = kept_receipt(queue.capability, observed.receipt)
+        return Told(row.subject, "accepted", receipt or ARRIVED, at=at, observed=seen, receipt=receipt)
     return Told(row.subject, "deferred", f"read back: the channel shows {seen}; sent again", at=at, observed=seen)
 
 
@@ -175,7 +180,7 @@ def _sampled(
         shown, failed, _ = _shown(engine, hub, connection, sink, queue, batch, now)
         if failed or shown is None:
             break
-        found += [_seen(row, shown.get(row.subject)) for row in batch]
+        found += [_seen(row, shown.get(row.subject, NOTHING).value) for row in batch]
     return found
 
 

@@ -19,9 +19,6 @@ from connectors.sdk.runtime import Attempt
 from dagster_project.store.ledger import NEVER, Queue, claiming, delivering
 from dagster_project.store.orders import remember_copies
 
-RECEIPTS = frozenset({"segment.push", "customer.push"})
-"""Capabilities whose receipt is how the channel calls the person from then on."""
-
 
 class Row(NamedTuple):
     """A claimed change as it was frozen. `becomes`, `was` and `about` are JSON text: nothing is rounded on the way."""
@@ -47,9 +44,10 @@ class Claim:
 
 class Told(NamedTuple):
     """What became of one row. `outcome`: accepted, rejected, deferred (ready again), unknown or excluded (it was not
-    sent: a rule says no by now). `message`: why.
+    sent: a rule says no by now). `message`: why, or the receipt.
 
-    `batch` joins it with its requests; `observed` is JSON text of what a read-back showed.
+    `batch` joins it with its requests; `observed` is JSON text of what a read-back showed. `receipt`: how the channel
+    calls the person from now on.
     """
 
     subject: str
@@ -60,6 +58,7 @@ class Told(NamedTuple):
     at: datetime | None = None
     batch: int | None = None
     observed: str | None = None
+    receipt: str | None = None
 
 
 @dataclass(frozen=True)
@@ -205,10 +204,10 @@ _NEWEST = "(mine.version = i.version and (mine.outcome <> 'accepted' or coalesce
 _RECORD = text(f"""
 with told as materialized (
   select cast(:connection as text) as connection, cast(:capability as text) as capability, subject,
-         outcome, message, code, not_before, at, batch, observed
+         outcome, message, code, not_before, at, batch, observed, receipt
   from json_to_recordset(cast(:told as json)) as alike(
     outcome text, message text, code text, not_before timestamptz, at timestamptz, batch bigint, observed text,
-    subjects json)
+    receipt text, subjects json)
   cross join json_array_elements_text(subjects) subject
 ), gone as (
   delete from ledger.outbox o using told t
@@ -239,8 +238,7 @@ with told as materialized (
     desired = case when mine.outcome <> 'excluded' then i.desired end,
     sent = case when mine.outcome in ('deferred', 'excluded') then i.sent else mine.becomes end,
     sent_at = case when mine.outcome in ('deferred', 'excluded') then i.sent_at else mine.at end,
-    external_id = case when :keep_receipt and mine.outcome = 'accepted' then coalesce(mine.message, i.external_id)
-                       else i.external_id end,
+    external_id = coalesce(mine.receipt, i.external_id),
     acknowledged = case when mine.outcome = 'accepted' then mine.becomes else i.acknowledged end,
     acknowledged_at = case when mine.outcome = 'accepted' then mine.at else i.acknowledged_at end,
     observed = coalesce(cast(mine.observed as jsonb), i.observed),
@@ -299,8 +297,7 @@ def record(
         delivering(db, queue)
         if sent:
             db.execute(_ATTEMPTS, {**queue.names, **_attempts(sent)})
-        keep = queue.capability in RECEIPTS and not reading
-        values = {**queue.names, "worker": worker, "reading": reading, "keep_receipt": keep, "told": _json(told, now)}
+        values = {**queue.names, "worker": worker, "reading": reading, "told": _json(told, now)}
         counts = db.execute(_RECORD, values).all() if told else []
         if queue.capability == "order.push" and not reading:
             remember_copies(db, queue.connection, _made(told, sent, now))

@@ -7,6 +7,7 @@ from dagster_project.steps.rules import decide_due
 from dagster_project.steps.status import violations
 from tests.dagster_project.steps.activation.conftest import ALIYA, BORIS, email
 from tests.scenarios.audience import AUDIENCE, NEW_ADDRESS, SEGMENT
+from tests.scenarios.test_audience_in_trouble import recovers
 
 
 def goes_on(audience):
@@ -54,6 +55,16 @@ def test_a_member_with_another_address_is_shown_by_the_new_one_and_by_no_other(p
     peopled.moved(ALIYA)
     goes_on(peopled)
     assert not [one for one in journal if peopled.network.joining in one.path], "once"
+
+
+def test_a_member_whose_addition_had_no_answer_is_shown_by_the_new_address_and_by_no_other(audience):
+    audience.platform.sandbox.faults.set("lost_reply", match=audience.network.joining, times=1)
+    audience.consists_of(ALIYA, BORIS)
+    recovers(audience)
+    assert audience.shows() == {email(ALIYA), email(BORIS)}
+    audience.has_another_address(ALIYA, NEW_ADDRESS)
+    goes_on(audience)
+    assert audience.shows() == {NEW_ADDRESS, email(BORIS)}
 
 
 def test_a_member_without_an_address_leaves_and_comes_back_with_one(peopled):

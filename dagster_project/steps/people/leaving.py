@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection as Database
 from sqlalchemy import Engine
 
-from connectors.sdk.deliver import Change
+from connectors.sdk.deliver import Change, Shown
 from connectors.sdk.spec import Sink
 from dagster_project.connections import Connection, Hub
 from dagster_project.steps.changes import agree, as_change
@@ -198,15 +198,18 @@ def _contacts(person: Mapping[str, Any], allowed: Sequence[str] | None) -> dict[
     return found
 
 
-def impersonal(sink: Sink, queue: Queue, rows: Sequence[Row], changes: Sequence[Change], shown: Any) -> Any:
+def impersonal(
+    sink: Sink, queue: Queue, rows: Sequence[Row], changes: Sequence[Change], shown: Mapping[str, Shown]
+) -> Mapping[str, Shown]:
     """What a channel was seen to show, as the ledger may keep it: of a person's facts only whether they are the wanted
     ones. Who was not looked up counts as not seen."""
-    if queue.capability != "customer.push" or shown is None:
+    if queue.capability != "customer.push":
         return shown
     stored = {row.subject: json.loads(row.becomes or "null") for row in rows}
     wanted = {change.subject: change.value for change in changes}
+    another = {"fields": [], "digest": "another"}
     return {
-        subject: stored[subject] if agree(sink.same, wanted[subject], seen) else {"fields": [], "digest": "another"}
+        subject: replace(seen, value=stored[subject] if agree(sink.same, wanted[subject], seen.value) else another)
         for subject, seen in shown.items()
         if subject in wanted
     }

@@ -10,7 +10,7 @@ import pytest
 from connectors.bitrix24 import CONNECTOR
 from connectors.bitrix24.config import Bitrix24Config
 from connectors.bitrix24.sandbox import DEMO, Sandboxed, sandbox
-from connectors.sdk import Change, Outcome, Page, Record, Since
+from connectors.sdk import Change, Outcome, Page, Record, Shown, Since
 from connectors.sdk.runtime import LocalBucket, Runtime, using
 from connectors.sdk.testing.kit import settle
 from connectors.sdk.testing.sandbox import served
@@ -83,7 +83,7 @@ def push(config: Bitrix24Config, *changes: Change) -> list[Outcome]:
 def shown(config: Bitrix24Config, *changes: Change) -> Any:
     read_back = CONNECTOR.sink(changes[0].capability).read_back
     assert read_back is not None
-    return read_back(config, changes)
+    return {subject: Shown.of(seen).value for subject, seen in read_back(config, changes).items()}
 
 
 def writes(portal: Sandboxed) -> list[dict[str, str]]:

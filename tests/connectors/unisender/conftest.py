@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from connectors.sdk import Change, Outcome, Record, Since, outcomes
+from connectors.sdk import Change, Outcome, Record, Shown, Since, outcomes
 from connectors.sdk.runtime import LocalBucket, Runtime, using
 from connectors.sdk.testing.sandbox import served
 from connectors.unisender import CONNECTOR
@@ -50,6 +50,13 @@ def joins(email: str, audience: str = "VIP") -> Change:
 def leaves(email: str | None, receipt: str = "", audience: str = "VIP") -> Change:
     return Change("segment.push", f"{audience}/{receipt or email}", receipt, {"audience": audience, "member": False},
                   about={"email": email} if email else {})  # fmt: skip
+
+
+def shown(config: UniSenderConfig, *changes: Change) -> dict[str, Any]:
+    """Subject → value, as read back."""
+    read_back = CONNECTOR.sink(changes[0].capability).read_back
+    assert read_back is not None
+    return {subject: Shown.of(seen).value for subject, seen in read_back(config, changes).items()}
 
 
 def sent(config: UniSenderConfig, *changes: Change) -> list[Outcome]:

@@ -8,7 +8,7 @@ from connectors.unisender import CONNECTOR
 from connectors.unisender.config import UniSenderConfig
 from connectors.unisender.records import pseudonym
 from connectors.unisender.sink import _logged
-from tests.connectors.unisender.conftest import joins, leaves, sent
+from tests.connectors.unisender.conftest import joins, leaves, sent, shown
 
 SEGMENT = CONNECTOR.sink("segment.push")
 CONFIG = UniSenderConfig(api_key="x")
@@ -73,9 +73,9 @@ def test_whose_removal_under_the_old_address_had_no_answer_is_looked_for_under_t
     gone = leaves("new.address@example.kz", joined.receipt)
     account.sandbox.faults.set("500", match="exclude", times=1)
     assert isinstance(sent(config, gone)[0], Unknown)
-    assert SEGMENT.read_back(config, [gone])[gone.subject]["member"] is True
+    assert shown(config, gone)[gone.subject]["member"] is True
     sent(config, gone)
-    assert SEGMENT.read_back(config, [gone])[gone.subject]["member"] is False
+    assert shown(config, gone)[gone.subject]["member"] is False
 
 
 def test_who_has_another_address_now_loses_the_field_under_the_old_one(account, settings):
@@ -83,7 +83,7 @@ def test_who_has_another_address_now_loses_the_field_under_the_old_one(account, 
     config = settings(membership="field", audiences={"VIP": "Vip"})
     [joined] = sent(config, joins("aigerim@example.kz"))
     gone = leaves("new.address@example.kz", joined.receipt)
-    assert SEGMENT.read_back(config, [gone])[gone.subject]["member"] is True
+    assert shown(config, gone)[gone.subject]["member"] is True
     assert [type(one) for one in sent(config, gone)] == [Accepted]
     assert account.contacts["aigerim@example.kz"].fields["Vip"] == "0"
     assert "new.address@example.kz" not in account.contacts
@@ -121,7 +121,7 @@ def test_an_exclusion_without_an_answer_leaves_only_itself_unclear(account, sett
     first, second = map(leaves, people)
     made = sent(config, first, second)
     assert [type(one) for one in made] == [Unknown, Deferred]
-    assert SEGMENT.read_back(config, [first, second]) == {
+    assert shown(config, first, second) == {
         first.subject: {"audience": "VIP", "member": False}, second.subject: {"audience": "VIP", "member": True},
     }  # fmt: skip
 

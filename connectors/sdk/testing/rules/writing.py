@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from connectors.sdk.deliver import Accepted, Change, Deferred, Outcome, Rejected, Unknown
+from connectors.sdk.deliver import Accepted, Change, Deferred, Outcome, Rejected, Shown, Unknown
 from connectors.sdk.errors import HubError
 from connectors.sdk.spec import Offer, Sink, Snapshot
 from connectors.sdk.testing.builders import a_change, an_order
@@ -224,5 +224,5 @@ def _shows(sink: Sink, vendor: Vendor, changes: Sequence[Change], where: str) ->
     shown = sink.read_back(vendor.config, changes)
     for change in changes:
         require(change.subject in shown, f"{where}: read_back finds nothing of {change.subject}")
-        seen = shown[change.subject]
+        seen = Shown.of(shown[change.subject]).value
         require(sink.same(change.value, seen), f"{where}: read_back shows {seen!r} for {change.value!r}; mend `same`")

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from connectors.sdk import Accepted, Deferred, Rejected, Unknown
+from connectors.bitrix24 import CONNECTOR
+from connectors.sdk import Accepted, Deferred, Rejected, Shown, Unknown
 from tests.connectors.bitrix24.conftest import push, shown
 from tests.connectors.bitrix24.writing.changes import person
 
@@ -88,3 +89,9 @@ def test_an_expired_token_is_refreshed_and_the_write_has_one_effect(empty, setti
     assert isinstance(made, Accepted)
     assert empty.door.refreshes == 2
     assert len(empty.crm["CONTACT"]) == 1
+
+
+def test_whose_card_was_made_before_its_answer_got_lost_is_told_by_it(empty, settings):
+    config = settings(empty)
+    push(config, person())
+    assert CONNECTOR.sink("customer.push").read_back(config, [person()])["p-1"] == Shown(person().value, "1")

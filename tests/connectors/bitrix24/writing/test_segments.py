@@ -1,10 +1,12 @@
 """A segment is a value of one field of the contacts in it."""
 
+from dataclasses import replace
+
 import pytest
 
 from connectors.bitrix24 import CONNECTOR
 from connectors.bitrix24.sandbox import SEGMENTS
-from connectors.sdk import Accepted, ConfigError, Deferred
+from connectors.sdk import Accepted, ConfigError, Deferred, Shown, Unknown
 from tests.connectors.bitrix24.conftest import push, shown, writes
 from tests.connectors.bitrix24.writing.changes import member, person
 
@@ -63,3 +65,15 @@ def test_without_a_field_for_segments_nothing_is_guessed(empty, settings):
 def test_a_field_of_one_value_is_refused(empty, settings):
     with pytest.raises(ConfigError, match="multiple"):
         CONNECTOR.check(settings(empty, segment_field="UF_CRM_CITY"))
+
+
+def test_whose_addition_had_no_answer_is_told_by_the_card_and_leaves_it_though_the_phone_is_another(empty, settings):
+    """The card was made by managers and bears no mark of ours: nothing else finds it."""
+    config = settings(empty)
+    empty.add("CONTACT", {"NAME": "Әлия", "PHONE": [{"VALUE": "+77000000001", "VALUE_TYPE": "WORK"}]})
+    empty.sandbox.faults.set("lost_reply", match="POST", times=1)
+    assert [type(one) for one in push(config, member())] == [Unknown]
+    told = CONNECTOR.sink("segment.push").read_back(config, [member()])["vip/p-1"]
+    assert told == Shown({"audience": "vip", "member": True}, "1")
+    push(config, replace(member(into=False, bound=told.receipt), about={"phone": "+77000000009"}))
+    assert empty.crm["CONTACT"][1][SEGMENTS] == []
