@@ -328,7 +328,8 @@ def _cell(contact: Contact, column: str) -> str:
         "email_add_time": contact.added if contact.email else "",
         "email_confirm_time": contact.confirmed if agreed else "",
         "email_confirm_ip": "203.0.113.7" if agreed and contact.confirmed else "", "phone": contact.phone,
-        "phone_status": "new" if contact.phone else "", "phone_add_time": contact.added if contact.phone else "",
+        "phone_status": contact.phone_status if contact.phone else "",
+        "phone_add_time": contact.added if contact.phone else "",
     }  # fmt: skip
     return known.get(column, contact.fields.get(column, ""))
 

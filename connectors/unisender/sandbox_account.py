@@ -22,6 +22,7 @@ class Contact:
     lists: set[str] = field(default_factory=set)
     left: set[str] = field(default_factory=set)
     phone: str = ""
+    phone_status: str = "new"
     fields: dict[str, str] = field(default_factory=dict)
 
 

@@ -146,8 +146,8 @@ def test_at_its_declared_pace_no_limit_of_the_platform_is_met(now):
         config = UniSenderConfig.model_validate({"base_url": url, "api_key": KEY}).named("letters")
         for _ in range(25):
             read(config, "unsubscribes", Since(now=now))  # type: ignore[arg-type]
-    assert len(account.sandbox.requests(path="exportContacts")) == 75
-    assert len(account.sandbox.requests(path="getTaskResult")) == 150
+    assert len(account.sandbox.requests(path="exportContacts")) == 100
+    assert len(account.sandbox.requests(path="getTaskResult")) == 200
 
 
 @pytest.mark.parametrize("status", ["unsubscribed", "blocked"])
@@ -155,3 +155,10 @@ def test_whoever_refused_or_was_blocked_is_heard_before_anything_is_sent(account
     account.contacts["aigerim@example.kz"].status = status
     [refusal] = mapped(settings(), "unsubscribes", "consent_event", Since(now=now))
     assert (refusal.identifier, refusal.state) == ("aigerim@example.kz", "refused")
+
+
+@pytest.mark.parametrize("status", ["unsubscribed", "blocked"])
+def test_whoever_refused_messages_or_whose_phone_was_blocked_is_heard_too(account, settings, now, status):
+    account.contact("olga@example.kz", status="new", phone="77000000001", phone_status=status)
+    [refusal] = mapped(settings(), "unsubscribes", "consent_event", Since(now=now))
+    assert (refusal.channel, refusal.identifier, refusal.state) == ("sms", "+77000000001", "refused")
