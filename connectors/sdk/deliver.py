@@ -27,9 +27,10 @@ class Change:
     that `forgets`, with `"forget": true`, of who was erased).
     `key`: idempotency key. `about`: facts of the subject a channel wants beside the value (name, brand, currency …; for
     segment.push the person's email, phone, first_name, last_name, city, birth_date, gender: fetched when it leaves, and
-    stored nowhere; of the contacts only those by which the person agreed to be reached, `account` among them). For
-    segment.push `external_id` is the receipt of the addition (a hash that was uploaded, a contact's number, no address:
-    it is kept), else the person's id there, else empty; a removal finds the person by it.
+    stored nowhere; of the contacts only those by which the person agreed to be reached, `account` among them; of who
+    was erased `receipts`, also of addresses that the person had before). For segment.push `external_id` is the
+    receipt of the addition (a hash that was uploaded, a contact's number, no address: it is kept), else the person's id
+    there, else empty; a removal finds the person by it.
     """
 
     capability: str

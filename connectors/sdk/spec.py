@@ -212,7 +212,7 @@ class Sink:
     `takes(config)`: of people, facts beyond names and contacts that the settings ask for: `points`, the balance.
     `hint`: for a merchant, what the channel does with it.
     `forgets`: of people. A change with `"forget": true` in its value deletes all that was written of a person who was
-    erased here, found by the receipt alone; without it a person of the shop must do that, as `by_hand` says.
+    erased here, found by the receipts alone; without it a person of the shop must do that, as `by_hand` says.
     """
 
     capability: str | tuple[str, ...]

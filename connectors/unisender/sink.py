@@ -84,29 +84,38 @@ def forgets(change: Change) -> bool:
 
 
 def _forgotten(config: UniSenderConfig, changes: Sequence[Change]) -> Iterator[Step]:
-    """Contacts are deleted by an import too. Nothing is known of them but the receipt, so all addresses are looked
-    through; who is not among them is deleted already."""
-    if not changes:
-        return
-    there = {
+    if changes:
+        yield Step(changes, partial(_deleted, config, changes))
+
+
+def _deleted(config: UniSenderConfig, changes: Sequence[Change]) -> Iterator[Outcome]:
+    """Contacts are deleted by an import too, of each address that the person had. Who is not there is deleted already.
+    Without a receipt: that would be the address again."""
+    there = _receipts(config)
+    found = [(change, there[one]) for change in changes for one in _known_by(change) if one in there]
+    refused: dict[str, Outcome] = {}
+    for column in ("email", "phone"):
+        rows = [(change, (address, "1")) for change, (kind, address) in found if kind == column]
+        for start in range(0, len(rows), ROWS):
+            for outcome in imported(config, [column, "delete"], rows[start : start + ROWS]).send():
+                if not isinstance(outcome, Accepted):
+                    refused[outcome.change.subject] = outcome
+    yield from (refused.get(change.subject, Accepted(change)) for change in changes)
+
+
+def _receipts(config: UniSenderConfig) -> dict[str, tuple[str, str]]:
+    """Receipt → column and address, of everybody: nothing else is known of who was erased."""
+    return {
         pseudonym(config, row[column]): (column, row[column])
         for row in exported(config, ["email", "phone"])
         for column in ("phone", "email")
         if row.get(column)
     }
-    found = [(change, there.get(change.external_id)) for change in changes]
-    gone = [change for change, address in found if address is None]
-    yield Step(gone, lambda: [Accepted(change) for change in gone])
-    for column in ("email", "phone"):
-        rows = [(change, (at[1], "1")) for change, at in found if at and at[0] == column]
-        if rows:
-            yield Step([change for change, _ in rows], partial(_deleted, config, column, rows))
 
 
-def _deleted(config: UniSenderConfig, column: str, rows: Sequence[tuple[Change, Sequence[str]]]) -> Iterator[Outcome]:
-    """Without a receipt: that would be the address again."""
-    for outcome in imported(config, [column, "delete"], rows).send():
-        yield Accepted(outcome.change) if isinstance(outcome, Accepted) else outcome
+def _known_by(change: Change) -> list[str]:
+    """The receipts of somebody erased, also of addresses that he had before."""
+    return list(dict.fromkeys((change.external_id, *change.about.get("receipts", ()))))
 
 
 def person_cells(config: UniSenderConfig, person: Mapping[str, Any]) -> dict[str, str]:

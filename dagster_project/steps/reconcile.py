@@ -29,7 +29,6 @@ RESENDABLE = frozenset({"stock.push", "price.push", "segment.push"})
 """Absolute values: the same one twice does no harm, so it may be sent again where nothing can be read back."""
 COMPARED = frozenset({"stock.push", "price.push", "segment.push"})
 """What is compared every night with what the channel shows."""
-ARRIVED = "read back: it arrived"
 NOTHING = Shown(None)
 LEASE = timedelta(minutes=10)
 GRACE = timedelta(minutes=5)
@@ -163,7 +162,7 @@ def _verdict(
     seen = json.dumps(observed.value, ensure_ascii=False, default=str)
     if agree(sink.same, value_of(queue.capability, row.becomes), observed.value):
         receipt = kept_receipt(queue.capability, observed.receipt)
-        return Told(row.subject, "accepted", receipt or ARRIVED, at=at, observed=seen, receipt=receipt)
+        return Told(row.subject, "accepted", receipt or outbox.ARRIVED, at=at, observed=seen, receipt=receipt)
     return Told(row.subject, "deferred", f"read back: the channel shows {seen}; sent again", at=at, observed=seen)
 
 

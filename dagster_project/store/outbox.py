@@ -33,6 +33,10 @@ class Row(NamedTuple):
     tries: int
 
 
+ARRIVED = "read back: it arrived"
+"""Message of what a read-back found there, without a receipt."""
+
+
 @dataclass
 class Claim:
     """Rows that are this worker's until `until`. `superseded`: older than their items; dropped, to be planned anew."""

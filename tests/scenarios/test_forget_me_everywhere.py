@@ -25,7 +25,7 @@ from dagster_project.steps.sync import sync
 from dagster_project.store.people import erasure
 from tests.clear import clear
 
-ALIYA, MARAT = "aliya.t@shop.example", "marat.t@shop.example"
+ALIYA, MARAT, NEW_ADDRESS = "aliya.t@shop.example", "marat.t@shop.example", "aliya.new@shop.example"
 CARDS = {"a1": f"a1,Алия Тестовая,+77000000001,{ALIYA}", "a2": f"a2,Марат Тестовый,+77000000002,{MARAT}"}
 BUYERS = {
     "segment": "buyers",
@@ -191,6 +191,31 @@ def test_what_is_owed_is_known_though_the_search_afterwards_was_cut_short(shop, 
         shop.confirms(owed)
     state, report = shop.request
     assert (state, report["owed"]) == ("done", [])
+
+
+def test_the_contact_under_the_address_she_had_before_is_deleted_too(shop):
+    shop.gets_cards(CARDS["a1"].replace(ALIYA, NEW_ADDRESS), CARDS["a2"])
+    shop.gets("forms", "consents", "external_id,identifier,channel,state,at",
+              *(f"a1,{NEW_ADDRESS},{channel},granted,2026-02-01 10:00" for channel in ("email", "ads")),
+              customers_of="crm")  # fmt: skip
+    for _ in range(2):
+        assert shop.syncs(minutes=1) == []
+    assert set(shop.letters.contacts) == {ALIYA, NEW_ADDRESS, MARAT}
+    erase(shop.store, shop.hub, "crm:a1", basis="letter 1", now=shop.clock())
+    shop.syncs(minutes=1)
+    assert set(shop.letters.contacts) == {MARAT}
+
+
+def test_the_contact_under_her_former_address_stays_where_it_is_her_husbands_now(shop):
+    shop.gets_cards(CARDS["a1"].replace(ALIYA, NEW_ADDRESS), CARDS["a2"].replace(MARAT, ALIYA))
+    shop.gets("forms", "consents", "external_id,identifier,channel,state,at",
+              *(f"{card},{address},email,granted,2026-03-02 09:00"
+                for card, address in (("a1", NEW_ADDRESS), ("a2", ALIYA))), customers_of="crm")  # fmt: skip
+    for _ in range(2):
+        assert shop.syncs(minutes=1) == []
+    erase(shop.store, shop.hub, "crm:a1", basis="letter 1", now=shop.clock())
+    shop.syncs(minutes=1)
+    assert set(shop.letters.contacts) == {ALIYA, MARAT}
 
 
 def test_who_cannot_delete_is_named_with_what_to_do(forgotten):

@@ -90,13 +90,15 @@ def _early(active: Active, joins: Sequence[str], local: datetime) -> dict[str, d
 
 def _described(db: Database, hub: Hub, connection: Connection, queue: Queue, rows: Sequence[Row]) -> list[Change]:
     """Changes with the golden record as their value; none of a person of whom something else is known by now. Who was
-    erased is named by the receipt alone."""
+    erased is named by the receipts alone."""
     facts, changes = not_owned(hub, connection, queue.capability), []
     known = addressees.known(db, connection.name, [row.subject for row in rows])
+    receipts = _receipts(db, queue, rows)
     for row in rows:
         golden = known.get(row.subject, {})
         if row.becomes == FORGET:
-            changes.append(replace(as_change(queue, row), external_id=_there(row, {}), was=None))
+            about = {"receipts": receipts.get(row.subject, [])}
+            changes.append(replace(as_change(queue, row), external_id=_there(row, {}), was=None, about=about))
         elif row.becomes and json.loads(row.becomes) == json.loads(told(of_golden(golden, facts))):
             value = of_golden(addressees.clear(golden), facts)
             changes.append(replace(as_change(queue, row), external_id=_there(row, golden), value=value, was=None))
@@ -177,14 +179,22 @@ def addressed(
 ) -> list[Change]:
     """The changes with what a channel needs to find the person. `allowed`: contacts that may be used to reach him."""
     known = addressees.known(db, connection.name, {person_of(row.subject) for row in rows}) if rows else {}
+    receipts = _receipts(db, queue, rows)
     changes = []
     for row in rows:
         person = addressees.clear(known.get(person_of(row.subject), {}))
         named = {name: person[name] for name in addressees.NAMES if person.get(name)}
         contacts = _contacts(person, allowed.get(row.subject))
-        about = {**named, **contacts}
+        former = {"receipts": receipts[row.subject]} if row.subject in receipts else {}
+        about = {**named, **contacts, **former}
         changes.append(replace(as_change(queue, row), external_id=_there(row, person), about=about))
     return changes
+
+
+def _receipts(db: Database, queue: Queue, rows: Sequence[Row]) -> dict[str, list[str]]:
+    """Of who is to be forgotten: how the channel called him, whatever address he had then."""
+    erased = [row.subject for row in rows if '"forget"' in (row.becomes or "")]
+    return addressees.receipts(db, queue, erased) if erased else {}
 
 
 def _contacts(person: Mapping[str, Any], allowed: Sequence[str] | None) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from dagster_project.store.ledger import Queue
+from dagster_project.store.outbox import ARRIVED
 from dagster_project.store.people import datakeys
 from dagster_project.store.people.keyring import keys
 from dagster_project.store.people.sealing import SEALED
@@ -52,6 +53,28 @@ def _clear(column: str, value: Any) -> Any:
     if kind and isinstance(value, str):
         return keys().open(value, kind)
     return [_clear(column, one) for one in value] if isinstance(value, list) else value
+
+
+# A contact that by now stands for somebody else, or is known as somebody else's, is not this person's to delete.
+_RECEIPTS = text("""
+select c.subject, array_agg(distinct c.message) as receipts from ledger.change c
+where c.connection = :connection and c.capability = :capability and c.subject = any(:subjects)
+  and c.outcome = 'accepted' and c.message <> :arrived
+  and not exists (select from ledger.item i
+                  where i.connection = c.connection and i.capability in ('segment.push', 'customer.push')
+                    and i.external_id = c.message
+                    and regexp_replace(i.subject, '.*/', '') <> regexp_replace(c.subject, '.*/', ''))
+  and not exists (select from identity.source_record r join identity.membership m using (record)
+                  join identity.membership other on other.person_id = m.person_id and other.record <> m.record
+                  where r.connection = c.connection and r.external_id = c.message and r.deleted_at is null)
+group by c.subject
+""")
+
+
+def receipts(db: Connection, queue: Queue, subjects: Sequence[str]) -> dict[str, list[str]]:
+    """Every receipt that the connection ever gave of these subjects, as far as it is nobody else's."""
+    rows = db.execute(_RECEIPTS, {**queue.names, "subjects": list(subjects), "arrived": ARRIVED})
+    return {row.subject: row.receipts for row in rows}
 
 
 # ── as a system is told of them ───────────────────────────────────────────────────────────────────────────────────────

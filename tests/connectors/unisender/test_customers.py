@@ -61,6 +61,23 @@ def test_who_was_erased_is_deleted_and_the_others_are_still_written(account, set
     assert set(account.contacts) == {"daniyar@example.kz"}
 
 
+def test_who_was_erased_is_deleted_under_every_address_she_had(account, settings):
+    config = settings()
+    account.contact("olga@example.kz", phone="77000000001")
+    receipts = [pseudonym(config, one) for one in ("aigerim@example.kz", "gone@example.kz", "+77000000001")]
+    forget = Change("customer.push", "p-1", receipts[0], {"forget": True}, about={"receipts": receipts})
+    assert sent(config, forget) == [Accepted(forget)]
+    assert set(account.contacts) == {"daniyar@example.kz"}
+
+
+def test_an_erasure_of_which_one_address_is_refused_is_not_done(account, settings):
+    config = settings()
+    account.contact("abuse@example.kz")
+    receipts = [pseudonym(config, one) for one in ("abuse@example.kz", "aigerim@example.kz")]
+    forget = Change("customer.push", "p-1", receipts[1], {"forget": True}, about={"receipts": receipts})
+    assert sent(config, forget) == [Rejected(forget, "invalid_arg", "Role address")]
+
+
 # ── by phone ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 PHONE = "+77000000001"
