@@ -1,6 +1,6 @@
 """Audiences on a vendor's loopback platform, and the people who come into one and leave it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import ModuleType
@@ -29,7 +29,8 @@ class Network:
     """A vendor that keeps audiences.
 
     `channel`: of consent. `shows`: addresses of who is in an audience there; `places`: how many bear its name;
-    `joining`: path of the requests that bring somebody in; `reads`: whether it tells who is in.
+    `joining`: path of the requests that bring somebody in; `reads`: whether it tells who is in; `push`: what may be
+    written there beside what its demo may.
     """
 
     module: ModuleType
@@ -38,6 +39,7 @@ class Network:
     places: Callable[[Any, str], int]
     joining: str
     reads: bool
+    push: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _listed(account: Any, title: str) -> set[str]:
@@ -86,6 +88,7 @@ class Audience(OnPlatform, Circle):
             secret(f"{self.name}_{name}".upper(), value)
         entry = {
             **demo.connection,
+            "push": {**demo.connection["push"], **self.network.push},
             "connector": vendor,
             "settings": {**demo.settings, **demo.unlimited, "base_url": base_url},
             "secrets": {name: f"{self.name}_{name}".upper() for name in demo.secrets},

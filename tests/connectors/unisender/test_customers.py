@@ -1,6 +1,8 @@
 """Names and fields of people are written, and nothing they have is emptied by what we do not know."""
 
-from connectors.sdk import Accepted, Change, Rejected, Since, Unknown
+import pytest
+
+from connectors.sdk import Accepted, Change, Deferred, Rejected, Shown, Since, Unknown
 from connectors.unisender import CONNECTOR
 from connectors.unisender.records import pseudonym
 from tests.connectors.unisender.conftest import read, sent, shown
@@ -76,6 +78,48 @@ def test_an_erasure_of_which_one_address_is_refused_is_not_done(account, setting
     receipts = [pseudonym(config, one) for one in ("abuse@example.kz", "aigerim@example.kz")]
     forget = Change("customer.push", "p-1", receipts[1], {"forget": True}, about={"receipts": receipts})
     assert sent(config, forget) == [Rejected(forget, "invalid_arg", "Role address")]
+
+
+# ── what can happen to an answer ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_who_was_written_too_fast_waits_and_is_written_once(account, settings):
+    config, olga = settings(), person("olga@example.kz", first_name="Ольга")
+    account.sandbox.faults.set("429", match="importContacts", times=1)
+    [told] = sent(config, olga)
+    assert (type(told), told.retry_after) == (Deferred, 60)
+    assert "olga@example.kz" not in account.contacts
+    assert [type(one) for one in sent(config, olga)] == [Accepted]
+    assert account.contacts["olga@example.kz"].fields == {"Name": "Ольга"}
+
+
+def test_a_failure_before_anybody_was_written_is_unknown_and_nothing_is_shown(account, settings):
+    config, olga = settings(), person("olga@example.kz", first_name="Ольга")
+    account.sandbox.faults.set("500", match="importContacts", times=1)
+    assert [type(one) for one in sent(config, olga)] == [Unknown]
+    assert shown(config, olga) == {}
+    assert [type(one) for one in sent(config, olga)] == [Accepted]
+    assert account.contacts["olga@example.kz"].fields == {"Name": "Ольга"}
+
+
+@pytest.mark.parametrize("fault", ["lost_reply", "cut"])
+def test_a_lost_answer_is_read_back_with_its_receipt_and_a_repeat_makes_no_second_contact(account, settings, fault):
+    config, olga = settings(), person("olga@example.kz", first_name="Ольга")
+    account.sandbox.faults.set(fault, match="importContacts", times=1)
+    assert [type(one) for one in sent(config, olga)] == [Unknown]
+    receipt = pseudonym(config, "olga@example.kz")
+    assert CONNECTOR.sink("customer.push").read_back(config, [olga]) == {olga.subject: Shown(olga.value, receipt)}
+    assert sent(config, olga) == [Accepted(olga, receipt)]
+    assert set(account.contacts) == {"aigerim@example.kz", "daniyar@example.kz", "olga@example.kz"}
+
+
+def test_one_lost_answer_of_two_leaves_the_second_unsent(account, settings):
+    """People of whom different facts are known go in imports of their own."""
+    config = settings(fields={"name": "Name", "city": "City"})
+    olga, ivan = person("olga@example.kz", first_name="Ольга"), person("ivan@example.kz", city="Алматы")
+    account.sandbox.faults.set("lost_reply", match="importContacts", times=1)
+    assert [type(one) for one in sent(config, olga, ivan)] == [Unknown, Deferred]
+    assert ("olga@example.kz" in account.contacts, "ivan@example.kz" in account.contacts) == (True, False)
 
 
 # ── by phone ──────────────────────────────────────────────────────────────────────────────────────────────────────────
