@@ -90,7 +90,7 @@ class Door:
         self.access_token = f"access-{self.refreshes}"
         self.refresh_token = f"refresh-{self.refreshes}"
         pair = {"access_token": self.access_token, "refresh_token": self.refresh_token, "expires_in": LASTS}
-        return 200, {**pair, "domain": "oauth.bitrix.info", "member_id": "a223c6b3710f85df22e9377d6c4f7553"}
+        return 200, {**pair, "domain": "oauth.bitrix.info", "member_id": "0123456789abcdef0123456789abcdef"}
 
     def work(self, method: str) -> Body:
         """Lets the method work, and tells what it has used. Raises Refusal where its ten minutes are spent."""
