@@ -59,7 +59,22 @@ def columns_of(config: FilesConfig, cells: Sequence[str]) -> Columns:
     """The targets that a row of column names tells."""
     layout, problems = LAYOUTS[config.layout], list[str]()
     names = [normal(cell) for cell in cells]
-    places: dict[str, tuple[int, ...]] = {}
+    places, constants = _by_settings(config, names, problems), _constants(config)
+    places |= {target: (at,) for target, at in _by_prefix(layout, cells).items() if target not in config.columns}
+    taken = {at for joined in places.values() for at in joined}
+    for target in layout.targets:
+        if target not in config.columns:
+            places |= _known(layout, target, names, taken, problems)
+    told = {*(target for target, joined in places.items() if joined), *constants}
+    problems += [_missing(group) for group in layout.required if not told & set(group)]
+    return Columns(
+        tuple(cells), {target: joined for target, joined in places.items() if joined}, constants, tuple(problems)
+    )
+
+
+def _by_settings(config: FilesConfig, names: Sequence[str], problems: list[str]) -> dict[str, tuple[int, ...]]:
+    """Places of the columns that the merchant names; what is not found is a problem."""
+    places = {}
     for target, stated in config.columns.items():
         wanted = [stated] if isinstance(stated, str) else stated
         if not (len(wanted) == 1 and wanted[0].startswith("=")):
@@ -70,23 +85,22 @@ def columns_of(config: FilesConfig, cells: Sequence[str]) -> Columns:
                 if at is None
             ]
             places[target] = tuple(at for at in found if at is not None)
-    constants = {
+    return places
+
+
+def _constants(config: FilesConfig) -> dict[str, str]:
+    """What the settings say of every row: `=KZT`."""
+    return {
         target: stated[1:].strip()
         for target, stated in config.columns.items()
         if isinstance(stated, str) and stated.startswith("=")
     }
-    if layout.prefix:
-        stated_in_header = {cell.strip(): at for at, cell in enumerate(cells) if cell.strip().startswith(layout.prefix)}
-        places |= {target: (at,) for target, at in stated_in_header.items() if target not in config.columns}
-    taken = {at for joined in places.values() for at in joined}
-    for target in layout.targets:
-        if target not in config.columns:
-            places |= _known(layout, target, names, taken, problems)
-    told = {*(target for target, joined in places.items() if joined), *constants}
-    problems += [_missing(group) for group in layout.required if not told & set(group)]
-    return Columns(
-        tuple(cells), {target: joined for target, joined in places.items() if joined}, constants, tuple(problems)
-    )
+
+
+def _by_prefix(layout: Layout, cells: Sequence[str]) -> dict[str, int]:
+    """Columns that tell their target themselves, in the layouts that have such."""
+    names = {cell.strip(): at for at, cell in enumerate(cells)}
+    return {name: at for name, at in names.items() if layout.prefix and name.startswith(layout.prefix)}
 
 
 def _stated(name: str, names: Sequence[str]) -> int | None:

@@ -4,7 +4,7 @@ import csv
 import io
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -179,28 +179,33 @@ def _arrow(
         ragged.append(row)
         return "skip"
 
-    names = [str(at) for at in range(shape.width)]
     after = ("" if ending.ended else "\n") + SENTINEL + shape.delimiter * (shape.width - 1) + "\n"
     with found.bytes_at.open("rb") as file:
         try:
-            table = arrow_csv.read_csv(
-                pa.PythonFile(text.Body(file, seen.encoding, ending.size, after), "r"),
-                arrow_csv.ReadOptions(use_threads=False, block_size=BLOCK, skip_rows=shape.skip, column_names=names),
-                arrow_csv.ParseOptions(
-                    delimiter=shape.delimiter, newlines_in_values=seen.quoted, ignore_empty_lines=False,
-                    invalid_row_handler=keep_apart,
-                ),
-                arrow_csv.ConvertOptions(
-                    include_columns=[str(at) for at in wanted], column_types={str(at): ENCODED for at in wanted},
-                    check_utf8=False
-                ),
-            )  # fmt: skip
+            body = pa.PythonFile(text.Body(file, seen.encoding, ending.size, after), "r")
+            table = arrow_csv.read_csv(body, *_options(seen, shape, wanted, keep_apart))
         except pa.ArrowInvalid:
             raise _open_quote(found, seen, shape) from None
     swallowed = any(SENTINEL in row.text for row in ragged) or not table.num_rows or table["0"][-1].as_py() != SENTINEL
     if swallowed or any("\n" in row.text for row in ragged):
         raise _open_quote(found, seen, shape)
     return table.slice(0, table.num_rows - 1), ragged
+
+
+def _options(seen: Survey, shape: Shape, wanted: Sequence[int], ragged: Callable[[Any], str]) -> tuple[Any, Any, Any]:
+    """How Arrow reads, parses and converts: columns by their places, texts that repeat told once."""
+    names = [str(at) for at in range(shape.width)]
+    return (
+        arrow_csv.ReadOptions(use_threads=False, block_size=BLOCK, skip_rows=shape.skip, column_names=names),
+        arrow_csv.ParseOptions(
+            delimiter=shape.delimiter, newlines_in_values=seen.quoted, ignore_empty_lines=False,
+            invalid_row_handler=ragged,
+        ),
+        arrow_csv.ConvertOptions(
+            include_columns=[str(at) for at in wanted], column_types={str(at): ENCODED for at in wanted},
+            check_utf8=False,
+        ),
+    )  # fmt: skip
 
 
 def _open_quote(found: FoundFile, seen: Survey, shape: Shape) -> RejectedError:

@@ -57,12 +57,6 @@ def receipt_lines(config: FilesConfig, columns: Columns) -> FieldMap:
     """Till lines. Where tills are named their numbers restart every day, so the id says place, till and day as well;
     `partition: receipt` says that the number alone is unique."""
     numbers, moments = _numbers(config), _moments(config)
-
-    def whole_id(cells: Cells, _: Any) -> str:
-        place, till = (identifier(at(cells, name) or "") for name in ("location", "till"))
-        day, receipt = moments.local(_there(cells, "placed_at")).day, identifier(_there(cells, "receipt"))
-        return "/".join(part for part in (place, till, day.isoformat(), receipt) if part)
-
     restarts = "till" in columns.targets and config.partition != "receipt"
     return FieldMap(
         ReceiptLine,
@@ -71,8 +65,7 @@ def receipt_lines(config: FilesConfig, columns: Columns) -> FieldMap:
             "location": Field("location", identifier), "till": Field("till", identifier),
             "placed_at": Field("placed_at", moments), "day": Field("placed_at", lambda text: moments.local(text).day),
             "clock_change": Field("placed_at", lambda text: moments.local(text).clock_change),
-            "external_id": Derived(whole_id, ("receipt", "location", "till",
-            "placed_at")) if restarts else Field("receipt", identifier),
+            "external_id": _whole_id(moments) if restarts else Field("receipt", identifier),
             "returned": Field("kind", lambda text: KINDS[normal(text)] == "back"), "sku": Field("sku", identifier),
             "barcode": Derived(_barcode, ("barcode", "sku")), "name": Field("name", convert.text),
             "quantity": Field("quantity", numbers.quantity), "unit_price": Field("unit_price", numbers.amount),
@@ -82,6 +75,17 @@ def receipt_lines(config: FilesConfig, columns: Columns) -> FieldMap:
             "fiscal_sign": Field("fiscal_sign", identifier),
         },
     )  # fmt: skip
+
+
+def _whole_id(moments: Moments) -> Derived:
+    """Place, till, day and number."""
+
+    def made(cells: Cells, _: Any) -> str:
+        place, till = (identifier(at(cells, name) or "") for name in ("location", "till"))
+        day, receipt = moments.local(_there(cells, "placed_at")).day, identifier(_there(cells, "receipt"))
+        return "/".join(part for part in (place, till, day.isoformat(), receipt) if part)
+
+    return Derived(made, ("receipt", "location", "till", "placed_at"))
 
 
 def _total(numbers: Numbers, columns: Columns) -> Field | Derived:

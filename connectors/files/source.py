@@ -174,13 +174,22 @@ def _receipts(config: FilesConfig, found: FoundFile, cells: Cells, framed: Frame
     if reused > frames.orders.num_rows:
         said = "its receipt numbers repeat on several days or places (try columns.receipt: [Магазин, Дата, Чек №])"
         raise advice.misread(config, found, [said])
-    orders = frames.orders
-    fixed = {"channel": "store", "status": "completed", "currency": config.currency}
     notes = {
         "zero_quantity": pc.sum(pc.equal(frames.lines["quantity"], 0)).as_py(),
-        "clock_change": pc.sum(orders["clock_change"]).as_py(),
+        "clock_change": pc.sum(frames.orders["clock_change"]).as_py(),
         **_unread(framed),
     }
+    scope = () if config.partition == "receipt" else config.partition
+    told = {"order": _orders(config, frames.orders), "order_line": frames.lines}
+    return FileFrames(
+        "order", told, frames.set_aside, cells.table.num_rows, {rule: n for rule, n in notes.items() if n}, scope,
+        config.customers_of,
+    )  # fmt: skip
+
+
+def _orders(config: FilesConfig, orders: pa.Table) -> pa.Table:
+    """Receipts as canonical orders: complete, of the channel `store`."""
+    fixed = {"channel": "store", "status": "completed", "currency": config.currency}
     columns = {
         **{name: orders[name] for name in orders.column_names if name not in {"clock_change", "payment"}},
         **{name: pa.repeat(value, orders.num_rows) for name, value in fixed.items()},
@@ -190,12 +199,7 @@ def _receipts(config: FilesConfig, found: FoundFile, cells: Cells, framed: Frame
             [["clock_change"] if flag else None for flag in orders["clock_change"].to_pylist()], pa.list_(pa.string())
         ),
     }
-    scope = () if config.partition == "receipt" else config.partition
-    told = {"order": pa.table(columns), "order_line": frames.lines}
-    return FileFrames(
-        "order", told, frames.set_aside, cells.table.num_rows, {rule: n for rule, n in notes.items() if n}, scope,
-        config.customers_of,
-    )  # fmt: skip
+    return pa.table(columns)
 
 
 def _json_of(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
