@@ -26,8 +26,8 @@ ENDS = ("cancelled", "returned")
 
 
 @dataclass(frozen=True)
-class Desk:
-    """What is looked up once for a batch: SKU → product id, buyer → contact id, and the key of each new buyer."""
+class References:
+    """What a batch of orders refers to: SKU → product id, buyer → contact id, and the key of each new buyer."""
 
     goods: Mapping[str, str]
     contacts: Mapping[Person, str]
@@ -47,32 +47,38 @@ def push_orders(config: Bitrix24Config, changes: Sequence[Change]) -> Iterator[O
     """
     if not changes:
         return
-    known = copies(config, changes)
-    desk = laid(config, changes, known)
+    deals = copies(config, changes)
+    references = references_of(config, changes, deals)
     calls: dict[str, Call] = {}
-    own: dict[str, list[str]] = {}
+    commands: dict[str, list[str]] = {}
     for place, change in enumerate(changes):
-        deal = known.get(origin(change))
-        made = created(config, place, change, desk) if deal is None else moved(config, place, change, deal, desk)
+        deal = deals.get(origin(change))
+        made = (
+            created(config, place, change, references)
+            if deal is None
+            else moved(config, place, change, deal, references)
+        )
         if made:
             calls |= {key: call for key, call in made.items() if key not in calls}
-            own[change.subject] = list(made)
+            commands[change.subject] = list(made)
         elif deal:
             yield Accepted(change, deal["ID"])
     answers = write(config, calls) if calls else {}
     for change in changes:
-        if change.subject in own:
-            deal = known.get(origin(change))
-            yield settled(change, {key: answers[key] for key in own[change.subject]}, deal)
+        if change.subject in commands:
+            deal = deals.get(origin(change))
+            yield order_outcome(change, {key: answers[key] for key in commands[change.subject]}, deal)
 
 
-def laid(config: Bitrix24Config, changes: Sequence[Change], known: Mapping[str, Record]) -> Desk:
-    alone = [change for change in changes if nobodys(known.get(origin(change), {}))]
-    bare = [change for change in changes if not known.get(origin(change), {}).get("PRODUCT_ROWS")]
+def references_of(config: Bitrix24Config, changes: Sequence[Change], deals: Mapping[str, Record]) -> References:
+    alone = [change for change in changes if nobodys(deals.get(origin(change), {}))]
+    bare = [change for change in changes if not deals.get(origin(change), {}).get("PRODUCT_ROWS")]
     people = list(dict.fromkeys(buyer_of(change) for change in alone))
     contacts = {person: card["ID"] for person, card in cards(config, people).items()}
     strangers = [person for person in people if person.contacts and person not in contacts]
-    return Desk(goods(config, bare), contacts, {person: f"buyer{place}" for place, person in enumerate(strangers)})
+    return References(
+        goods(config, bare), contacts, {person: f"buyer{place}" for place, person in enumerate(strangers)}
+    )
 
 
 def nobodys(deal: Record) -> bool:
@@ -80,14 +86,14 @@ def nobodys(deal: Record) -> bool:
     return all(deal.get(field) in NOTHING for field in ("CONTACT_ID", "COMPANY_ID"))
 
 
-def settled(change: Change, answers: Mapping[str, Answer], deal: Record | None) -> Outcome:
+def order_outcome(change: Change, answers: Mapping[str, Answer], deal: Record | None) -> Outcome:
     """The worst of an order's commands decides; the deal itself comes first, since the rest hangs on it."""
     made = next((answer for key, answer in answers.items() if key.startswith("deal")), None)
     receipt = str(deal["ID"]) if deal else made_id(made)
     if made and (made.error or not made.ran):
         return outcome(change, made, receipt)
-    found = [outcome(change, answer, receipt) for answer in answers.values()]
-    worst = next((one for one in found if not isinstance(one, Accepted)), found[0])
+    told = [outcome(change, answer, receipt) for answer in answers.values()]
+    worst = next((one for one in told if not isinstance(one, Accepted)), told[0])
     if isinstance(worst, Rejected):
         return Rejected(change, worst.code, f"the deal {receipt} was made, but not all of it: {worst.message}")
     return worst
@@ -99,14 +105,14 @@ def made_id(answer: Answer | None) -> str:
 
 def shown_orders(config: Bitrix24Config, changes: Sequence[Change]) -> dict[str, Any]:
     """Subject → the wanted value where its deal needs nothing more, else the deal's stage."""
-    known = copies(config, changes)
+    deals = copies(config, changes)
     somebody = {person: "buyer" for change in changes if (person := buyer_of(change)).contacts}
-    found = [(change, known[origin(change)]) for change in changes if origin(change) in known]
+    pairs = [(change, deals[origin(change)]) for change in changes if origin(change) in deals]
     return {
         change.subject: {"status": deal["STAGE_ID"]}
-        if moved(config, 0, change, deal, Desk({}, {}, somebody))
+        if moved(config, 0, change, deal, References({}, {}, somebody))
         else change.value
-        for change, deal in found
+        for change, deal in pairs
     }
 
 
@@ -155,9 +161,9 @@ def stage_for(config: Bitrix24Config, wanted: str) -> str | None:
     return next((stage for one in reachable for stage, meaning in ours.items() if meaning == one), None)
 
 
-def moved(config: Bitrix24Config, place: int, change: Change, deal: Record, desk: Desk) -> dict[str, Call]:
+def moved(config: Bitrix24Config, place: int, change: Change, deal: Record, references: References) -> dict[str, Call]:
     """What an existing deal lacks. It never goes back, and a stage the settings do not name is a manager's own."""
-    contact, calls = desk.buyer(buyer_of(change)) if nobodys(deal) else ("", {})
+    contact, calls = references.buyer(buyer_of(change)) if nobodys(deal) else ("", {})
     fields = {"contactId": contact} if contact else {}
     stage = stage_for(config, change.value["status"])
     if stage and stage != deal["STAGE_ID"] and later(change.value["status"], status_of(config, deal)):
@@ -165,7 +171,7 @@ def moved(config: Bitrix24Config, place: int, change: Change, deal: Record, desk
     if fields:
         calls[f"deal{place}"] = Call("crm.item.update", {"entityTypeId": DEAL, "id": deal["ID"], "fields": fields})
     if not deal["PRODUCT_ROWS"] and change.value["lines"]:
-        calls[f"rows{place}"] = set_rows(deal["ID"], rows(change.value, desk.goods))
+        calls[f"rows{place}"] = set_rows(deal["ID"], rows(change.value, references.goods))
     return calls
 
 
@@ -186,10 +192,10 @@ def later(wanted: str, have: str | None) -> bool:
 # ── a new deal ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def created(config: Bitrix24Config, place: int, change: Change, desk: Desk) -> dict[str, Call]:
+def created(config: Bitrix24Config, place: int, change: Change, references: References) -> dict[str, Call]:
     """Commands by key: the buyer where he is new, the deal, its rows. One buyer of two orders is made once."""
     order = change.value
-    contact, calls = desk.buyer(buyer_of(change))
+    contact, calls = references.buyer(buyer_of(change))
     stage = stage_for(config, order["status"])
     fields = {
         "title": order["number"],
@@ -204,7 +210,7 @@ def created(config: Bitrix24Config, place: int, change: Change, desk: Desk) -> d
         **({"comments": words} if (words := comments(order)) else {}),
     }
     calls[f"deal{place}"] = Call("crm.item.add", {"entityTypeId": DEAL, "fields": fields})
-    if lines := rows(order, desk.goods):
+    if lines := rows(order, references.goods):
         calls[f"rows{place}"] = set_rows(f"$result[deal{place}][item][id]", lines)
     return calls
 

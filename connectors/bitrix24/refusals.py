@@ -61,21 +61,12 @@ def meaning(
     now: float | None = None,
 ) -> HubError:
     """What an error says, of an answer or (`status` None) of one command in a batch."""
-    code = code_of(said)
-    parts = ("error_description",) if code else ("error", "error_description")
-    words = sample(" ".join(str(said[part]) for part in parts if said.get(part)), secrets)
+    code, words = code_of(said), _words(said, secrets)
     told = sample(f"{code}{': ' if code and words else ''}{words}", secrets) or "no word"
     what = " ".join(filter(None, (method or "a command", f"with {status}" if status else "")))
     says = f"{config.connection}: Bitrix24 answered {what}: {told}"
-    if code == FULL:
-        return TransientError(f"{says}; nothing was done", uniform(1.0, 2.0))
-    if status == 429 and code != WORKED_OUT:
-        return TransientError(f"{says}; nothing was done")
-    if code == WORKED_OUT:
-        until = blocked(said, datetime.now(UTC).timestamp() if now is None else now)
-        return TransientError(
-            f"{says}; nothing was done, the method rests", WAIT if until is None else until, lane=lane(method)
-        )
+    if code in (FULL, WORKED_OUT) or status == 429:
+        return _too_much(says, code, said, method, now)
     if cure := _cure(status, code, words):
         return ConfigError(f"{says}. What to do: {cure}.")
     if code in OURS or status == 405:
@@ -83,6 +74,24 @@ def meaning(
     if code in UNSURE or (status or 0) >= 500:
         return UnansweredError(f"{says}; the effect is unknown")
     return RejectedError(says, code or str(status or "refused"))
+
+
+def _words(said: Any, secrets: tuple[SecretStr, ...]) -> str:
+    """What it says beside the code, which may itself be a sentence."""
+    parts = ("error_description",) if code_of(said) else ("error", "error_description")
+    return sample(" ".join(str(said[part]) for part in parts if said.get(part)), secrets)
+
+
+def _too_much(says: str, code: str, said: Any, method: str, now: float | None) -> TransientError:
+    """How long to wait, by which of the limits was met."""
+    if code == FULL:
+        return TransientError(f"{says}; nothing was done", uniform(1.0, 2.0))
+    if code != WORKED_OUT:
+        return TransientError(f"{says}; nothing was done")
+    until = blocked(said, datetime.now(UTC).timestamp() if now is None else now)
+    return TransientError(
+        f"{says}; nothing was done, the method rests", WAIT if until is None else until, lane=lane(method)
+    )
 
 
 def _cure(status: int | None, code: str, words: str) -> str | None:

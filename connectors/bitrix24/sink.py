@@ -62,13 +62,13 @@ def push_customers(config: Bitrix24Config, changes: Sequence[Change]) -> Iterato
     A repeat finds the card by our mark, so a lost answer makes no second one. A bound card that is gone stays gone, and
     a lead is not made a contact behind the managers' backs. Who was erased here is deleted in the same batch.
     """
-    living = known(config, changes)
+    living = not_erased(config, changes)
     people = {change.subject: customer_of(change) for change in living}
-    found = cards(config, list(people.values()), config.person_fields.values())
+    card_of = cards(config, list(people.values()), config.person_fields.values())
     calls = deletions(changes)
     for change in living:
         person = people[change.subject]
-        card = found.get(person)
+        card = card_of.get(person)
         if card is None and change.external_id:
             yield gone(change) if person.bound else no_contact(change)
         elif card is None:
@@ -78,11 +78,11 @@ def push_customers(config: Bitrix24Config, changes: Sequence[Change]) -> Iterato
             calls[change.subject] = update(card, fields)
         else:
             yield Accepted(change, card["ID"])
-    receipts = {subject: found[person]["ID"] for subject, person in people.items() if person in found}
+    receipts = {subject: card_of[person]["ID"] for subject, person in people.items() if person in card_of}
     yield from written(config, changes, calls, receipts)
 
 
-def known(config: Bitrix24Config, changes: Sequence[Change]) -> list[Change]:
+def not_erased(config: Bitrix24Config, changes: Sequence[Change]) -> list[Change]:
     """Those of whom something is written. Who was erased is deleted whatever is wrong with the settings of fields."""
     living = [change for change in changes if not forgets(change)]
     if living:
@@ -93,14 +93,13 @@ def known(config: Bitrix24Config, changes: Sequence[Change]) -> list[Change]:
 def shown_customers(config: Bitrix24Config, changes: Sequence[Change]) -> dict[str, Any]:
     """Subject → the wanted value where the card needs nothing more, else what it says."""
     people = {change.subject: customer_of(change) for change in changes}
-    found = known_cards(config, list(people.values()), [*CARD, *config.person_fields.values()])
-    pairs = [(change, people[change.subject]) for change in changes if people[change.subject] in found]
+    card_of = known_cards(config, list(people.values()), [*CARD, *config.person_fields.values()])
+    pairs = [(change, card_of[person]) for change in changes if (person := people[change.subject]) in card_of]
     return {
         change.subject: Shown(
-            shown(found[person], config) if mended(config, found[person], change.value, change.was) else change.value,
-            found[person]["ID"],
+            shown(card, config) if mended(config, card, change.value, change.was) else change.value, card["ID"]
         )
-        for change, person in pairs
+        for change, card in pairs
     }
 
 
@@ -147,38 +146,47 @@ def push_segments(config: Bitrix24Config, changes: Sequence[Change]) -> Iterator
     """
     if not changes:
         return
-    field = segment_field(config)
-    living = known(config, changes)
-    people = {change.subject: member_of(change) for change in living}
-    found = cards(config, list(dict.fromkeys(people.values())), [field])
+    field, living = segment_field(config), not_erased(config, changes)
+    card_of = member_cards(config, living, field)
+    yield from (without_card(change) for change in living if change.subject not in card_of)
+    calls = deletions(changes) | field_updates(config, field, living, card_of)
+    at_card = [(change, card_of[change.subject]["ID"]) for change in living if change.subject in card_of]
+    yield from (Accepted(change, key) for change, key in at_card if key not in calls)
+    answers = write(config, calls) if calls else {}
+    yield from (outcome(change, answers[key], key) for change, key in at_card if key in calls)
+    yield from forgotten(changes, answers)
+
+
+def member_cards(config: Bitrix24Config, changes: Sequence[Change], field: str) -> dict[str, Record]:
+    """Subject → card with the segment field, of whoever has one."""
+    people = {change.subject: member_of(change) for change in changes}
+    card_of = cards(config, list(dict.fromkeys(people.values())), [field])
+    return {subject: card_of[person] for subject, person in people.items() if person in card_of}
+
+
+def field_updates(
+    config: Bitrix24Config, field: str, changes: Sequence[Change], card_of: Mapping[str, Record]
+) -> dict[str, Call]:
+    """Contact → a command, where its field differs; several segments of one person are one."""
     at_card: dict[str, list[Change]] = {}
-    lists: dict[str, Record] = {}
-    for change in living:
-        card = found.get(people[change.subject])
-        if card is None:
-            yield without_card(change)
-        else:
+    for change in changes:
+        if card := card_of.get(change.subject):
             at_card.setdefault(card["ID"], []).append(change)
-            lists[card["ID"]] = card
-    calls = deletions(changes)
+    calls = {}
     for key, some in at_card.items():
-        before = values_in(lists[key], field)
+        card = card_of[some[0].subject]
+        before = values_in(card, field)
         after = with_changes(config, before, some)
         if after != before:
-            calls[key] = update(lists[key], {field: after})
-        else:
-            yield from (Accepted(change, key) for change in some)
-    answers = write(config, calls) if calls else {}
-    yield from (outcome(change, answers[key], key) for key in calls if key in at_card for change in at_card[key])
-    yield from forgotten(changes, answers)
+            calls[key] = update(card, {field: after})
+    return calls
 
 
 def shown_segments(config: Bitrix24Config, changes: Sequence[Change]) -> dict[str, Any]:
     """Subject → the wanted value with `member` as the contact's field says; who is to be forgotten is there or not."""
     field = segment_field(config)
-    people = {change.subject: member_of(change) for change in changes}
-    found = cards(config, list(dict.fromkeys(people.values())), [field])
-    told = [(change, found.get(people[change.subject])) for change in changes]
+    card_of = member_cards(config, changes, field)
+    told = [(change, card_of.get(change.subject)) for change in changes]
     return {
         change.subject: Shown({**change.value, **seen(config, change, card, field)}, card["ID"] if card else None)
         for change, card in told

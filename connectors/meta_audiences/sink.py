@@ -56,7 +56,7 @@ def _leaves(config: MetaAudiencesConfig, by_audience: Mapping[str, Rows]) -> Ite
 
 
 def _left(config: MetaAudiencesConfig, name: str, rows: Rows) -> Iterator[Outcome]:
-    audience = found(config, name)
+    audience = find_audience(config, name)
     if audience is None:
         yield from (Accepted(change) for change, _ in rows)
     else:
@@ -71,7 +71,7 @@ def _joins(config: MetaAudiencesConfig, by_audience: Mapping[str, Rows]) -> Iter
 
 
 def _joined(config: MetaAudiencesConfig, name: str, rows: Rows) -> Iterator[Outcome]:
-    there = found(config, name)
+    there = find_audience(config, name)
     if there and flagged(there):
         title = there.get("name")
         why = f"{config.connection}: Meta has flagged the audience {title!r}; look into Ads Manager > Audiences"
@@ -144,7 +144,7 @@ def session(method: str, audience: str, rows: Rows) -> dict[str, Any]:
 # ── audiences ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def found(config: MetaAudiencesConfig, name: str) -> Mapping[str, Any] | None:
+def find_audience(config: MetaAudiencesConfig, name: str) -> Mapping[str, Any] | None:
     """The audience as Meta lists it: id, name, operation_status."""
     wanted = config.audiences.get(name, name)
     return next((one for one in listed(config) if wanted in (str(one.get("id")), one.get("name"))), None)

@@ -46,7 +46,7 @@ REFUSED_BY = {"ok_unsubscribed": "person", "ok_fbl": "person", "err_unsubscribed
 """States that are a refusal; a complaint is one too."""
 
 
-def own(name: str) -> Derived:
+def own_field(name: str) -> Derived:
     """The own field that the settings name for it."""
     return Derived(lambda contact, config: convert.text(contact.get(_field(config, name)) or ""))
 
@@ -88,10 +88,10 @@ to_customer = FieldMap(
     Customer,
     {
         "external_id": Derived(contact_id, ("id",)),
-        "name": Derived(own("name").make, ("Name",)),
-        "first_name": own("first_name"),
-        "last_name": own("last_name"),
-        "city": own("city"),
+        "name": Derived(own_field("name").make, ("Name",)),
+        "first_name": own_field("first_name"),
+        "last_name": own_field("last_name"),
+        "city": own_field("city"),
         "birth_date": Derived(birth_date),
         "emails": Field("email", lambda value: tuple(filter(None, (convert.email(value),)))),
         "phones": Field("phone", lambda value: tuple(filter(None, (convert.phone(value),)))),
@@ -181,7 +181,7 @@ def campaign(letter: Payload) -> str:
     return str(letter.get("campaign_id") or f"letter-{letter['letter_id']}")
 
 
-def happened(letter: Payload, config: Any) -> Iterator[Payload]:
+def letter_events(letter: Payload, config: Any) -> Iterator[Payload]:
     """A letter's state as events. The last happened when it says; what must have gone before, when the campaign began.
 
     A click proves that the letter was opened, then at the latest.
@@ -227,7 +227,7 @@ to_event = FieldMap(
         "payload": Field("payload"),
     },
     ignored=LETTER,
-    each=happened,
+    each=letter_events,
 )
 
 

@@ -174,7 +174,7 @@ def push_segment(config: UniSenderConfig, changes: Sequence[Change]) -> Iterator
         if change.value["member"] and not email_of(change):
             yield Rejected(change, "no_address", "the person has no e-mail")
     if config.membership == "field":
-        yield from in_turn([*gone, *_marks(config, joins, leaves)])
+        yield from in_turn([*gone, *_in_field(config, joins, leaves)])
     else:
         places = Places(config)
         yield from in_turn([*gone, *_leaves(config, leaves, places), *_joins(config, joins, places)])
@@ -299,7 +299,7 @@ def in_list(config: UniSenderConfig, email: str, number: str) -> bool:
     return str(found).lower() in ("true", "1")
 
 
-def _marks(config: UniSenderConfig, joins: Sequence[Change], leaves: Sequence[Change]) -> Iterator[Step]:
+def _in_field(config: UniSenderConfig, joins: Sequence[Change], leaves: Sequence[Change]) -> Iterator[Step]:
     """Membership as an own field. An address that is gone there is left alone: an import would bring it back."""
     by_field: dict[str, list[tuple[Change, Sequence[str]]]] = defaultdict(list)
     gone, former = [], Former(config)

@@ -23,6 +23,22 @@ ONLINE_STATUS = {
 
 
 def seed(portal: Portal, shop: Shop) -> None:
+    ids, contacts = _goods(portal, shop), dict[str, int]()
+    _inventory(portal, shop, ids)
+    for nth, sale in enumerate([order for order in shop.orders if order.channel == "site"]):
+        if nth % ONLINE == ONLINE - 1:
+            _online(portal, shop, sale, ids, contacts)
+        else:
+            _deal(portal, shop, sale, ids, contacts, second=nth % SECOND_PIPELINE == SECOND_PIPELINE - 1)
+    _beside_contacts(portal, shop)
+    for nth, (person, card) in enumerate(contacts.items()):
+        if nth % CALLED == 0:
+            portal.called(str(card), shop.by_person[person].phone, incoming=nth % 2 == 0)
+    portal.queue.clear()
+
+
+def _goods(portal: Portal, shop: Shop) -> dict[str, int]:
+    """SKU → id."""
     stamp = shop.now.isoformat()
     parents = {parent: _product(portal, GOODS, 3, parent, parent, stamp)["id"]
                for parent in dict.fromkeys(variant.parent_sku for variant in shop.variants)}  # fmt: skip
@@ -33,22 +49,16 @@ def seed(portal: Portal, shop: Shop) -> None:
         ids[variant.sku] = made["id"]
         _price(portal, made["id"], 1, variant.retail, stamp)
         _price(portal, made["id"], 2, variant.minimum, stamp)
-    _inventory(portal, shop, ids)
-    contacts: dict[str, int] = {}
-    for nth, sale in enumerate([order for order in shop.orders if order.channel == "site"]):
-        if nth % ONLINE == ONLINE - 1:
-            _online(portal, shop, sale, ids, contacts)
-        else:
-            _deal(portal, shop, sale, ids, contacts, second=nth % SECOND_PIPELINE == SECOND_PIPELINE - 1)
+    return ids
+
+
+def _beside_contacts(portal: Portal, shop: Shop) -> None:
+    """Companies and leads."""
     for nth in range(1, 4):
         phone = [{"VALUE": f"+7700555000{nth}"}]
         portal.add("COMPANY", {"TITLE": f"ТОО «Көкжиек {nth}»", "PHONE": phone})
     for person in shop.people[:5]:
         portal.add_lead({"NAME": person.first_name, "LAST_NAME": person.last_name}, person.phone, person.email)
-    for nth, (person, card) in enumerate(contacts.items()):
-        if nth % CALLED == 0:
-            portal.called(str(card), shop.by_person[person].phone, incoming=nth % 2 == 0)
-    portal.queue.clear()
 
 
 def _product(portal: Portal, catalogue: int, kind: int, sku: str, name: str, stamp: str, **facts: object) -> Row:
