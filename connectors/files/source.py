@@ -163,8 +163,8 @@ def _carts(config: FilesConfig, cells: Cells, framed: Framed) -> FileFrames:
 
 
 def _unread(framed: Framed) -> dict[str, int]:
-    """An id that is no contact as well, or is nothing but one, is no remark."""
-    ids = {"customer", "identifier", "identifier_kind"}
+    """An id that is no contact as well, is nothing but one, or only fills the cell, is no remark."""
+    ids = {"customer", "identifier", "identifier_kind", "loyalty_id", "loyalty_ids", "account_id"}
     return {f"unread_{name}": count for name, count in framed.unread.items() if name not in ids}
 
 

@@ -328,6 +328,7 @@ def test_what_fills_an_empty_cell_is_no_buyer_and_no_card(reads, filled):
                          f"1,A,2026-03-02 10:00,tea,1,100,{filled},{filled}",
                          "2,A,2026-03-02 10:00,tea,1,100,7,L0"))  # fmt: skip
     assert rows(receipts, "customer", "loyalty_id", table="order") == [(None, None), ("7", "L0")]
+    assert receipts.notes == {}
     cards = reads(csv("external_id,loyalty_id,account_id,ref.crm", f"7,{filled},{filled},{filled}"), layout="customers")
     assert rows(cards, "loyalty_ids", "account_id", "refs") == [([], None, [])]
     points = reads(csv("entry,external_id,loyalty_id,at,points", f"1,{filled},{filled},2026-03-02 10:00,5"),
