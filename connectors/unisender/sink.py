@@ -92,7 +92,7 @@ def _deleted(config: UniSenderConfig, changes: Sequence[Change]) -> Iterator[Out
     """Contacts are deleted by an import too, of each address that the person had. Who is not there is deleted already.
     Without a receipt: that would be the address again."""
     there = _receipts(config)
-    found = [(change, there[one]) for change in changes for one in _known_by(change) if one in there]
+    found = [(change, at) for change in changes for at in dict.fromkeys(map(there.get, _known_by(change))) if at]
     refused: dict[str, Outcome] = {}
     for column in ("email", "phone"):
         rows = [(change, (address, "1")) for change, (kind, address) in found if kind == column]
@@ -104,9 +104,10 @@ def _deleted(config: UniSenderConfig, changes: Sequence[Change]) -> Iterator[Out
 
 
 def _receipts(config: UniSenderConfig) -> dict[str, tuple[str, str]]:
-    """Receipt → column and address, of everybody: nothing else is known of who was erased."""
+    """Receipt → column and address, of everybody: nothing else is known of who was erased. Who has both is told by the
+    e-mail, so that nobody is deleted twice."""
     return {
-        pseudonym(config, row[column]): (column, row[column])
+        pseudonym(config, row[column]): ("email", row["email"]) if row.get("email") else ("phone", row["phone"])
         for row in exported(config, ["email", "phone"])
         for column in ("phone", "email")
         if row.get(column)

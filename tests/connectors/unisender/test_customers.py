@@ -72,6 +72,17 @@ def test_who_was_erased_is_deleted_under_every_address_she_had(account, settings
     assert set(account.contacts) == {"daniyar@example.kz"}
 
 
+def test_a_contact_that_she_was_known_by_twice_is_deleted_once(account, settings):
+    """Of a row that names nobody any more the platform may say that it is invalid: the erasure would not be done."""
+    config = settings()
+    account.contact("olga@example.kz", phone="77000000001")
+    receipts = [pseudonym(config, one) for one in ("olga@example.kz", "+77000000001")]
+    forget = Change("customer.push", "p-1", receipts[0], {"forget": True}, about={"receipts": receipts})
+    assert sent(config, forget) == [Accepted(forget)]
+    assert "olga@example.kz" not in account.contacts
+    assert len(account.sandbox.requests(path="importContacts")) == 1
+
+
 def test_an_erasure_of_which_one_address_is_refused_is_not_done(account, settings):
     config = settings()
     account.contact("abuse@example.kz")
