@@ -24,6 +24,7 @@ from dagster_project.factories.preview import preview
 from dagster_project.steps.files.read import ingest_files
 from dagster_project.steps.land import land
 from dagster_project.store.database import engine
+from dagster_project.store.raw import Raw
 
 
 class ExtractConfig(Config):
@@ -110,8 +111,14 @@ def _read(hub: Hub, connection: Connection, name: str, full: bool) -> tuple[dict
         landed = land(store, connection, connection.spec.resource(name), now=clock.now(), full=full)
         counts = {"read": landed.read, "landed": landed.landed, "unchanged": landed.unchanged}
         columns = "id, cursor, landed_at, left(payload_hash::text, 12) as payload_hash"
-    shown = f'select {columns} from raw_{connection.name}."{name}" order by landed_at desc limit 5'
-    return {**counts, "dagster/row_count": counts["landed"], "latest": preview(store, shown)}, problem
+    shown = {**counts, "dagster/row_count": counts["landed"]}
+    raw = Raw(connection.name, name)
+    with store.connect() as db:
+        empty = not raw.exists(db)
+    if empty:  # of what had nothing to tell yet there is no table
+        return shown, problem
+    latest = preview(store, f"select {columns} from {raw.table} order by landed_at desc limit 5")
+    return {**shown, "latest": latest}, problem
 
 
 def _unavailable(connection: Connection) -> AssetsDefinition:
