@@ -11,7 +11,7 @@ from dagster_project.store import dirty
 from dagster_project.store.locks import in_turn
 from dagster_project.store.people import nameless_consents, suppression
 from dagster_project.store.people.keyring import keys
-from dagster_project.store.people.tables import GIVERS
+from dagster_project.store.people.tables import GIVERS, OF_ACCOUNTS
 from dagster_project.store.tables import TABLES
 from dagster_project.store.transfer import copy_in, read, upsert
 from mappings.privacy import chain
@@ -141,11 +141,13 @@ where c.phones && cast(:identifiers as text[]) or c.emails && cast(:identifiers 
 union
 select m.person_id from privacy.consent_state e cross join {GIVERS}
 where e.identifier = any(:identifiers) and m.person_id is not null
+union
+select of_account.person_id from ({OF_ACCOUNTS}) of_account where of_account.identifier = any(:identifiers)
 """
 
 
 def holders(db: Connection, identifiers: Sequence[str]) -> list[str]:
-    """Persons who have any of these sealed identifiers on a card of theirs, or gave a consent by one."""
+    """Persons who have any of these sealed identifiers on a card of theirs, or spoke of consent by one."""
     return [row[0] for row in db.execute(text(_HOLDERS), {"identifiers": list(identifiers)})]
 
 

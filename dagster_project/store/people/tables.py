@@ -330,6 +330,13 @@ GIVERS = """unnest(e.givers) giver join identity.source_record r
 left join identity.membership m using (record)"""
 """SQL of whom the consent `e` names: the persons `m`, null of a card that is gone. What it said is nobody else's."""
 
+OF_ACCOUNTS = """
+select m.person_id, s.identifier from privacy.consent_state s join canonical.consent_event e using (subject)
+join identity.source_record r on r.connection = e.connection and r.external_id = coalesce(e.customer, e.external_id)
+join identity.membership m using (record)
+where s.identifier_kind = 'account' and s.identifier is not null"""
+"""SQL of whose accounts are: no card has one, so whoever said anything of it, a refusal too, which has no giver."""
+
 VIEWS = {
     "canonical.person": "select g.*, p.created_at from identity.golden g join identity.person p using (person_id) "
     "where p.status = 'active'",
@@ -353,9 +360,7 @@ join canonical.contact_event e on e.connection = n.connection and e.external_id 
 where e.identifier is not null""",
     "privacy.holder": f"""
 select person_id, identifier from privacy.contact_holder
-union
-select m.person_id, e.identifier from privacy.consent_state e cross join {GIVERS}
-where e.identifier_kind = 'account' and e.identifier is not null and m.person_id is not null""",
+union{OF_ACCOUNTS}""",
     "privacy.stopped": """
 select distinct h.person_id, s.channel
 from privacy.suppression s

@@ -1,6 +1,6 @@
 """What somebody does with the bot becomes one person in the hub, with a phone, a word of consent and its end."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,8 @@ from sqlalchemy import Engine, text
 
 from connectors.sdk.testing.sandbox import served
 from connectors.telegram import CONNECTOR
+from connectors.telegram.config import TelegramConfig
+from connectors.telegram.links import start_token
 from connectors.telegram.sandbox import DEMO, TOKEN, a_user, sandbox
 from dagster_project.connections import Hub, parse
 from dagster_project.steps.people import membership
@@ -58,14 +60,15 @@ SOFA_CARE = {
 }
 
 
-def a_hub(url: str, folder: Path, *, also: str | None = None) -> Hub:
-    """A hub with the bot and the segment `sofa_care`; `also`: another segment of the same people."""
+def a_hub(url: str, folder: Path, *, also: str | None = None, **given: str) -> Hub:
+    """A hub with the bot and the segment `sofa_care`; `also`: another segment of the same people. `given`: settings."""
     (folder / "segments").mkdir()
     for name in filter(None, ("sofa_care", also)):
         shown = {"segment": name, "activate": [{"channel": "bot", "audience": "care"}]}
         (folder / "segments" / f"{name}.yaml").write_text(yaml.safe_dump({**SOFA_CARE, **shown}), "utf-8")
-    settings = {**DEMO.settings, **DEMO.unlimited, "base_url": url, "messages": {"care": "Набор по уходу"}}
-    entry = {"connector": "telegram", "settings": settings, "secrets": {"token": "BOT_TOKEN"},
+    settings = {**DEMO.settings, **DEMO.unlimited, "base_url": url, "messages": {"care": "Набор по уходу"}, **given}
+    secrets = {"token": "BOT_TOKEN", **({"link_secret": "BOT_LINKS"} if given else {})}
+    entry = {"connector": "telegram", "settings": settings, "secrets": secrets,
              "push": {"segment": "auto", "first": "auto"}, "guards": {"share": 1.0}, "country": "KZ"}  # fmt: skip
     return parse(str({"bot": entry}), {"telegram": CONNECTOR}, folder=folder)
 
@@ -132,3 +135,41 @@ def test_who_blocked_the_bot_while_nobody_listened_is_written_to_once_and_never_
         syncs(90)
     assert consents() == ["granted", "refused"]
     assert violations(store, hub) == []
+
+
+def test_who_says_stop_with_one_account_is_not_written_to_at_another_and_no_longer_counts_as_shown(
+    store: Engine, now: datetime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("BOT_TOKEN", TOKEN)
+    monkeypatch.setenv("BOT_LINKS", "any long text")
+    clock = [now]
+    bot = sandbox(limits="off", clock=lambda: clock[0])
+    links = TelegramConfig(token="x", links_to="shop", link_secret="any long text")  # type: ignore[arg-type]
+    token = start_token(links, "17", date(2026, 4, 1))
+    private, work = a_user(0, "Aigerim"), a_user(1, "Aigerim")
+    with served(bot.sandbox) as url:
+        hub = a_hub(url, tmp_path, also="again", links_to="shop")
+
+        def syncs(minutes: int) -> None:
+            clock[0] = now + timedelta(minutes=minutes)
+            sync(store, hub, clock=lambda: clock[0])
+
+        def states() -> list[str]:
+            with store.connect() as db:
+                return list(db.execute(text("select distinct state from canonical.consent")).scalars())
+
+        bot.starts(private, token, at=now - timedelta(minutes=9))
+        bot.starts(work, token, at=now - timedelta(minutes=8))
+        syncs(0)
+        membership.activate(store, hub, "sofa_care", who="Aigul", now=clock[0])
+        syncs(1), syncs(2)
+        assert (len(bot.sent), states()) == (1, ["granted"])
+        bot.writes(private, "/stop", at=clock[0])
+        syncs(3)
+        assert states() == ["refused"]
+        with store.connect() as db:
+            shown = db.execute(text("select acknowledged ->> 'member' from ledger.item")).scalars().all()
+        assert shown == ["false"]
+        membership.activate(store, hub, "again", who="Aigul", now=clock[0])
+        syncs(4), syncs(5)
+        assert len(bot.sent) == 1
