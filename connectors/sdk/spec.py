@@ -213,6 +213,7 @@ class Sink:
     `hint`: for a merchant, what the channel does with it.
     `forgets`: of people. A change with `"forget": true` in its value deletes all that was written of a person who was
     erased here, found by the receipts alone; without it a person of the shop must do that, as `by_hand` says.
+    `messages`: of people. Joining writes to the person, who reads it: nothing takes it back.
     """
 
     capability: str | tuple[str, ...]
@@ -232,6 +233,7 @@ class Sink:
     hint: str = ""
     forgets: bool = False
     by_hand: str = ""
+    messages: bool = False
 
     @classmethod
     def one_by_one(

@@ -25,7 +25,8 @@ CONNECTOR = ConnectorSpec(
     sinks=(
         Sink(
             "segment.push", deliver=push_segment, read_back=taken_as_sent, batch=1, needs_listing=False,
-            reaches="telegram", hint="Writes the segment's text to whoever enters it, once; who leaves gets nothing.",
+            reaches="telegram", messages=True,
+            hint="Writes the segment's text to whoever enters it, once; who leaves gets nothing.",
             by_hand="Nothing is kept in Telegram but the person's own chat with the bot.",
         ),
     ),

@@ -22,6 +22,7 @@ from dagster_project.store.ledger import Frozen, Queue, freeze, planning
 from mappings.sync.plan import Circumstances, held
 
 NO_WAY_BACK = "what was told of an order cannot be taken back"
+WRITTEN = "what was written to people cannot be taken back"
 NOT_KEPT = "what was said of a person before is not kept"
 
 
@@ -55,7 +56,7 @@ def _undone(
     db: Database, engine: Engine, hub: Hub, plan: int, queue: Queue, because: str, now: datetime
 ) -> list[dict[str, Any]]:
     told = inverse.sent(db, plan, queue)
-    alone = {row.subject: _why_alone(queue, row) for row in told}
+    alone = {row.subject: _why_alone(hub, queue, row) for row in told}
     alone |= _not_again(db, hub, queue, [row for row in told if alone[row.subject] is None], now)
     back = [row for row in told if alone[row.subject] is None]
     withdrawn = inverse.withdraw(db, plan, queue, list(alone), why=because, now=now)
@@ -66,10 +67,16 @@ def _undone(
     ]
 
 
-def _why_alone(queue: Queue, row: Any) -> str | None:
+def _why_alone(hub: Hub, queue: Queue, row: Any) -> str | None:
     if queue.capability == "customer.push":
         return NOT_KEPT
+    if queue.capability in PEOPLE and _writes(hub[queue.connection], queue):
+        return WRITTEN
     return row.left_alone if queue.capability in (*VARIANTS, *PEOPLE) else NO_WAY_BACK
+
+
+def _writes(connection: Connection, queue: Queue) -> bool:
+    return connection.spec is not None and connection.spec.sink(queue.capability).messages
 
 
 def _not_again(db: Database, hub: Hub, queue: Queue, back: Sequence[Any], now: datetime) -> dict[str, str]:

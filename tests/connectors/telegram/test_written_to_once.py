@@ -1,0 +1,94 @@
+"""A message cannot be taken back: whatever is undone, renamed or merged, nobody reads the same one twice."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from sqlalchemy import Engine, text
+
+from connectors.sdk.testing.sandbox import served
+from connectors.telegram import CONNECTOR
+from connectors.telegram.sandbox import DEMO, TOKEN, Telegram, a_user, sandbox
+from dagster_project.connections import Hub, parse
+from dagster_project.steps.people import membership
+from dagster_project.steps.status import violations
+from dagster_project.steps.sync import sync
+from dagster_project.steps.undo import WRITTEN, undo
+from tests.connectors.telegram.test_whole_way import SOFA_CARE
+
+TEXT = "Набор по уходу"
+USER = a_user()
+PHONE = "77000000001"
+
+
+@dataclass
+class Care:
+    """The bot of a shop, and a segment that is shown to it; Aigerim started the bot."""
+
+    store: Engine
+    bot: Telegram
+    url: str
+    folder: Path
+    now: datetime
+
+    @property
+    def hub(self) -> Hub:
+        settings = {**DEMO.settings, **DEMO.unlimited, "base_url": self.url, "messages": {"care": TEXT, "after": TEXT}}
+        entry = {"connector": "telegram", "settings": settings, "secrets": {"token": "BOT_TOKEN"},
+                 "push": {"segment": "auto", "first": "auto"}, "guards": {"share": 1.0}, "country": "KZ"}  # fmt: skip
+        return parse(str({"bot": entry}), {"telegram": CONNECTOR}, folder=self.folder)
+
+    def segment(self, audience: str = "care", op: str = "exists") -> None:
+        said = {**SOFA_CARE, "where": {"field": "contact.asked", "op": op},
+                "activate": [{"channel": "bot", "audience": audience}]}  # fmt: skip
+        (self.folder / "segments").mkdir(exist_ok=True)
+        (self.folder / "segments" / "sofa_care.yaml").write_text(yaml.safe_dump(said), "utf-8")
+
+    def syncs(self, times: int = 2) -> None:
+        for _ in range(times):
+            self.now += timedelta(minutes=1)
+            report = sync(self.store, self.hub, clock=lambda: self.now)
+            assert [part.error for part in (*report.resources, *report.capabilities) if part.error] == []
+        assert violations(self.store, self.hub) == []
+
+    def undoes(self) -> list[dict[str, Any]]:
+        with self.store.connect() as db:
+            plan = db.execute(text("select max(plan) from ledger.plan where capability = 'segment.push'")).scalar_one()
+        return undo(self.store, self.hub, plan, who="Aigul", now=self.now)
+
+    def read(self) -> list[int]:
+        """Who got a message, once for each."""
+        return [one["chat"]["id"] for one in self.bot.sent]
+
+
+@pytest.fixture
+def care(store: Engine, now: datetime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Care]:
+    monkeypatch.setenv("BOT_TOKEN", TOKEN)
+    bot = sandbox(limits="off", clock=lambda: made.now)
+    with served(bot.sandbox) as url:
+        made = Care(store, bot, url, tmp_path, now)
+        made.segment()
+        bot.starts(USER, at=now - timedelta(minutes=9))
+        made.syncs(1)
+        membership.activate(store, made.hub, "sofa_care", who="Aigul", now=made.now)
+        made.syncs()
+        assert made.read() == [USER["id"]]
+        yield made
+
+
+def test_who_left_a_segment_is_not_written_to_again_when_that_is_undone(care):
+    care.segment(op="absent")
+    care.syncs()
+    [row] = care.undoes()
+    care.syncs()
+    assert row["left_alone"] == WRITTEN
+    assert care.read() == [USER["id"]]
+
+
+def test_a_message_that_went_out_is_told_as_what_cannot_be_taken_back(care):
+    [row] = care.undoes()
+    assert (row["left_alone"], row["plan"], row["becomes"]) == (WRITTEN, None, None)
