@@ -28,12 +28,16 @@ ERASED = "erased on demand"
 MOVES = "shown in another audience or by other contacts now: taken out as he was, then shown anew"
 
 
+READ = "was written to under another id that is his too"
+
+
 def memberships(hub: Hub, connection: Connection, queue: Queue, slice: Slice, now: datetime) -> Faced:
     """Subjects are `segment/person_id`. Who left, refused, was merged away or erased is withdrawn from the audience.
 
     Beside what `Faced` asks for: `at_once`, a removal that no guard and no approval delays, as the person may not be
     reached any more; `emptied`, a removal by which a whole audience would go. Who belongs to another audience now, or
-    is reached by other contacts, is `first` taken out as he was shown: only then nothing of him stays behind.
+    is reached by other contacts, is `first` taken out as he was shown: only then nothing of him stays behind. Whoever
+    was sent a message stays as he was told, whatever it is called now: he has read it.
     """
     assert connection.spec is not None
     sink = connection.spec.sink(queue.capability)
@@ -83,6 +87,8 @@ def _desired(people: pa.Table, active: dict[str, Activation], sink: Sink, contac
     refused = _refusals(people, active, sink.reaches, pc.is_null(contacts))
     rules = _rules(people, active, refused)
     told, values = people["told"], _values(people, active, contacts)
+    if sink.messages:
+        values, rules = pc.if_else(_is_shown(told), told, values), pc.coalesce(rules, _has_read(people))
     moves = pc.and_(_is_shown(told), pc.fill_null(pc.not_equal(told, values), False))
     since = pc.binary_join_element_wise("in the segment since", people["since"], " ")
     withdrawal = pc.if_else(pc.and_(people["erased"], sink.forgets), _forget(told), _without(told))
@@ -117,6 +123,14 @@ def _rules(people: pa.Table, active: dict[str, Activation], refused: Any) -> Any
     rules = pc.if_else(people["member"], rules, LEFT)
     rules = pc.if_else(pc.is_in(people["segment"], pa.array(active, pa.string())), rules, NOT_ACTIVE)
     return pc.if_else(people["erased"], ERASED, rules)
+
+
+def _has_read(people: pa.Table) -> Any:
+    """The rule that keeps from a second message whoever got it before he was merged."""
+    whose = pc.binary_join_element_wise(people["segment"], people["survivor"], "/")
+    shown = _is_shown(people["told"])
+    again = pc.and_(pc.is_in(whose, _one(whose.filter(shown))), pc.invert(shown))
+    return pc.if_else(again, READ, None)
 
 
 def _merged(people: pa.Table, rules: Any) -> Any:

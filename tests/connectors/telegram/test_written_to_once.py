@@ -14,20 +14,20 @@ from connectors.sdk.testing.sandbox import served
 from connectors.telegram import CONNECTOR
 from connectors.telegram.sandbox import DEMO, TOKEN, Telegram, a_user, sandbox
 from dagster_project.connections import Hub, parse
-from dagster_project.steps.people import membership
+from dagster_project.steps.people import membership, verdicts
 from dagster_project.steps.status import violations
 from dagster_project.steps.sync import sync
 from dagster_project.steps.undo import WRITTEN, undo
+from dagster_project.store.people.verdicts import By
 from tests.connectors.telegram.test_whole_way import SOFA_CARE
 
 TEXT = "Набор по уходу"
-USER = a_user()
-PHONE = "77000000001"
+USER, SILENT = a_user(), a_user(7, "Marat")
 
 
 @dataclass
 class Care:
-    """The bot of a shop, and a segment that is shown to it; Aigerim started the bot."""
+    """The bot of a shop, and a segment that is shown to it; Aigerim started the bot, Marat only wrote to it."""
 
     store: Engine
     bot: Telegram
@@ -60,6 +60,16 @@ class Care:
             plan = db.execute(text("select max(plan) from ledger.plan where capability = 'segment.push'")).scalar_one()
         return undo(self.store, self.hub, plan, who="Aigul", now=self.now)
 
+    def person(self, user: dict[str, Any]) -> str:
+        with self.store.connect() as db:
+            return verdicts.known(db, f"bot:{user['id']}")
+
+    def merges(self, one: dict[str, Any], other: dict[str, Any]) -> None:
+        """Somebody knows that both accounts are one person's: that of the first, who is known for longer."""
+        was = self.person(one)
+        desk = verdicts.Desk(self.store, self.hub, By("Aigul", "she called", self.now))
+        assert verdicts.merge(desk, f"bot:{one['id']}", f"bot:{other['id']}") == was
+
     def read(self) -> list[int]:
         """Who got a message, once for each."""
         return [one["chat"]["id"] for one in self.bot.sent]
@@ -72,6 +82,8 @@ def care(store: Engine, now: datetime, tmp_path: Path, monkeypatch: pytest.Monke
     with served(bot.sandbox) as url:
         made = Care(store, bot, url, tmp_path, now)
         made.segment()
+        bot.writes(SILENT, "Сәлем!", at=now - timedelta(minutes=12))
+        made.syncs(1)
         bot.starts(USER, at=now - timedelta(minutes=9))
         made.syncs(1)
         membership.activate(store, made.hub, "sofa_care", who="Aigul", now=made.now)
@@ -92,3 +104,37 @@ def test_who_left_a_segment_is_not_written_to_again_when_that_is_undone(care):
 def test_a_message_that_went_out_is_told_as_what_cannot_be_taken_back(care):
     [row] = care.undoes()
     assert (row["left_alone"], row["plan"], row["becomes"]) == (WRITTEN, None, None)
+
+
+def test_whoever_is_in_an_audience_that_is_renamed_is_not_written_to_again(care):
+    care.segment("after")
+    care.syncs()
+    assert care.read() == [USER["id"]]
+
+
+def test_a_message_without_an_answer_is_not_sent_again_under_a_new_name_of_its_audience(care):
+    late = a_user(1, "Dana")
+    care.bot.starts(late, at=care.now)
+    care.bot.sandbox.faults.set("lost_reply", match="sendMessage", times=1)
+    care.syncs(1)
+    care.segment("after")
+    care.syncs()
+    care.now += timedelta(hours=1)
+    care.syncs()
+    assert care.read() == [USER["id"], late["id"]]
+
+
+def test_whoever_starts_the_bot_with_a_second_account_is_written_to_at_one_of_them(care):
+    work = a_user(1, "Aigerim")
+    care.bot.writes(work, "Сәлем!", at=care.now)
+    care.syncs(1)
+    care.merges(USER, work)
+    care.bot.starts(work, at=care.now)
+    care.syncs()
+    assert care.read() == [USER["id"]]
+
+
+def test_whoever_is_merged_into_a_member_who_was_silent_is_not_written_to_under_that_name(care):
+    care.merges(SILENT, USER)
+    care.syncs()
+    assert care.read() == [USER["id"]]
