@@ -131,6 +131,12 @@ consent_event = table(
     Column("hash", LargeBinary, nullable=False),
     Index("consent_event_once", "statement", unique=True),
     Index("consent_event_subject", "subject", "channel", "purpose", "at"),
+    Index(
+        "consent_event_account",
+        "connection",
+        text("coalesce(customer, external_id)"),
+        postgresql_where=text("identifier_kind = 'account'"),
+    ),
     doc="Append-only statements, each chained to the one before. subject: hash of the sealed identifier. evidence: a "
     "sealed JSON text. statement: HMAC of what was said, without identifier and evidence: the chain outlives them.",
 )
@@ -334,7 +340,7 @@ OF_ACCOUNTS = """
 select m.person_id, s.identifier from privacy.consent_state s join canonical.consent_event e using (subject)
 join identity.source_record r on r.connection = e.connection and r.external_id = coalesce(e.customer, e.external_id)
 join identity.membership m using (record)
-where s.identifier_kind = 'account' and s.identifier is not null"""
+where s.identifier_kind = 'account' and e.identifier_kind = 'account' and s.identifier is not null"""
 """SQL of whose accounts are: no card has one, so whoever said anything of it, a refusal too, which has no giver."""
 
 VIEWS = {
