@@ -44,7 +44,7 @@ def test_polls_that_overlap_land_only_what_is_new_or_moved_on(store, kaspi, conn
 
     assert landed(store, connection, hour) == Landed(read=4, landed=3, unchanged=1)
     with store.connect() as db:
-        rows = db.execute(text("select key, payload::text from raw_kaspi_almaty.orders_latest")).tuples().all()
+        rows = db.execute(text("select key, payload::text from raw_kaspi_almaty.orders_latest")).all()
         states = {key: payloads.reader()(stored)["attributes"]["state"] for key, stored in rows}
         cursor = db.execute(text("select value from hub.cursor where resource = 'orders'")).scalar()
     assert states[second.code] == "ARCHIVE"
