@@ -216,7 +216,7 @@ def _to_try(stage: Stage) -> str:
     lines = [f"{keruen} status", f"{keruen} explain sku KR00001A"]
     if stage.erp:
         lines += [
-            f"{keruen} sandbox price {stage.erp} KR00001A 100 && {keruen} sync {stage.erp} && {keruen} plan --held",
+            f"{keruen} sandbox price {stage.erp} KR00001A 10 && {keruen} sync {stage.erp} && {keruen} plan --held",
             "    a price is mistyped: what it would show waits for you, the rest goes on",
         ]
     if dropped := sorted(inbox.glob("*.csv")):

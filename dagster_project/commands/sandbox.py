@@ -109,11 +109,11 @@ def fault(
 def price(
     name: Annotated[str, typer.Argument(help="A running sandbox that keeps prices.")],
     sku: Annotated[str, typer.Argument(help="The goods.")],
-    times: Annotated[float, typer.Argument(help="By how much the price is mistyped.")] = 100.0,
+    times: Annotated[float, typer.Argument(help="By how much the price is mistyped: 10 is one digit too many.")] = 10.0,
 ) -> None:
     """Mistype a price in a running sandbox: what its channels are shown then waits for a person.
 
-    Example: keruen sandbox price acme KR00001A 100
+    Example: keruen sandbox price acme KR00001A 10
     """
     out.print_json(_happen(name, "price", {"sku": sku, "times": times}))
 

@@ -52,14 +52,15 @@ def _price(rows: pa.Table, connection: Connection) -> Words:
     was, becomes = (totals(values.combine_chunks()) for values in (_expected(rows), rows["becomes"]))
     floor, ceiling = (pc.fill_null(rows[name], np.nan).to_numpy() for name in ("floor", "ceiling"))
     step = None if connection.guards.step is None else float(connection.guards.step)
-    held = price_guard(was, becomes, floor, ceiling, step)
-    return np.where(np.equal(held, None) & _as_before(rows, becomes, step), "step", held)
+    rounded = float(connection.entry.price.round)
+    held = price_guard(was, becomes, floor, ceiling, step, rounded)
+    return np.where(np.equal(held, None) & _as_before(rows, becomes, step, rounded), "step", held)
 
 
-def _as_before(rows: pa.Table, becomes: Floats, step: float | None) -> Mask:
+def _as_before(rows: pa.Table, becomes: Floats, step: float | None, rounded: float) -> Mask:
     """Rows held for a leap from a price that was never confirmed and is forgotten: what is near the one held leaps."""
     leapt = pc.and_(pc.is_null(rows["was"]), pc.fill_null(pc.equal(rows["reason"], "step"), False))
-    near = ~leaps(totals(rows["last"].combine_chunks()), becomes, step)
+    near = ~leaps(totals(rows["last"].combine_chunks()), becomes, step, rounded)
     return np.asarray(leapt.to_numpy() & near)
 
 

@@ -73,7 +73,7 @@ def test_the_page_offers_what_can_be_tried(home: Path):
     (home / "inbox" / "receipts_202601.csv").write_text("")
     shown = demo.page(3000, "", demo.Stage({"acme": "", "tills": ""}, erp="acme"))
     for line in (
-        "sandbox price acme KR00001A 100",
+        "sandbox price acme KR00001A 10",
         f"head -c 3000 {home}/inbox/receipts_202601.csv",
         "fault tills 500 --for 60",
     ):

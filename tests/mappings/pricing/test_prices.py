@@ -128,3 +128,18 @@ def test_each_guard_holds_its_own_mistake(
     one = [np.array([value], dtype=float) for value in (was, becomes, floor, ceiling)]
     assert price_guard(*one, 10).tolist() == [guard]
     assert price_guard(*one, None).tolist() == [None if guard == "step" else guard]
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "rounded", "guard"),
+    [
+        (19_430, 194_250, 10, "step"),
+        (19_430, 194_250, 0, None),
+        (194_250, 19_430, 10, "step"),
+        (19_430, 190_000, 10, None),
+    ],
+)
+def test_one_digit_too_many_is_held_though_both_prices_were_rounded(was, becomes, rounded, guard) -> None:
+    """18,500 and 185,000 with a markup of 5 %."""
+    one = [np.array([value], dtype=float) for value in (was, becomes, NAN, NAN)]
+    assert price_guard(*one, 10, rounded).tolist() == [guard]

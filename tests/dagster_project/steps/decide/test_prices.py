@@ -50,6 +50,17 @@ def test_a_price_of_zero_waits_for_a_person(shop: Any) -> None:
     assert shop.states("market", "price.push") == {"SKU-1": ("held", "zero")}
 
 
+def test_one_digit_too_many_waits_though_the_channels_price_is_rounded(shop: Any) -> None:
+    """1234 is shown as 1300 and 12340 as 12960: less than ten times as much only because they were rounded."""
+    shop.product("SKU-1")
+    shop.prices("SKU-1", 1234)
+    shop.syncs()
+    shop.prices("SKU-1", 12_340)
+    shop.syncs()
+    assert prices(shop) == {"SKU-1": 1300}
+    assert shop.states("market", "price.push") == {"SKU-1": ("held", "step")}
+
+
 def test_a_leap_is_held_though_the_channel_has_not_confirmed_the_price_before_it(shop: Any) -> None:
     shop.product("SKU-1")
     shop.prices("SKU-1", 1000)
