@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
 PLACE = ["sku", "location"]
 
@@ -13,6 +12,8 @@ def demand_quantile(mean: NDArray[np.float64], dispersion: float, level: float) 
 
     A dispersion of 0 is Poisson. Where nothing is expected nothing is needed.
     """
+    from scipy import stats  # every command would wait half a second for it
+
     sizes = np.maximum(np.asarray(mean, dtype=float), 0.0)
     distinct, places = np.unique(sizes, return_inverse=True)
     if dispersion > 0:
