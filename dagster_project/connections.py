@@ -319,6 +319,20 @@ def load(path: Path | None = None) -> Hub:
     return parse(path.read_text("utf-8") if path.exists() else "", found.specs, broken, folder=path.parent)
 
 
+def configured() -> Hub:
+    """The hub of a home that has a connections.yaml: what an empty one would answer is true of the wrong home too.
+
+    Raises ConfigError that names the place and how to name another one.
+    """
+    path = connections_path()
+    if not path.exists():
+        raise ConfigError(
+            f"nothing is configured: there is no {path}. If your hub lives in another folder, put "
+            "KERUEN_HOME=FOLDER before the command; for a new one write connections.yaml there first."
+        )
+    return load(path)
+
+
 def parse(
     text: str, specs: Mapping[str, ConnectorSpec], broken: Mapping[str, str] | None = None, *, folder: Path = Path(".")
 ) -> Hub:

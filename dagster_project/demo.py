@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +18,7 @@ from connectors.sdk.errors import ConfigError
 from dagster_project import clock, processes
 from dagster_project.commands.output import err, out, progress
 from dagster_project.connections import Hub, load
-from dagster_project.home import home
+from dagster_project.home import DEFAULT, home
 from dagster_project.simulators import Simulator, simulators
 from dagster_project.steps.status import conservation, status
 from dagster_project.steps.sync import Report, sync
@@ -188,7 +189,8 @@ def verdict(engine: Engine, report: Report) -> int:
         err.print(problem, style="red", markup=False)
     if not problems:
         rows = sum(row["subjects"] for row in status(engine, hub))
-        out.print(f"Every row is accounted for: {rows} on the channels, see `keruen status`. `make demo` opens the UI.")
+        where = f"{rows} on the channels, see `{_keruen()} status`"
+        out.print(f"Every row is accounted for: {where}. `make demo` opens the UI.")
     return 1 if problems else 0
 
 
@@ -211,8 +213,14 @@ Sandboxes (simulators, limits off; somebody buys every {SECONDS_BETWEEN_SALES} s
 """
 
 
+def _keruen() -> str:
+    """The command as a second terminal needs it, which was not told of a home other than the default one."""
+    named = "" if home() == DEFAULT.resolve() else f"KERUEN_HOME={shlex.quote(str(home()))} "
+    return f"{named}.venv/bin/keruen"
+
+
 def _to_try(stage: Stage) -> str:
-    keruen, inbox = ".venv/bin/keruen", home() / "inbox"
+    keruen, inbox = _keruen(), home() / "inbox"
     lines = [f"{keruen} status", f"{keruen} explain sku KR00001A"]
     if stage.erp:
         lines += [

@@ -11,6 +11,8 @@ import psutil
 
 from connectors.sdk.errors import ConfigError
 
+DEFAULT = Path(".keruen")
+
 
 class AlreadyUp(ConfigError):
     """Another `keruen up` runs on this home; its message names the process and what to do."""
@@ -22,7 +24,7 @@ def home() -> Path:
     The first call makes `$KERUEN_HOME` (default `./.keruen`) absolute and exports it, so that a child
     process, or a later change of the working folder, still means the same home.
     """
-    folder = Path(os.environ.get("KERUEN_HOME") or ".keruen").expanduser().resolve()
+    folder = Path(os.environ.get("KERUEN_HOME") or DEFAULT).expanduser().resolve()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.environ["KERUEN_HOME"] = str(folder)
     return folder

@@ -10,7 +10,7 @@ from connectors.sdk.errors import ConfigError
 from dagster_project import clock
 from dagster_project.commands.looking import looked, without_words
 from dagster_project.commands.output import err, out, print_json, print_rows, progress, says_who_must_act
-from dagster_project.connections import load
+from dagster_project.connections import configured
 from dagster_project.connections import schema as connections_schema
 from dagster_project.home import home, sole_up
 from dagster_project.steps import explain as explaining
@@ -85,9 +85,10 @@ def sync(
 
     Example: keruen sync site --full
     """
+    hub = configured()
     with running_store() as engine, progress("sync") as tell:
         migrate(engine)
-        report = sync_hub(engine, load(), connections or (), clock=clock.now, full=full, progress=tell)
+        report = sync_hub(engine, hub, connections or (), clock=clock.now, full=full, progress=tell)
     if as_json:
         print_json(report.as_json())
     else:
@@ -117,9 +118,9 @@ def status(as_json: Json = False) -> None:
 
     Example: keruen status --json
     """
+    hub = configured()
     with running_store() as engine:
         migrate(engine)
-        hub = load()
         print_rows(ledger_status(engine, hub), as_json=as_json, empty="nothing is pushed anywhere yet")
         for name in unconfigured(engine, hub):
             err.print(_UNCONFIGURED.format(name), style="yellow", markup=False)

@@ -84,3 +84,13 @@ def test_the_page_names_what_runs_where(home: Path):
     shown = demo.page(3000, "http://127.0.0.1:3001/feeds", demo.Stage({"acme": "http://127.0.0.1:4000"}))
     for word in ("http://127.0.0.1:3000", "http://127.0.0.1:3001/feeds", "acme", "http://127.0.0.1:4000", "Ctrl-C"):
         assert word in shown
+
+
+def test_what_is_suggested_works_in_a_terminal_that_was_not_told_of_the_home(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+):
+    shown = demo.page(3000, "", demo.Stage({"acme": ""}, erp="acme"))
+    assert shown.count(f"KERUEN_HOME={home} .venv/bin/keruen") == shown.count(".venv/bin/keruen")
+    monkeypatch.chdir(home)
+    monkeypatch.delenv("KERUEN_HOME")
+    assert "KERUEN_HOME" not in demo.page(3000, "", demo.Stage({"acme": ""}, erp="acme"))

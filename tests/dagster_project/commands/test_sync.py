@@ -1,5 +1,8 @@
 """`keruen sync`: once through everything, in words and in JSON."""
 
+import pytest
+
+from dagster_project.home import home
 from tests.dagster_project.conftest import Street
 
 
@@ -70,7 +73,25 @@ def test_a_name_that_nobody_bears_is_answered_with_the_names_there_are(street: S
     assert street.refuses("sync", "sight") == ("there is no connection 'sight' in connections.yaml (known: site)")
 
 
+@pytest.mark.parametrize("command", ["status", "sync"])
+def test_a_home_where_nothing_is_configured_is_named_and_gets_no_server(street: Street, monkeypatch, command: str):
+    monkeypatch.delenv("KERUEN_DATABASE_URL")
+    said = street.refuses(command)
+    assert f"there is no {home()}/connections.yaml" in said
+    assert "KERUEN_HOME=FOLDER" in said
+    assert list(home().iterdir()) == []
+
+
+def test_connections_that_lie_elsewhere_need_none_in_the_home(street: Street, monkeypatch):
+    elsewhere = home().parent / "elsewhere.yaml"
+    monkeypatch.setenv("KERUEN_CONNECTIONS", str(elsewhere))
+    assert f"there is no {elsewhere}" in street.refuses("status")
+    elsewhere.write_text("hub: {}\n")
+    assert street.keruen("status").exit_code == 0
+
+
 def test_an_empty_hub_says_what_is_missing(street: Street):
+    street.connects()
     done = street.keruen("sync")
     assert done.exit_code == 0
     assert "connections.yaml names no connection to read" in done.stdout
