@@ -53,11 +53,20 @@ def plan(
         print_rows(rows, as_json=as_json, empty="nothing would be written")
 
 
+# Rows that a guard of their own holds wait in a released plan too, and after a held one was released.
 _HELD = text("""
-select plan, connection, capability, state, reason, rows, held, created_at from ledger.plan
-where (state = 'held' or held > 0) and connection = coalesce(:connection, connection)
-  and capability = coalesce(:capability, capability)
-order by plan
+select p.plan, p.connection, p.capability, case p.state when 'held' then 'held' else 'partly held' end as state,
+       coalesce(nullif(concat_ws('; ', case p.state when 'held' then p.reason end, by_guard.words), ''), p.reason)
+         as reason, p.rows, p.held, p.created_at
+from ledger.plan p cross join lateral (
+  select string_agg(guard || ' (' || rows || ')', ', ' order by guard) as words from (
+    select o.guard, count(*) as rows from ledger.outbox o
+    where o.connection = p.connection and o.capability = p.capability and o.plan = p.plan and o.state = 'held'
+      and o.guard is not null
+    group by o.guard) each_guard) by_guard
+where (p.state = 'held' or p.held > 0) and p.connection = coalesce(:connection, p.connection)
+  and p.capability = coalesce(:capability, p.capability)
+order by p.plan
 """)
 
 

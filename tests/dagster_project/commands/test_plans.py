@@ -68,6 +68,31 @@ def test_what_is_held_for_want_of_something_is_told_beside_the_plans(street: Str
     assert f"The first, blank: no retail price: keruen explain {sku}" in said
 
 
+def test_a_plan_of_which_rows_are_held_says_by_which_guards(street: Street):
+    street.stocks_shelves()
+    street.opens("site", push={"price": "auto", "first": "auto"}, offers={})
+    street.keruen("sync")
+    mistyped, moved, *_ = street.shop.variants
+    street.prices(**{mistyped.sku: mistyped.retail * 100, moved.sku: moved.retail + 10})
+    street.keruen("sync")
+    [waits] = street.told("plan", "--held")
+    assert (waits["state"], waits["reason"], waits["rows"], waits["held"]) == ("partly held", "step (1)", 2, 1)
+    assert street.keruen("approve", str(waits["plan"])).exit_code == 0
+    assert street.told("plan", "--held") == []
+
+
+def test_a_held_plan_says_why_it_is_and_which_rows_wait_for_more_than_that(street: Street):
+    street.stocks_shelves()
+    site = street.opens("site", push=FIRST, guards={"step": 10, "share": 1.0})
+    site.products[next(iter(site.products))]["price"] *= 100
+    street.keruen("sync")
+    [waits] = street.told("plan", "--held", "--capability", "price.push")
+    assert (waits["state"], waits["reason"].split("; ")[1:]) == ("held", ["step (1)"])
+    street.keruen("approve", str(waits["plan"]))
+    [waits] = street.told("plan", "--held", "--capability", "price.push")
+    assert (waits["state"], waits["reason"]) == ("partly held", "step (1)")
+
+
 def test_a_held_plan_leaves_only_when_a_person_says_so(held: Street):
     plan = waiting(held, "price.push")
     assert held.writes("site") == []
