@@ -13,6 +13,7 @@ $(VENV)/.ready: pyproject.toml requirements.lock
 	  || { echo "Keruen needs Python 3.11 or newer; point at one with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
 	  || { echo "This Python cannot make virtual environments: install the package python3-venv (Debian, Ubuntu), then run make again."; exit 1; }
+	@echo "Installing Keruen's packages into $(VENV): once, for a minute or two."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
