@@ -121,6 +121,20 @@ def approve(plan: Held, rows: Rows = None, why: Why = "") -> None:
         else:
             done = decisions.approve(engine, _number(plan), rows, who=getpass.getuser(), why=why, now=clock.now())
             out.print(f"plan {plan}: released {done}")
+            if done.rows:
+                out.print(_when_it_leaves(engine, load(), _number(plan)), markup=False)
+
+
+def _when_it_leaves(engine: Engine, hub: Hub, plan: int) -> str:
+    """When the channel is told of what was released of a plan, and what stays to be waited for."""
+    with engine.connect() as store:
+        queue = store.execute(text("select connection, capability from ledger.plan where plan = :plan"), {"plan": plan})
+        name, capability = queue.one()
+    leaves = "It leaves with the next `keruen sync`, or by itself where `keruen up` runs."
+    spec = hub.connections[name].spec if name in hub.connections else None
+    if spec and capability in spec.capabilities and spec.sink(capability).mode == "snapshot":
+        return f"{leaves} {name} fetches it as a feed: it is pending until {name} has fetched the new one."
+    return leaves
 
 
 @says_who_must_act

@@ -105,6 +105,23 @@ def test_a_held_plan_leaves_only_when_a_person_says_so(held: Street):
     assert held.rows("select why from ledger.plan where plan = :plan", plan=plan) == [("first price list, checked",)]
 
 
+def test_whoever_approves_is_told_when_it_leaves(held: Street):
+    said = held.keruen("approve", str(waiting(held, "price.push"))).stdout
+    assert "leaves with the next `keruen sync`, or by itself where `keruen up` runs" in said
+    assert "feed" not in said
+
+
+def test_what_a_channel_fetches_is_said_to_be_pending_until_then(street: Street):
+    street.stocks_shelves()
+    street.opens("market", push=FIRST)
+    street.keruen("sync")
+    plan = waiting(street, "price.push")
+    assert "pending until market has fetched the new one" in street.keruen("approve", str(plan)).stdout
+    street.keruen("sync")
+    [status] = [row for row in street.told("status") if row["capability"] == "price.push"]
+    assert status["pending"] == 12
+
+
 def test_some_rows_may_go_while_the_rest_waits(held: Street):
     plan, first = waiting(held, "price.push"), held.shop.variants[0]
     assert held.keruen("approve", str(plan), "--rows", first.sku).exit_code == 0
