@@ -148,18 +148,16 @@ def _takes_copies(player: Simulator) -> bool:
 
 def _secrets(player: Simulator) -> dict[str, tuple[str, str]]:
     """Setting → name of its variable, and value."""
-    said = player.demo.secrets if player.demo else {}
-    return {name: (f"KERUEN_DEMO_{player.name}_{name}".upper(), value) for name, value in said.items()}
+    return {name: (f"KERUEN_DEMO_{player.name}_{name}".upper(), value) for name, value in player.secrets.items()}
 
 
 def _entry(player: Simulator, urls: dict[str, str], erp: str | None) -> dict[str, Any]:
     """One connection. Orders of channels are copied to whoever takes copies."""
     demo = player.demo
     assert demo is not None
-    address = {"base_url": urls[player.name]} if "base_url" in player.spec.config.model_fields else {}
     entry = {
         "connector": player.name,
-        "settings": {**demo.settings, **demo.unlimited, **demo.among, **address},
+        "settings": {**player.settings(urls[player.name], limits="off"), **demo.among},
         "secrets": {name: variable for name, (variable, _) in _secrets(player).items()},
         **demo.connection,
     }

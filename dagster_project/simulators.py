@@ -31,6 +31,16 @@ class Simulator:
     def demo(self) -> Demo | None:
         return getattr(self.module, "DEMO", None)
 
+    def settings(self, base_url: str, *, limits: str) -> dict[str, Any]:
+        """What connections.yaml says of a connection to it; without limits the connector keeps no pace either."""
+        said = {**self.demo.settings, **(self.demo.unlimited if limits == "off" else {})} if self.demo else {}
+        return {**said, **({"base_url": base_url} if "base_url" in self.spec.config.model_fields else {})}
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """Invented tokens: what the sandbox lets in, by setting."""
+        return self.demo.secrets if self.demo else {}
+
     @contextmanager
     def running(self, shop: Any, *, limits: str, folder: Path) -> Iterator[str]:
         """Yields its address: a server's on loopback, or the folder in which it drops files."""

@@ -37,7 +37,9 @@ def up(
     life: Annotated[float, typer.Option(help="Seconds between sales; 0: nobody buys.")] = 0.0,
     feeds: Annotated[str | None, typer.Option(help="Base url of the hub's feeds, for vendors that fetch them.")] = None,
 ) -> None:
-    """Serve sandboxes until Ctrl-C; prints {"name", "base_url"} of each, a line apiece.
+    """Serve sandboxes until Ctrl-C; prints {"name", "base_url", "settings", "secrets"} of each, a line apiece.
+
+    The settings and the invented tokens are what a connection to it needs: for connections.yaml and secrets.env.
 
     Example: keruen sandbox up acme --seed 1 --limits off
     """
@@ -49,8 +51,10 @@ def up(
         running = simulators(names or ())
         urls = {one.name: stack.enter_context(one.running(shop, limits=limits, folder=home())) for one in running}
         register().write_text(json.dumps(urls), "utf-8")
-        for name, url in urls.items():
-            typer.echo(json.dumps({"name": name, "base_url": url}))
+        for one in running:
+            url = urls[one.name]
+            needs = {"settings": one.settings(url, limits=limits), "secrets": one.secrets}
+            typer.echo(json.dumps({"name": one.name, "base_url": url, **needs}, ensure_ascii=False))
         _live(running, shop, life, feeds, stopped)
 
 

@@ -51,6 +51,17 @@ def test_a_sandbox_says_where_it_is_and_takes_faults_until_it_is_stopped(street:
     assert "is gone" in street.refuses("sandbox", "fault", NAME, "500")
 
 
+def test_what_a_sandbox_says_of_itself_is_enough_to_connect_it(street: Street, a_child):
+    said = json.loads(a_child("sandbox", "up", "kaspi").stdout.readline())
+    variables = {secret: f"OWN_{secret}".upper() for secret in said["secrets"]}
+    for secret, value in said["secrets"].items():
+        street.environment(variables[secret], value)
+    street.entries["own"] = {"connector": said["name"], "settings": said["settings"], "secrets": variables}
+    street.connects()
+    [checked] = street.told("connectors", "check")
+    assert (checked["name"], checked["ok"]) == ("own", True), checked
+
+
 def test_a_price_is_mistyped_where_prices_are_kept(street: Street, a_child):
     child = a_child("sandbox", "up", "moysklad", NAME, "--limits", "off", "--seed", "1")
     child.stdout.readline()
