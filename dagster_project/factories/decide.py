@@ -117,6 +117,7 @@ def _shown(key: AssetKey, plans: dict) -> dict:  # type: ignore[type-arg]
             return {
                 "planned": planned.planned if planned else 0,
                 "held": planned.held if planned else 0,
+                **({"problem": planned.error} if planned and planned.error else {}),
                 "changes": preview(store, rows, connection=connection, capability=capability.replace("_", ".", 1)),
             }
     return {}

@@ -9,6 +9,7 @@ from sqlalchemy import Connection as Database
 from sqlalchemy import Engine, select
 from sqlalchemy.dialects.postgresql import insert
 
+from connectors.sdk.errors import HubError
 from dagster_project.connections import Connection, Hub
 from dagster_project.steps.case import PEOPLE
 from dagster_project.steps.decide import Planned, decide, decide_dirty
@@ -68,10 +69,15 @@ def decide_due(engine: Engine, hub: Hub, *, now: datetime) -> Plans:
 
 
 def _decide_anew(engine: Engine, hub: Hub, anew: Iterable[tuple[Connection, str, str]], now: datetime) -> Plans:
-    """Decides those channels in full and remembers their rules."""
+    """Decides those channels in full and remembers their rules. One that cannot be decided says why and is tried again
+    the next time; the others go on."""
     plans: Plans = {}
     for connection, capability, rules in anew:
-        plans[connection.name, capability] = decide(engine, hub, connection, capability, now=now)
+        try:
+            plans[connection.name, capability] = decide(engine, hub, connection, capability, now=now)
+        except HubError as error:
+            plans[connection.name, capability] = Planned(error=str(error))
+            continue
         remembered = {
             "connection": connection.name,
             "resource": f"decide:{capability}",

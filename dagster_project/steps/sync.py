@@ -78,13 +78,13 @@ def push(
         for capability in connection.capabilities:
             progress(connection.name, f"delivering {capability}")
             rows = planned.get((connection.name, capability))
-            counts = (rows.planned, rows.held) if rows else (0, 0)
+            counts, undecided = ((rows.planned, rows.held), rows.error) if rows else ((0, 0), None)
             try:
                 sent = deliver(engine, hub, connection, capability, now=clock)
             except HubError as error:
                 yield Pushed(connection.name, capability, counts[0], 0, counts[1], str(error))
                 continue
-            yield Pushed(connection.name, capability, counts[0], sent.outcomes, counts[1])
+            yield Pushed(connection.name, capability, counts[0], sent.outcomes, counts[1], undecided)
 
 
 def sync(

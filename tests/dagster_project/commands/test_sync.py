@@ -60,6 +60,21 @@ def test_a_connection_that_fails_is_named_and_the_others_go_on(street: Street, m
     assert street.rows("select count(*) from canonical.product") == [(len(street.shop.variants),)]
 
 
+def test_a_channel_whose_secret_is_not_set_is_a_line_of_the_table_and_the_others_go_on(street: Street, monkeypatch):
+    """Its own rule of what belongs there asks for its settings, and is asked for the first time in this pass."""
+    street.stocks_shelves()
+    street.opens("market")
+    street.opens("site")
+    monkeypatch.delenv("MARKET_TOKEN")
+    done = street.keruen("sync")
+    assert done.exit_code == 1
+    assert "MARKET_TOKEN" in done.stderr
+    assert "site" in done.stdout, "the table is printed"
+    assert street.rows("select distinct connection from ledger.item where acknowledged is not null") == [("site",)]
+    rules = street.rows("select connection from hub.cursor where resource = 'decide:stock.push'")
+    assert rules == [("site",)], "the next pass tries the market again"
+
+
 def test_only_the_named_connection_is_read(street: Street):
     street.stocks_shelves()
     site = street.opens("site")
