@@ -87,15 +87,19 @@ class FieldMap:
 
     `each(payload, settings)` splits one payload into several (a product into its prices); then fields read the parts.
     `when(payload, settings)` False means: nothing of this entity here, and that is fine.
-    `ignored` are paths looked at and left alone on purpose; a path covers everything beneath it.
+    `ignored` are paths looked at and left alone on purpose, in any collection; a path covers everything beneath it.
     """
 
     model: type[Canonical]
     fields: Mapping[str, Field | Derived | Constant]
-    ignored: frozenset[str] = frozenset()
+    ignored: Iterable[str] = frozenset()
     each: Callable[[Payload, Any], Iterable[Payload]] | None = None
     when: Callable[[Payload, Any], bool] | None = None
     version: str = "1"
+
+    def __post_init__(self) -> None:
+        names = [self.ignored] if isinstance(self.ignored, str) else self.ignored
+        object.__setattr__(self, "ignored", frozenset(names))
 
     def __call__(self, payload: Payload, settings: Any = None) -> Result:
         try:
@@ -132,7 +136,7 @@ class FieldMap:
     @cached_property
     def covered(self) -> frozenset[str]:
         """Every path that is mapped or ignored."""
-        return self.ignored | {path for field in self.fields.values() for path in field.reads}
+        return frozenset(self.ignored).union(*(field.reads for field in self.fields.values()))
 
     def extended(self, fields: Mapping[str, Field | Derived | Constant]) -> "FieldMap":
         """A merchant's own fields added to, or put in place of, the connector's."""

@@ -1,5 +1,6 @@
 """A mapping gives records or a reason, never half of one and never an exception."""
 
+from dataclasses import replace
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
@@ -49,6 +50,13 @@ def refused(payload: dict[str, Any], mapping: FieldMap = to_product) -> Quaranti
     result = mapping(payload)
     assert isinstance(result, Quarantined), result
     return result
+
+
+@pytest.mark.parametrize("names", [("meta",), ["meta"], {"meta"}, "meta"], ids=["tuple", "list", "set", "one"])
+def test_what_is_left_alone_is_named_in_whatever_way_a_person_writes_names(names):
+    mapping = FieldMap(Product, {"name": Field("title")}, ignored=names)
+    assert mapping.covered == {"meta", "title"}
+    assert hash(replace(mapping, fields=())), "and the declaration stays frozen"
 
 
 def test_fields_are_read_by_path_and_converted():
