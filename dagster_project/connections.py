@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from connectors.sdk.config import ConnectionConfig
 from connectors.sdk.errors import ConfigError
 from connectors.sdk.spec import ConnectorSpec
+from dagster_project.yaml_text import content
 from mappings.complaints import complaint, dotted
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
@@ -294,12 +294,16 @@ def _secrets_in(path: Path) -> dict[str, str]:
         return {}
     if path.stat().st_mode & 0o077:
         raise ConfigError(f"{path} can be read by others; run: chmod 600 {path}")
-    lines = (
-        line.partition("=")
-        for line in path.read_text("utf-8").splitlines()
-        if line.strip() and not line.startswith("#")
-    )
-    return {name.strip(): value.strip() for name, _, value in lines}
+    lines = enumerate(path.read_text("utf-8").splitlines(), 1)
+    return dict(_secret_line(path, at, line) for at, line in lines if line.strip() and not line.strip().startswith("#"))
+
+
+def _secret_line(path: Path, at: int, line: str) -> tuple[str, str]:
+    """Name and value. The line is not shown: it may hold the secret."""
+    name, equals, value = line.partition("=")
+    if not equals:
+        raise ConfigError(f"{path}:{at} has no `=`: write NAME=value, one a line")
+    return name.strip(), value.strip()
 
 
 def connections_path() -> Path:
@@ -337,10 +341,7 @@ def parse(
     text: str, specs: Mapping[str, ConnectorSpec], broken: Mapping[str, str] | None = None, *, folder: Path = Path(".")
 ) -> Hub:
     """connections.yaml's text → Hub. Raises ConfigError that names the line's place and what is wrong."""
-    try:
-        data = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
-        raise ConfigError(f"connections.yaml is not valid YAML: {error}") from None
+    data = content(text, "connections.yaml") or {}
     if not isinstance(data, dict):
         raise ConfigError("connections.yaml must be a mapping of connection names")
     hub = _validated(HubEntry, "hub", data.pop("hub", None) or {})

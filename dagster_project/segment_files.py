@@ -4,10 +4,9 @@ from functools import lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import yaml
-
 from connectors.sdk.errors import ConfigError
 from dagster_project.connections import Hub
+from dagster_project.yaml_text import content
 from mappings.segments.book import in_order
 from mappings.segments.compile import Compiled, compiled
 from mappings.segments.language import Segment, parse
@@ -93,10 +92,7 @@ def _fields(texts: Texts) -> Registry:
 
 
 def _content(name: str, text: str) -> dict[str, object]:
-    try:
-        content = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:  # a ValueError: of 30 February
-        raise ConfigError(f"segments/{name} is not valid YAML: {error}") from None
-    if not isinstance(content, dict):
+    said = content(text, f"segments/{name}")
+    if not isinstance(said, dict):
         raise ConfigError(f"segments/{name} must be a mapping; `keruen segment list --help` names the guide")
-    return content
+    return said

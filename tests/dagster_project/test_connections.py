@@ -131,6 +131,35 @@ def test_a_mistake_is_named_with_its_place(text, says):
         hub(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("east:\n  connector: acme\n   account: one\n", "3:11 .*`account: one`; indent it like its neighbours"),
+        ("east:\n  connector: acme\n account: one\n", "3:2 .*`account: one`; indent it like its neighbours"),
+        ("east:\n  connector: acme\n  account one\n", "3:3 .*`account one`; indent .* a space after the colon"),
+        ("east:\n  settings: {shop: one\n  push: {}\n", "2:13 .*`settings: {shop: one`; close the bracket"),
+        ('east:\n  account: "one\n  push: {}\n', '2:12 .*`account: "one`; close the bracket or quote'),
+        ("east:\n\tconnector: acme\n", "2:1 .*`connector: acme`; indent with spaces"),
+        ("east:\n  every: {orders: */5 * * * *}\n", r"2:20 .*`every: .*`; put quotes around"),
+    ],
+)
+def test_a_slip_of_the_pen_is_shown_with_its_line_and_what_is_likely_wrong(text, says):
+    with pytest.raises(ConfigError, match=f"^connections.yaml:{says}") as told:
+        hub(text)
+    assert "<unicode string>" not in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+def test_a_line_of_the_secrets_that_is_none_is_named_and_never_shown(monkeypatch, tmp_path):
+    monkeypatch.setenv("KERUEN_HOME", str(tmp_path))
+    secrets = tmp_path / "secrets.env"
+    secrets.write_text("  # tokens\nEAST_TOKEN: a-secret\n")
+    secrets.chmod(0o600)
+    with pytest.raises(ConfigError, match=r"secrets\.env:2 has no `=`: write NAME=value") as told:
+        _ = hub("east: {connector: acme, secrets: {token: EAST_TOKEN}}")["east"].config
+    assert "a-secret" not in str(told.value)
+
+
 def test_a_wrong_setting_names_the_connection_and_the_setting(monkeypatch):
     monkeypatch.setenv("T", "x")
     shop = hub("east: {connector: acme, secrets: {token: T}, settings: {shopp: two}}")["east"]

@@ -27,6 +27,8 @@ def test_a_file_that_cannot_be_meant_stops_before_anybody_moves(town, where, wor
     [
         ("segment: {segment}\ntitle: Люди".encode("cp1251"), r"segments/odd.yaml is not UTF-8"),
         (b"segment: odd\nsince: 2026-02-30", r"segments/odd.yaml is not valid YAML: day is out of range"),
+        (b"segment: odd\nwhere: {all: [\n", r"segments/odd.yaml:2:14 is not valid YAML: `where: {all: \[`; close the"),
+        (b"where:\n  op: >=\n", r"segments/odd.yaml:2:8 is not valid YAML: `op: >=`; put quotes around"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named(town, words, complaint):

@@ -1,0 +1,45 @@
+"""What a merchant wrote in YAML; a slip of the pen is told with its line, in words for whoever typed it."""
+
+from typing import Any
+
+import yaml
+from yaml.error import MarkedYAMLError
+
+from connectors.sdk.errors import ConfigError
+
+OPEN = "close the bracket or quote that is opened here, or put the comma that is missing after it"
+TAB = "indent with spaces: YAML takes no tabs"
+INDENT = "indent it like its neighbours, with a space after the colon; a text with a colon in it wants quotes"
+QUOTE = "put quotes around a text that begins with a sign like @ % * & ! > |"
+
+
+def content(text: str, name: str) -> Any:
+    """What `text` says. Raises ConfigError `<name>:<line>:<column> …`, which shows that line and the likely slip."""
+    try:
+        return yaml.safe_load(text)
+    except MarkedYAMLError as error:
+        raise ConfigError(_slip(error, text, name)) from None
+    except (yaml.YAMLError, ValueError) as error:  # a ValueError: of 30 February
+        raise ConfigError(f"{name} is not valid YAML: {str(error).partition(chr(10))[0]}") from None
+
+
+def _slip(error: MarkedYAMLError, text: str, name: str) -> str:
+    """YAML notices at the end of the file what was opened and not closed; it is mended where it was opened."""
+    context = error.context or ""
+    likely = _likely(context, error.problem or "")
+    mark = error.context_mark if likely is OPEN or "simple key" in context else error.problem_mark
+    if mark is None:
+        return f"{name} is not valid YAML: {error.problem}"
+    lines = text.rstrip().splitlines()
+    line, column = min((mark.line, mark.column), (len(lines) - 1, len(lines[-1]) - 1))
+    return f"{name}:{line + 1}:{column + 1} is not valid YAML: `{lines[line].strip()}`; {likely}"
+
+
+def _likely(context: str, problem: str) -> str:
+    if "flow" in context or "quoted scalar" in context:
+        return OPEN
+    if "'\\t'" in problem:
+        return TAB
+    if "block end" in problem or "mapping values" in problem or "simple key" in context:
+        return INDENT
+    return QUOTE
