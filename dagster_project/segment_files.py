@@ -1,5 +1,6 @@
 """`segments/*.yaml` beside connections.yaml: read, checked and compiled; `fields.yaml` there adds fields."""
 
+from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -20,7 +21,10 @@ Texts = tuple[tuple[str, str], ...]
 
 def segments(hub: Hub) -> tuple[Compiled, ...]:
     """All segments of the hub, each after those it refers to. Raises ConfigError: which file to mend, and how."""
-    found = _compiled(_texts(hub.folder / "segments"), hub.entry.timezone)
+    return _on_known_channels(hub, _compiled(_texts(hub.folder / "segments"), hub.entry.timezone))
+
+
+def _on_known_channels(hub: Hub, found: tuple[Compiled, ...]) -> tuple[Compiled, ...]:
     for one in found:
         for shown in one.segment.activate:
             if shown.channel not in hub.connections:
@@ -43,10 +47,37 @@ def reaches(hub: Hub, one: Compiled) -> dict[str, str | None]:
 
 def segment(hub: Hub, name: str) -> Compiled:
     """Raises ConfigError where there is none of this name."""
-    found = {one.name: one for one in segments(hub)}
-    if name not in found:
-        raise ConfigError(f"there is no segment {name!r}; known: {', '.join(found) or 'none, write segments/*.yaml'}")
-    return found[name]
+    return with_references(hub, name)[-1]
+
+
+def with_references(hub: Hub, name: str) -> tuple[Compiled, ...]:
+    """The segment, and before it those that it refers to, each after its own. A slip in the file of another one keeps
+    nobody from looking at it. Raises ConfigError where there is none of this name."""
+    found = _on_known_channels(hub, _compiled(_needed(hub, name), hub.entry.timezone))
+    names, chosen = {name}, list[Compiled]()
+    for one in reversed(found):
+        if one.name in names:
+            names |= one.refers
+            chosen.insert(0, one)
+    if not chosen:
+        known = ", ".join(one.name for one in found) or "none, write segments/*.yaml"
+        raise ConfigError(f"there is no segment {name!r}; known: {known}")
+    return tuple(chosen)
+
+
+def _needed(hub: Hub, name: str) -> Texts:
+    """Files of a segment and of those that it refers to; all there are where one is not in the file of its name."""
+    folder = hub.folder / "segments"
+    texts = _texts(folder, [FIELDS])
+    known, done, named = _fields(texts), set[str](), {name}
+    while named:
+        more = _texts(folder, [f"{one}.yaml" for one in named])
+        parsed = _parsed(more, known, hub.entry.timezone)
+        if {one.name for one in parsed} != named:
+            return _texts(folder)
+        texts, done = (*texts, *more), done | named
+        named = set[str]().union(*(one.refers for one in parsed)) - done
+    return texts
 
 
 def fields(hub: Hub) -> Registry:
@@ -54,8 +85,10 @@ def fields(hub: Hub) -> Registry:
     return _fields(_texts(hub.folder / "segments"))
 
 
-def _texts(folder: Path) -> Texts:
-    return tuple((path.name, _text(path)) for path in sorted(folder.glob("*.yaml")))
+def _texts(folder: Path, names: Collection[str] | None = None) -> Texts:
+    """Of the files of these names that are there; None: of all."""
+    paths = (path for path in sorted(folder.glob("*.yaml")) if names is None or path.name in names)
+    return tuple((path.name, _text(path)) for path in paths)
 
 
 def _text(path: Path) -> str:
@@ -68,10 +101,16 @@ def _text(path: Path) -> str:
 @lru_cache(maxsize=16)
 def _compiled(texts: Texts, timezone: str) -> tuple[Compiled, ...]:
     """Texts that did not change are not compiled again."""
-    known = _fields(texts)
+    try:
+        return in_order(_parsed(texts, _fields(texts), timezone))
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+
+
+def _parsed(texts: Texts, known: Registry, timezone: str) -> list[Compiled]:
     try:
         parsed = [_segment(*one) for one in texts if one[0] != FIELDS]
-        return in_order(compiled(one, known, ZoneInfo(timezone)) for one in parsed)
+        return [compiled(one, known, ZoneInfo(timezone)) for one in parsed]
     except ValueError as error:
         raise ConfigError(str(error)) from None
 

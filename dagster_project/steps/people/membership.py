@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 
 from connectors.sdk.errors import ConfigError
 from dagster_project.connections import Hub
-from dagster_project.segment_files import reaches, segment, segments
+from dagster_project.segment_files import reaches, segment, segments, with_references
 from dagster_project.steps.people.segments import EVERYBODY, is_filled
 from dagster_project.store.dirty import mark
 from dagster_project.store.people import consent
@@ -76,7 +76,7 @@ def _would_be(engine: Engine, hub: Hub, one: Compiled, *, now: datetime) -> Iter
     local = hub.local(now)
     with engine.connect() as db, db.begin() as transaction:
         known = store.definitions(db)
-        for other in _referred(hub, one):
+        for other in with_references(hub, one.name)[:-1]:
             if not is_filled(other, known.get(other.name)):
                 said = {**other.parameters(local), "now": now, "hold_out": other.segment.hold_out}
                 store.settle(db, other.name, other.query, said, everybody=EVERYBODY)
@@ -85,16 +85,6 @@ def _would_be(engine: Engine, hub: Hub, one: Compiled, *, now: datetime) -> Iter
         db.execute(made, {**one.parameters(local), "segment": one.name})
         yield db
         transaction.rollback()
-
-
-def _referred(hub: Hub, one: Compiled) -> list[Compiled]:
-    """Segments that it refers to, and those that they do, each after its own."""
-    names, found = set(one.refers), list[Compiled]()
-    for other in reversed(segments(hub)):
-        if other.name in names:
-            names |= other.refers
-            found.insert(0, other)
-    return found
 
 
 def _said(one: Compiled) -> dict[str, Any]:

@@ -129,6 +129,32 @@ def test_an_unknown_segment_and_a_broken_file_end_in_one_sentence(shop):
     assert "is 'orders.count' meant?" in keruen("list").stderr
 
 
+UNKNOWN_CHANNEL = """
+segment: vip
+title: {ru: В, kk: В, en: V}
+where: {field: orders.count, op: ">", value: 9}
+consent: {channel: email}
+activate: [{channel: letters, audience: vip}]
+"""
+UNKNOWN_SEGMENT = """
+segment: vip
+title: {ru: В, kk: В, en: V}
+where: {segment: nobody_wrote}
+"""
+
+
+@pytest.mark.parametrize("slip", [UNKNOWN_CHANNEL, UNKNOWN_SEGMENT, "segment: vip\nwhere: {all: ["])
+def test_a_slip_in_one_file_keeps_nobody_from_looking_at_another_segment(shop, slip):
+    path = written({"all": [{"segment": "loyal"}]})
+    loyal = {**yaml.safe_load(path.read_text("utf-8")), "segment": "loyal"}
+    loyal["where"] = {"field": "orders.count", "op": ">", "value": 0}
+    path.with_name("loyal.yaml").write_text(yaml.safe_dump(loyal), "utf-8")
+    settled(shop)
+    path.with_name("vip.yaml").write_text(slip, "utf-8")
+    assert told("preview", "buyers")["members"] == 1
+    assert keruen("preview", "vip").exit_code == 1
+
+
 def test_fields_and_the_shape_of_a_file_are_told_without_a_store():
     assert {"orders.count", "clv.next_12m", "lifecycle"} <= {row["field"] for row in told("list", "--fields")}
     assert json.loads(keruen("list", "--schema").stdout)["title"] == "Segment"
