@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import yaml
+
 from connectors.sdk import ConnectionConfig, ConnectorSpec
 from dagster_project.connections import parse
 from dagster_project.segment_files import fields, segments
+from mappings.segments import language
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -16,3 +19,9 @@ def test_the_examples_are_segments():
     assert sorted(names) == sorted(path.stem for path in (DOCS / "segments").glob("*.yaml") if path.stem != "fields")
     assert names.index("employees") < names.index("at_risk_vip")
     assert fields(hub)["loyalty.tier"].values == ("basic", "silver", "gold")
+
+
+def test_the_smallest_file_that_the_guide_shows_is_a_whole_segment():
+    _, _, shown = (DOCS / "segments/README.md").read_text("utf-8").partition("```yaml\n")
+    found = language.parse(yaml.safe_load(shown.partition("```")[0]), "the guide")
+    assert {"segment", "title", "where"} == found.model_fields_set
