@@ -43,10 +43,11 @@ def explain(engine: Engine, subject: str, *, kind: str | None = None, connection
         raise ConfigError(f"there is nothing to tell of a {kind!r}: ask for `sku ID`, `order ID` or `person ID`")
     with engine.connect() as db:
         found, name = _found(db, subject, kind)
-        if found == "person":
-            return explain_person(engine, name, connection)
-        queries = HOPS_OF_SKU if found == "sku" else HOPS_OF_ORDER
-        hops = _with_file_names(db, list(_hops(db, [*queries, *HOPS_OF_LEDGER], _names(found, name))))
+        if found != "person":
+            queries = HOPS_OF_SKU if found == "sku" else HOPS_OF_ORDER
+            hops = _with_file_names(db, list(_hops(db, [*queries, *HOPS_OF_LEDGER], _names(found, name))))
+    if found == "person":
+        return explain_person(engine, name, connection)
     chosen = [hop for hop in hops if connection in (None, hop["connection"])]
     return {"kind": found, "id": name, "hops": sorted(chosen, key=_moment)}
 

@@ -26,8 +26,6 @@ HOLD_OUT = "hold-out: kept aside for comparison"
 ERASED = "erased on demand"
 """The rule that keeps away for good; nothing delays a removal by it."""
 MOVES = "shown in another audience or by other contacts now: taken out as he was, then shown anew"
-
-
 READ = "was written to under another id that is his too"
 
 

@@ -72,7 +72,8 @@ def _best(db: Connection, people: pa.Table, order: Mapping[str, Authority], *, n
     """Rows of identity.golden of these persons; ends the pins that do not hold any more."""
     told, pins = said(db, people), _pins(db, people)
     chosen = golden(_values(db, told, people, now), order, pins)
-    _end(db, unordered(_BROKEN, pins=pins, told=told, chosen=chosen).cast(BROKEN))
+    if pins.num_rows:
+        _end(db, unordered(_BROKEN, pins=pins, told=told, chosen=chosen).cast(BROKEN))
     return _rows(told, pa.concat_tables([chosen, answers.preferred(db, people, now)]))
 
 

@@ -82,6 +82,8 @@ where r.first_seen > (select max(v.at) from identity.person_event v
 
 def later(db: Connection, clusters: pa.Table, former: pa.Table) -> pa.Table:
     """MEMBERSHIP of the records in a cluster with those of a `former` person that were first seen after its end."""
+    if not former.num_rows:
+        return MEMBERSHIP.empty_table()
     stage(db, "met", unordered(_MET, f=former, clusters=clusters).cast(MEMBERSHIP))
     return read(db, _LATER).cast(MEMBERSHIP)
 
