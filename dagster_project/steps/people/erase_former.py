@@ -4,6 +4,7 @@ that still lie in their folders."""
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -87,40 +88,53 @@ def in_files(db: Db, hub: Hub, ids: Ids) -> Iterator[Lines]:
         drop = connection.spec.files if connection.spec else None
         if drop and connection.name in ids:
             with suppress(ConfigError):
+                there = _There(db, connection.name)
                 for path, found in _files(db, connection, drop):
                     with suppress(ConfigError), archive.in_clear(path) as clear:
                         file = FoundFile(*found, archived=clear)
-                        if lines := _said(db, connection, drop, path, file, ids[connection.name]):
+                        if lines := _said(there, connection, drop, path, file, ids[connection.name]):
                             yield lines
 
 
 def _said(
-    db: Db, connection: Connection, drop: FileDrop, path: Path, file: FoundFile, ids: frozenset[str]
+    there: "_There", connection: Connection, drop: FileDrop, path: Path, file: FoundFile, ids: frozenset[str]
 ) -> Lines | None:
     try:
         rows = drop.read(connection.config, file).frames.get("customer")
     except (ConfigError, RejectedError):
-        return _unread(db, connection, path, file, ids) if file.name in _once_read(db, connection) else None
+        return _unread(there, path, file, ids) if file.name in there.lists else None
     return None if rows is None else _lines(path, file.name, rows, ids)
 
 
-def _once_read(db: Db, connection: Connection) -> set[str]:
-    """Names of lists of customers that were loaded when the settings were others."""
-    if not Raw(connection.name, FILES).exists(db):
-        return set()
-    return {claim.name for claim in claims.known(db, connection.name).values() if claim.entity == "customer"}
+_CUSTOMERS = text("select external_id from identity.source_record where connection = :connection and kind = 'customer'")
 
 
-_THERE = text("select external_id from identity.source_record where connection = :connection and kind = 'customer'")
+@dataclass(frozen=True)
+class _There:
+    """What the store knows of a connection, asked for once however many files today's settings cannot read."""
+
+    db: Db
+    connection: str
+
+    @cached_property
+    def lists(self) -> frozenset[str]:
+        """Names of lists of customers that were loaded when the settings were others."""
+        if not Raw(self.connection, FILES).exists(self.db):
+            return frozenset()
+        known = claims.known(self.db, self.connection).values()
+        return frozenset(claim.name for claim in known if claim.entity == "customer")
+
+    @cached_property
+    def customers(self) -> frozenset[str]:
+        return frozenset(self.db.execute(_CUSTOMERS, {"connection": self.connection}).scalars())
 
 
-def _unread(db: Db, connection: Connection, path: Path, file: FoundFile, ids: frozenset[str]) -> Lines:
+def _unread(there: _There, path: Path, file: FoundFile, ids: frozenset[str]) -> Lines:
     """Of a list whose columns are called otherwise than the settings say now: lines that are the person's by their id.
     Which of their cells is a name, and which a phone, nobody can say."""
     numbers, clear = None, file.bytes_at
     if Path(file.name).suffix.lower() in DELIMITED and (encoding := erase_texts.encoding_of(clear)):
-        known = {*ids, *db.execute(_THERE, {"connection": connection.name}).scalars()}
-        numbers = erase_texts.lines_of(clear, encoding, ids, known)
+        numbers = erase_texts.lines_of(clear, encoding, ids, ids | there.customers)
     more = erase_files.holds(clear, Traces(texts=ids)) if numbers is None else bool(numbers)
     return Lines(path, file.name, (), numbers or {}, more)
 
