@@ -30,7 +30,8 @@ class Change:
     stored nowhere; of the contacts only those by which the person agreed to be reached, `account` among them; of who
     was erased `receipts`, also of addresses that the person had before). For segment.push `external_id` is the
     receipt of the addition (a hash that was uploaded, a contact's number, no address: it is kept), else the person's id
-    there, else empty; a removal finds the person by it.
+    there, else empty; a removal finds the person by it, an addition goes to the contacts of `about`: the receipt may be
+    of an address that he had before.
     """
 
     capability: str

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from sqlalchemy import Engine
 
-from connectors.sdk import Accepted, Change, ConnectionConfig, ConnectorSpec, Outcome, Sink
+from connectors.sdk import Accepted, Change, ConnectionConfig, ConnectorSpec, Outcome, Shown, Sink
 from connectors.sdk.spec import Resource
 from dagster_project.connections import Hub, parse
 from dagster_project.steps.decide import Planned, decide, decide_dirty, preview
@@ -33,8 +33,10 @@ def email(person: str) -> str:
 
 @dataclass
 class Mailer:
-    """Contacts by a number of its own, and who is in which audience. `answers` are used up one per request."""
+    """Contacts by a number of its own, and who is in which audience. `answers` are used up one per request. `by`: the
+    contact that it knows people by."""
 
+    by: str = "email"
     contacts: dict[str, str] = field(default_factory=dict)
     audiences: dict[str, set[str]] = field(default_factory=dict)
     received: list[Change] = field(default_factory=list)
@@ -46,20 +48,28 @@ class Mailer:
 
     def takes(self, changes: Sequence[Change]) -> Iterator[Outcome]:
         for change in changes:
-            number = change.external_id or self.contacts.setdefault(change.about["email"], f"c-{len(self.contacts)}")
+            number = self._who(change)
             members = self.audiences.setdefault(change.value["audience"], set())
             (members.add if change.value["member"] else members.discard)(number)
             yield Accepted(change, number)
 
+    def _who(self, change: Change) -> str:
+        """Who joins is written to by the address he has now; who goes is the one who was added."""
+        if change.external_id and not change.value["member"]:
+            return change.external_id
+        return self.contacts.setdefault(change.about[self.by], f"c-{len(self.contacts)}")
+
     def read_back(self, config: Any, changes: Sequence[Change]) -> Mapping[str, Any]:
+        found = {change.subject: (self._number(change), change.value) for change in changes}
         return {
-            change.subject: {**change.value, "member": self._number(change) in self.audiences[change.value["audience"]]}
-            for change in changes
-            if change.value["audience"] in self.audiences and self._number(change)
+            subject: Shown({**value, "member": number in self.audiences[value["audience"]]}, number)
+            for subject, (number, value) in found.items()
+            if number and value["audience"] in self.audiences
         }
 
     def _number(self, change: Change) -> str | None:
-        return change.external_id or self.contacts.get(change.about.get("email", ""))
+        known = self.contacts.get(change.about.get(self.by, ""))
+        return known if change.value["member"] else change.external_id or known
 
     def addresses(self, audience: str) -> set[str]:
         """E-mails of the members."""
