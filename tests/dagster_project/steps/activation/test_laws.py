@@ -5,7 +5,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
@@ -243,6 +243,9 @@ def wrong(told: Told, change: Change) -> bool:
 @pytest.mark.parametrize(("channel", "kind"), [("email", "email"), ("telegram", "account")])
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(story=st.lists(happenings, min_size=3, max_size=25))
+@example(story=[("refuses unseen", ALIYA, "marketing"), ("delivers",)])
+@example(story=[("refuses by another", ALIYA, "club"), ("delivers",)])
+@example(story=[("the next answer", "lost and arrived"), ("delivers",), ("has another", ALIYA)])
 def test_nobody_without_consent_is_reached_by_any_path(circle, channel, kind, story):
     told = _begun(circle, channel, kind)
     takes, wronged = circle.mailer.deliver, []
