@@ -18,6 +18,8 @@ from connectors.sdk.errors import ConfigError
 from dagster_project import clock, processes
 from dagster_project.commands.output import err, out, progress
 from dagster_project.connections import Hub, load
+from dagster_project.demo_segments import to_try as segments_to_try
+from dagster_project.demo_segments import write_segment
 from dagster_project.home import DEFAULT, home
 from dagster_project.simulators import Simulator, simulators
 from dagster_project.steps.status import conservation, status
@@ -137,6 +139,7 @@ def write_connections(urls: dict[str, str]) -> str | None:
     lines = [f"{variable}={value}" for one in players for variable, value in _secrets(one).values()]
     secrets_file().touch(mode=0o600)
     secrets_file().write_text("\n".join((MARK, *lines, "")), "utf-8")
+    write_segment(players, MARK)
     return erp
 
 
@@ -232,6 +235,7 @@ def _to_try(stage: Stage) -> str:
             "    the same file again is read once; one cut in the middle is refused whole, and says where it broke",
         ]
     lines += [
+        *segments_to_try(keruen),
         f"{keruen} sandbox fault {max(stage.urls)} 500 --for 60",
         "    a channel fails, the others keep their pace",
     ]

@@ -20,7 +20,7 @@ from dagster_project.steps.changes import told
 from dagster_project.steps.pace import Pace
 from dagster_project.steps.people.leaving import PEOPLE, leaving
 from dagster_project.steps.people.localisation import require_home
-from dagster_project.steps.people.optouts import hear_optouts
+from dagster_project.steps.people.optouts import hear_optouts, heard_in_seconds
 from dagster_project.steps.people.unreached import book_unreached
 from dagster_project.steps.publish import publish
 from dagster_project.steps.reconcile import RESENDABLE, read_back
@@ -80,6 +80,9 @@ def deliver(
 ) -> Delivered:
     """Sends at most `limit` changes, within the runtime's deadline, having read back what was unknown.
 
+    In a hurry nobody is brought in where opt-outs take long to hear: that is left to a run without a deadline, or every
+    tick would begin to ask and none would come to send.
+
     Any number of processes may deliver the same queue. With nothing due no request is made; a dry run makes none
     either and changes nothing. Where a setting must be mended, everything is deferred with the sentence of a
     ConfigError, which is raised in the end.
@@ -98,6 +101,8 @@ def deliver(
         return Delivered()
     if outbox.reaching(engine, queue, now=now()):
         require_home(connection, capability)
+        if sink.reaches and current().deadline is not None and not heard_in_seconds(connection):
+            return Delivered(waiting=outbox.waiting(engine, queue))
     found = rest.find(engine, queue)
     if found.lasts(now()):
         rest.begin(engine, queue, found)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from connectors.sdk import ConfigError
-from dagster_project import demo
+from dagster_project import demo, segment_files
 from dagster_project.connections import load
 from dagster_project.simulators import simulators
 
@@ -78,6 +78,15 @@ def test_the_page_offers_what_can_be_tried(home: Path):
         "fault tills 500 --for 60",
     ):
         assert line in shown
+
+
+def test_a_demo_with_people_has_a_segment_to_look_at_and_the_next_without_them_has_none(home: Path):
+    write()
+    assert [one.name for one in segment_files.segments(load())] == ["regulars"]
+    assert "keruen segment activate regulars" in demo.page(3000, "", demo.Stage({"acme": ""}))
+    demo.write_connections({"satu": "http://127.0.0.1:1"})
+    assert segment_files.segments(load()) == ()
+    assert "segment" not in demo.page(3000, "", demo.Stage({"acme": ""}))
 
 
 def test_the_page_names_what_runs_where(home: Path):

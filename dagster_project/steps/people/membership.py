@@ -58,7 +58,7 @@ def preview(engine: Engine, hub: Hub, name: str, *, now: datetime, sample: int =
     """What activating a segment would do, by its file as it is now. Writes nothing.
 
     `members`: would be in; `entering`, `leaving`: against the stored members; `held_out`; `reachable`: agreed to what
-    is asked when something leaves; `sample`: person ids, which are pseudonyms, with what they bought.
+    is asked when something that they read leaves; `sample`: person ids, which are pseudonyms, with what they bought.
     """
     one = segment(hub, name)
     with _would_be(engine, hub, one, now=now) as db:
@@ -108,16 +108,17 @@ from would_be w left join segment.person_value v using (person_id) order by md5(
 
 
 def _reachable(db: Database, hub: Hub, one: Compiled, now: datetime) -> int | None:
-    """How many of them, but for the held-out, may be reached there where they are shown; None where the segment says
-    nothing of consent. One that is shown nowhere yet is counted by the channel that it names."""
+    """How many of them, but for the held-out, may be written to there where they are shown; None where the segment says
+    nothing of consent. Shown nowhere yet, they are counted by the channel that it names; shown only where a mere record
+    is kept about them, which takes no consent, they all are."""
     if one.segment.consent is None:
         return None
     said = one.segment.consent
     people = db.execute(_WRITTEN_TO, _said(one)).scalars().all()
     asked = set(reaches(hub, one).values()) or {said.channel}
-    if None in asked:  # a mere record about them takes no consent
+    if asked == {None}:
         return len(people)
-    found = (consent.reachable(db, people, str(channel), said.purpose, now=now) for channel in asked)
+    found = (consent.reachable(db, people, channel, said.purpose, now=now) for channel in asked if channel)
     return len(set().union(*(rows["person_id"].to_pylist() for rows in found)))
 
 

@@ -1,9 +1,13 @@
 """Whatever was planned, approved or undone: who may not be reached when something leaves is not written to."""
 
+from dataclasses import replace
+from time import monotonic
+
 import pytest
 
 from connectors.sdk import Deferred, Rejected, Unknown
 from connectors.sdk.errors import TransientError
+from connectors.sdk.runtime import current, using
 from connectors.sdk.spec import Resource
 from dagster_project.steps.approve import approve
 from dagster_project.steps.canonical import replay
@@ -157,6 +161,15 @@ def test_opt_outs_are_read_before_anybody_is_added_and_not_where_nobody_would_be
     planned.leave("sofas", ALIYA, BORIS)
     planned.syncs()
     assert asked == ["asked"], "nobody needs to agree to being taken out"
+
+
+def test_opt_outs_that_take_long_to_hear_are_left_to_a_run_that_has_the_time(planned, mailer):
+    asked = []
+    planned.resources = opt_outs(lambda: asked.append("asked") or [])
+    with using(replace(current(), deadline=monotonic() + 20)):
+        assert planned.delivers().waiting == 2
+    assert (asked, mailer.received) == ([], [])
+    assert planned.delivers().accepted == 2, "nothing was put to rest"
 
 
 def test_while_opt_outs_cannot_be_read_nothing_is_sent(planned, mailer):
