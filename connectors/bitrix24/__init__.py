@@ -91,9 +91,8 @@ CONNECTOR = ConnectorSpec(
             by_hand=BY_HAND,
         ),
         Sink(
-            "segment.push", deliver=push_segments, read_back=shown_segments, batch=AT_ONCE, needs_listing=False,
-            forgets=True, hint="Lists a contact's segments in a field that managers and campaigns can filter by.",
-            by_hand=BY_HAND,
+            "segment.push", deliver=push_segments, read_back=shown_segments, batch=AT_ONCE, forgets=True,
+            hint="Lists a contact's segments in a field that managers and campaigns can filter by.", by_hand=BY_HAND,
         ),
         Sink(
             "order.push", deliver=push_orders, read_back=shown_orders, batch=ORDERS_AT_ONCE, needs_listing=False,

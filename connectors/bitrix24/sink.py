@@ -37,6 +37,8 @@ AT_ONCE = PAGE
 """Changes in one batch: a command each."""
 QUIET = {"REGISTER_SONET_EVENT": "N"}
 """No entry in the managers' feed for what a machine does."""
+UNTIL_ASKED_AGAIN = 6 * 3600.0
+"""Seconds. Leads stay leads for days, and each of them costs a search."""
 NEVER = datetime(2100, 1, 1, tzinfo=UTC)
 
 
@@ -141,8 +143,9 @@ def no_contact(change: Change) -> Rejected:
 def push_segments(config: Bitrix24Config, changes: Sequence[Change]) -> Iterator[Outcome]:
     """One batch of `crm.contact.update`: the segment field is written whole, once for each contact.
 
-    CRM-Marketing segments have no REST (contract 6.2), so marketers filter by this field. Who has no contact yet waits
-    for `customer.push`; there is nothing to take him out of. Who was erased here is deleted in the same batch.
+    CRM-Marketing segments have no REST (contract 6.2), so marketers filter by this field. Who has no contact yet, being
+    a lead, waits for a manager to make one; there is nothing to take him out of. Who was erased here is deleted in the
+    same batch.
     """
     if not changes:
         return
@@ -240,9 +243,8 @@ def seen(config: Bitrix24Config, change: Change, card: Record | None, field: str
 def without_card(change: Change) -> Outcome:
     if not change.value["member"]:
         return Accepted(change)
-    return Deferred(
-        change, None, "the person has no contact in Bitrix24 yet; `push: {customer: …}` makes it", alone=True
-    )
+    why = "the person has no contact in Bitrix24 yet; a manager makes it of the lead"
+    return Deferred(change, UNTIL_ASKED_AGAIN, why, alone=True)
 
 
 # ── who was erased ────────────────────────────────────────────────────────────────────────────────────────────────────

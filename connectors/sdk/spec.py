@@ -204,7 +204,8 @@ class Sink:
     `read_back(config, changes)`: subject → value the channel shows now (absent: none), or a `Shown` with the receipt
     that a write of it gives; None when it cannot be read.
     `same(value, observed)`: whether what is shown is what was wanted, where plain equality is too strict.
-    `by_point`: stock values are mappings point → quantity. `needs_listing`: only subjects listed on the channel belong.
+    `by_point`: stock values are mappings point → quantity. `needs_listing`: only subjects listed on the channel
+    belong; of people, where nothing reaches them, those of whom the connection has a card.
     `belongs(config, sku, about)`: why a SKU cannot be on the channel (the rule that excludes it), None where it can.
     `asks`: what a person may ask of an order there (`cancelled`, `returned`, `arrived`, `keep`); no more is ever sent.
     `reaches`: the channel of consent (email, sms, ads …) by which what is written here comes to a person; None where it

@@ -26,6 +26,7 @@ HOLD_OUT = "hold-out: kept aside for comparison"
 ERASED = "erased on demand"
 """The rule that keeps away for good; nothing delays a removal by it."""
 MOVES = "shown in another audience or by other contacts now: taken out as he was, then shown anew"
+NOT_THERE = "not known there: comes once that system has a card of the person"
 READ = "was written to under another id that is his too"
 
 
@@ -40,11 +41,12 @@ def memberships(hub: Hub, connection: Connection, queue: Queue, slice: Slice, no
     assert connection.spec is not None
     sink = connection.spec.sink(queue.capability)
     channel = sink.reaches
+    listed = sink.needs_listing and not channel  # what reaches people needs a contact of theirs, and no card
     with slice.engine.connect() as db:
         active = activated(db, hub, connection)
         if slice.subjects is not None:
             slice = Slice(slice.engine, hub, widened(db, slice.subjects))
-        people = concerned(db, queue, list(active), slice.subjects)
+        people = concerned(db, queue, list(active), slice.subjects, listed=listed)
         contacts = _contacts(db, people, list(active.values()), channel, now)
     desired = _desired(people, active, sink, contacts)
     return Faced(desired, slice.confirmed(queue), slice.restless(queue))
@@ -117,6 +119,7 @@ def _rules(people: pa.Table, active: dict[str, Activation], refused: Any) -> Any
     """The first rule that says no."""
     rules = pc.if_else(_one(people["retired"]), _named("merged into", people["survivor"]), None)
     rules = pc.coalesce(refused, rules)
+    rules = pc.if_else(people["there"], rules, pc.coalesce(rules, NOT_THERE))
     rules = pc.if_else(people["hold_out"], HOLD_OUT, rules)
     rules = pc.if_else(people["member"], rules, LEFT)
     rules = pc.if_else(pc.is_in(people["segment"], pa.array(active, pa.string())), rules, NOT_ACTIVE)

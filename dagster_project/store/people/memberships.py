@@ -56,7 +56,8 @@ with recursive asked as materialized ({asked}), up(person_id, survivor) as (
 )
 select k.subject, k.segment, k.person_id, k.survivor, k.retired, m.person_id is not null as member,
        coalesce(m.hold_out, false) as hold_out, to_char(m.since at time zone 'UTC', 'YYYY-MM-DD') as since,
-       i.acknowledged::text as told, p.peopled, coalesce(whoever.status = 'erased', false) as erased
+       i.acknowledged::text as told, p.peopled, coalesce(whoever.status = 'erased', false) as erased,
+       {there} as there
 from known k join peopled p using (segment) left join identity.person whoever using (person_id)
 left join segment.membership m
   on m.segment = k.segment and m.person_id = k.survivor and m.segment = any(:segments)
@@ -65,15 +66,20 @@ left join ledger.item i
 where i.subject is not null or (m.person_id is not null and not k.retired)
 order by k.subject
 """
+_THERE = """exists (
+  select from identity.membership here join identity.source_record r using (record)
+  where here.person_id = k.survivor and r.connection = :connection and r.kind = 'customer' and r.deleted_at is null)"""
 
 
-def concerned(db: Connection, queue: Queue, segments: Sequence[str], subjects: Sequence[str] | None) -> pa.Table:
+def concerned(
+    db: Connection, queue: Queue, segments: Sequence[str], subjects: Sequence[str] | None, *, listed: bool = False
+) -> pa.Table:
     """subject, segment, person_id, survivor (who the person is now), retired (was merged), member (the survivor is),
     hold_out, since, told (JSON text of what the channel confirmed), peopled (the segment has any member), erased (the
-    person was, on demand).
+    person was, on demand), there (the connection knows him; asked only of those who must be `listed` on it).
 
     Of `subjects` (None: all), for these active `segments` of a connection.
     """
-    query = _CONCERNED.format(asked=_ALL if subjects is None else _SOME)
+    query = _CONCERNED.format(asked=_ALL if subjects is None else _SOME, there=_THERE if listed else "true")
     values = {**queue._asdict(), "segments": list(segments), "subjects": list(subjects or ())}
     return read(db, query, values)

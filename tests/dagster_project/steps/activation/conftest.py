@@ -93,12 +93,13 @@ class Circle(Asking):
     batch: int = 10
     takes: tuple[str, ...] = ()
     forgets: bool = False
+    listed: bool = False
 
     @property
     def hub(self) -> Hub:
         sinks = tuple(
             Sink(name, deliver=self.mailer.deliver, read_back=self.mailer.read_back, reaches=self.reaches,
-                 batch=self.batch, takes=lambda config: self.takes, forgets=self.forgets)
+                 batch=self.batch, takes=lambda config: self.takes, forgets=self.forgets, needs_listing=self.listed)
             for name in ("segment.push", "customer.push")
         )  # fmt: skip
         spec = ConnectorSpec("mailer", "Mailer", ConnectionConfig, resources=self.resources, sinks=sinks)
@@ -129,6 +130,13 @@ class Circle(Asking):
                 "insert into identity.golden (person_id, first_name, email, emails, phone) "
                 "values (:p, :p, :email, array[:email], :phone)", **values,
             )  # fmt: skip
+
+    def cards(self, person: str, *, of: str) -> None:
+        """That system has a card of the person as well."""
+        record = self.one("select count(*) + 1 as n from identity.source_record").n
+        self.say("insert into identity.source_record (record, connection, external_id) values (:record, :of, :p)",
+                 record=record, of=of, p=person)  # fmt: skip
+        self.say("insert into identity.membership values (:record, :p, :now)", record=record, p=person, now=self.now)
 
     def says(
         self, person: str, state: str = "granted", *, of: str | None = None, channel: str = "email",

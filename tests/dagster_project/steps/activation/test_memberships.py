@@ -5,6 +5,7 @@ import pytest
 from connectors.sdk import Accepted, ConfigError
 from dagster_project.steps.approve import approve
 from dagster_project.steps.people.membership import preview
+from dagster_project.steps.people.memberships import NOT_THERE
 from dagster_project.steps.rules import decide_due
 from tests.dagster_project.steps.activation.conftest import ALIYA, BORIS, DANA, email
 
@@ -66,6 +67,19 @@ def test_a_mere_record_about_a_person_asks_for_no_consent(circle, mailer):
     circle.enter("sofas", ALIYA)
     circle.syncs()
     assert mailer.addresses("sofa buyers") == {email(ALIYA)}
+
+
+def test_a_mark_on_a_card_waits_for_the_card_and_asks_nobody_meanwhile(circle, mailer):
+    circle.reaches, circle.listed = None, True
+    circle.enter("sofas", ALIYA, BORIS)
+    circle.cards(ALIYA, of="letters")
+    circle.syncs()
+    assert mailer.addresses("sofa buyers") == {email(ALIYA)}
+    assert circle.states()["sofas/boris"] == ("excluded", NOT_THERE)
+    circle.cards(BORIS, of="letters")
+    circle.moved(BORIS)
+    circle.syncs()
+    assert mailer.addresses("sofa buyers") == {email(ALIYA), email(BORIS)}
 
 
 def test_only_what_is_dirty_is_decided_and_a_full_decision_agrees(circle, mailer):
