@@ -5,7 +5,7 @@ rest is over, one batch may try: its failure makes the next rest longer, any ans
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, text
 
@@ -38,12 +38,17 @@ def find(engine: Engine, queue: Queue) -> Rest:
     return Rest(row.rounds, row.until, row.why)
 
 
-# Rows that came during the rest join it; the others are not written again.
+PATIENCE = timedelta(minutes=15)
+"""Longer than this behind the end of a rest no row waits because of the channel."""
+
+# Rows that came during the rest join it; the others are not written again. What waits for an hour of the day or for a
+# person's word has no part in it: the queue would rest until then.
 _BEGIN = text("""
 with waiting as materialized (
   select subject from ledger.outbox
   where connection = :connection and capability = :capability and state in ('ready', 'unknown')
     and (claimed_by is null or (claimed_by = 'breaker' and not_before < :until))
+    and not_before <= :latest
   for update skip locked
 ), resting as (
   update ledger.outbox o set claimed_by = 'breaker', tries = greatest(tries, :rounds),
@@ -67,7 +72,8 @@ def begin(engine: Engine, queue: Queue, rest: Rest) -> None:
     """Defers all that waits in the queue until the rest is over, and marks the connection with the reason."""
     with engine.begin() as db:
         delivering(db, queue)
-        db.execute(_BEGIN, {**queue.names, "rounds": rest.rounds, "until": rest.until, "why": rest.why})
+        values = {"rounds": rest.rounds, "until": rest.until, "why": rest.why}
+        db.execute(_BEGIN, {**queue.names, **values, "latest": rest.until and rest.until + PATIENCE})
         db.execute(_MARK, {**queue.names, "why": rest.why})
 
 

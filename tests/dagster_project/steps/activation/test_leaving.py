@@ -296,6 +296,25 @@ def test_who_is_in_the_audience_is_taken_out_at_any_hour(night, mailer):
     assert mailer.addresses("sofa buyers") == set()
 
 
+def test_who_waits_for_the_morning_keeps_nobody_in_an_audience_until_then(night, mailer):
+    """The channel fails once at night: it rests for that failure, and not until somebody else's hours begin."""
+    night.passes(hours=9)
+    night.agree(BORIS)
+    night.syncs()
+    night.passes(hours=15)
+    night.knows("erlan")
+    night.agree("erlan")
+    night.enter("sofas", "erlan")
+    night.syncs()
+    mailer.answers = [lambda changes: [Deferred(change, 5, "busy") for change in changes]]
+    night.says(ALIYA, "refused")
+    night.syncs()
+    night.passes(minutes=2)
+    night.says(BORIS, "refused")
+    night.syncs()
+    assert mailer.addresses("sofa buyers") == set()
+
+
 def test_who_asks_at_night_to_be_forgotten_does_not_wait_for_the_morning_because_an_addition_did(night):
     night.forgets = True
     night.passes(hours=9)
