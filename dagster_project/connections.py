@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 from connectors.sdk.config import ConnectionConfig
 from connectors.sdk.errors import ConfigError
 from connectors.sdk.spec import ConnectorSpec
-from dagster_project.yaml_text import content
+from dagster_project.yaml_text import content, text_of
 from mappings.complaints import complaint, dotted
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
@@ -294,7 +294,7 @@ def _secrets_in(path: Path) -> dict[str, str]:
         return {}
     if path.stat().st_mode & 0o077:
         raise ConfigError(f"{path} can be read by others; run: chmod 600 {path}")
-    lines = enumerate(path.read_text("utf-8").splitlines(), 1)
+    lines = enumerate(text_of(path, str(path)).splitlines(), 1)
     return dict(_secret_line(path, at, line) for at, line in lines if line.strip() and not line.strip().startswith("#"))
 
 
@@ -320,7 +320,7 @@ def load(path: Path | None = None) -> Hub:
     path = path or connections_path()
     found = discover()
     broken = {problem.name: problem.why for problem in found.problems}
-    return parse(path.read_text("utf-8") if path.exists() else "", found.specs, broken, folder=path.parent)
+    return parse(text_of(path, str(path)) if path.exists() else "", found.specs, broken, folder=path.parent)
 
 
 def configured() -> Hub:

@@ -25,6 +25,7 @@ from dagster_project.simulators import Simulator, simulators
 from dagster_project.steps.status import conservation, status
 from dagster_project.steps.sync import Report, sync
 from dagster_project.store.database import stop as stop_store
+from dagster_project.yaml_text import text_of
 
 MARK = "# written by keruen up --demo; it is rewritten each time"
 SEED = 1
@@ -98,7 +99,7 @@ def refuse_demo_home() -> None:
 
 
 def _of_demo(path: Path) -> bool:
-    return path.read_text("utf-8").startswith(MARK)
+    return text_of(path, str(path)).startswith(MARK)
 
 
 def clean_slate() -> None:

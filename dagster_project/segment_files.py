@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from connectors.sdk.errors import ConfigError
 from dagster_project.connections import Hub
-from dagster_project.yaml_text import content
+from dagster_project.yaml_text import content, text_of
 from mappings.segments.book import in_order
 from mappings.segments.compile import Compiled, compiled
 from mappings.segments.language import Segment, parse
@@ -88,14 +88,7 @@ def fields(hub: Hub) -> Registry:
 def _texts(folder: Path, names: Collection[str] | None = None) -> Texts:
     """Of the files of these names that are there; None: of all."""
     paths = (path for path in sorted(folder.glob("*.yaml")) if names is None or path.name in names)
-    return tuple((path.name, _text(path)) for path in paths)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except UnicodeDecodeError:
-        raise ConfigError(f"segments/{path.name} is not UTF-8: save it again in that encoding") from None
+    return tuple((path.name, text_of(path, f"segments/{path.name}")) for path in paths)
 
 
 @lru_cache(maxsize=16)

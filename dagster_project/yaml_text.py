@@ -1,5 +1,6 @@
 """What a merchant wrote in YAML; a slip of the pen is told with its line, in words for whoever typed it."""
 
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -11,6 +12,15 @@ OPEN = "close the bracket or quote that is opened here, or put the comma that is
 TAB = "indent with spaces: YAML takes no tabs"
 INDENT = "indent it like its neighbours, with a space after the colon; a text with a colon in it wants quotes"
 QUOTE = "put quotes around a text that begins with a sign like @ % * & ! > |"
+
+
+def text_of(path: Path, name: str) -> str:
+    """What the file says. Raises ConfigError with the line where it is not UTF-8."""
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{name} is not UTF-8 (line {line}): save it again in that encoding") from None
 
 
 def content(text: str, name: str) -> Any:

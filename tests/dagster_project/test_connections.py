@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from connectors.sdk import ConfigError, ConnectionConfig, ConnectorSpec, Sink
 from connectors.sdk.config import HubPath
-from dagster_project.connections import parse, schema
+from dagster_project.connections import load, parse, schema
 
 
 class AcmeConfig(ConnectionConfig):
@@ -148,6 +148,13 @@ def test_a_slip_of_the_pen_is_shown_with_its_line_and_what_is_likely_wrong(text,
         hub(text)
     assert "<unicode string>" not in str(told.value)
     assert "\n" not in str(told.value)
+
+
+def test_a_file_in_another_encoding_is_named_with_the_line_and_what_to_do(tmp_path):
+    path = tmp_path / "connections.yaml"
+    path.write_bytes("east:\n  connector: acme\n  account: Восток\n".encode("cp1251"))
+    with pytest.raises(ConfigError, match=r"/connections.yaml is not UTF-8 \(line 3\): save it again in that encoding"):
+        load(path)
 
 
 def test_a_line_of_the_secrets_that_is_none_is_named_and_never_shown(monkeypatch, tmp_path):
