@@ -323,18 +323,20 @@ def load(path: Path | None = None) -> Hub:
     return parse(text_of(path, str(path)) if path.exists() else "", found.specs, broken, folder=path.parent)
 
 
-def configured() -> Hub:
-    """The hub of a home that has a connections.yaml: what an empty one would answer is true of the wrong home too.
-
-    Raises ConfigError that names the place and how to name another one.
-    """
+def require_configured() -> Path:
+    """Where connections.yaml is. Raises ConfigError that names the place and how to name another one."""
     path = connections_path()
     if not path.exists():
         raise ConfigError(
             f"nothing is configured: there is no {path}. If your hub lives in another folder, put "
             "KERUEN_HOME=FOLDER before the command; for a new one write connections.yaml there first."
         )
-    return load(path)
+    return path
+
+
+def configured() -> Hub:
+    """The hub of a home that has a connections.yaml. Raises ConfigError."""
+    return load(require_configured())
 
 
 def parse(

@@ -10,6 +10,7 @@ from connectors.sdk.errors import ConfigError
 from dagster_project import clock
 from dagster_project.commands.looking import looked, without_words
 from dagster_project.commands.output import err, out, print_json, print_rows, progress, says_who_must_act
+from dagster_project.commands.store import hub_store
 from dagster_project.connections import configured
 from dagster_project.connections import schema as connections_schema
 from dagster_project.home import home, sole_up
@@ -86,8 +87,7 @@ def sync(
     Example: keruen sync site --full
     """
     hub = configured()
-    with running_store() as engine, progress("sync") as tell:
-        migrate(engine)
+    with hub_store() as engine, progress("sync") as tell:
         report = sync_hub(engine, hub, connections or (), clock=clock.now, full=full, progress=tell)
     if as_json:
         print_json(report.as_json())
@@ -119,8 +119,7 @@ def status(as_json: Json = False) -> None:
     Example: keruen status --json
     """
     hub = configured()
-    with running_store() as engine:
-        migrate(engine)
+    with hub_store() as engine:
         print_rows(ledger_status(engine, hub), as_json=as_json, empty="nothing is pushed anywhere yet")
         for name in unconfigured(engine, hub):
             err.print(_UNCONFIGURED.format(name), style="yellow", markup=False)
@@ -143,8 +142,7 @@ def explain(
     Example: keruen explain sku KR00017B --connection site
     """
     kind, name = (None, subject[0]) if len(subject) == 1 else (subject[0], subject[1])
-    with running_store() as engine:
-        migrate(engine)
+    with hub_store() as engine:
         story = explaining.explain(engine, name, kind=kind, connection=connection)
         if story["kind"] == "person":
             fields = {hop["hop"] for hop in story["hops"]}
@@ -169,8 +167,7 @@ def sql(
 
     Example: keruen sql "select state, count(*) from ledger.item group by state"
     """
-    with running_store() as engine:
-        migrate(engine)
+    with hub_store() as engine:
         rows = _read_only(engine, query)
         if open_:
             with engine.connect() as db:

@@ -10,9 +10,9 @@ import typer
 from connectors.sdk.errors import ConfigError
 from dagster_project import clock
 from dagster_project.commands.output import out, plain, print_json, says_who_must_act
+from dagster_project.commands.store import hub_store
 from dagster_project.connections import load
 from dagster_project.steps import ask as asking
-from dagster_project.store.database import migrate, running_store
 
 app = typer.Typer(no_args_is_help=True)
 Order = Annotated[str, typer.Argument(metavar="ORDER", help="connection:number, as `keruen explain order` shows it.")]
@@ -80,15 +80,13 @@ def withdraw(order: Order) -> None:
 
     Example: keruen order withdraw shop:1042
     """
-    with running_store() as engine:
-        migrate(engine)
+    with hub_store() as engine:
         stood = asking.withdraw(engine, load(), order)
     out.print("taken back" if stood else "nothing was asked of it")
 
 
 def _ask(order: str, asked: Mapping[str, Any], why: str, as_json: bool) -> None:
-    with running_store() as engine:
-        migrate(engine)
+    with hub_store() as engine:
         whole = asking.ask(engine, load(), order, asked, who=getpass.getuser(), why=why, now=clock.now())
     if as_json:
         print_json({"order": order, "asked": whole})

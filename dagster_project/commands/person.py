@@ -10,10 +10,10 @@ from sqlalchemy import Engine
 from dagster_project import clock
 from dagster_project.commands.looking import looked, shown_fields
 from dagster_project.commands.output import out, print_json, print_rows, says_who_must_act
+from dagster_project.commands.store import hub_store
 from dagster_project.connections import load
 from dagster_project.steps.people import explain_person, verdicts
 from dagster_project.steps.people.verdicts import Desk
-from dagster_project.store.database import migrate, running_store
 from dagster_project.store.people.verdicts import By
 
 app = typer.Typer(no_args_is_help=True)
@@ -23,7 +23,6 @@ Why = Annotated[str, typer.Option(help="Kept beside who decided.")]
 
 
 def _desk(engine: Engine, why: str) -> Desk:
-    migrate(engine)
     return Desk(engine, load(), By(getpass.getuser(), why, clock.now()))
 
 
@@ -41,8 +40,7 @@ def show(person: Person, as_json: Json = False) -> None:
 
     Example: keruen person show crm:1042
     """
-    with running_store() as engine:
-        migrate(engine)
+    with hub_store() as engine:
         story = explain_person.show(engine, person)
         looked(engine, "person show", "golden record", shown_fields(story["golden"]), persons=[story["person_id"]])
     if as_json:
@@ -69,7 +67,7 @@ def merge(person: Person, other: Person, why: Why = "", as_json: Json = False) -
 
     Example: keruen person merge crm:1042 shop:77 --why "she called"
     """
-    with running_store() as engine:
+    with hub_store() as engine:
         survivor = verdicts.merge(_desk(engine, why), person, other)
     _tell({"person_id": survivor}, as_json, f"one person now: {survivor}")
 
@@ -86,7 +84,7 @@ def split(
 
     Example: keruen person split crm:1042 shop:77 --why "her son"
     """
-    with running_store() as engine:
+    with hub_store() as engine:
         people = verdicts.split(_desk(engine, why), person, record)
     _tell({"persons": people}, as_json, f"apart now: {', '.join(people)}")
 
@@ -98,7 +96,7 @@ def unmerge(person: Person, why: Why = "", as_json: Json = False) -> None:
 
     Example: keruen person unmerge crm:1042
     """
-    with running_store() as engine:
+    with hub_store() as engine:
         people = verdicts.unmerge(_desk(engine, why), person)
     _tell({"persons": people}, as_json, f"apart again: {', '.join(people)}")
 
@@ -116,7 +114,7 @@ def pin(
 
     Example: keruen person pin crm:1042 city Алматы
     """
-    with running_store() as engine:
+    with hub_store() as engine:
         pinned = verdicts.pin(_desk(engine, why), person, field, value)
     _tell({"person_id": pinned, "field": field}, as_json, f"{field} of {pinned}: {'pinned' if value else 'unpinned'}")
 
@@ -137,7 +135,7 @@ def review(
 
     Example: keruen person review --limit 5 --after crm:1042 shop:77
     """
-    with running_store() as engine:
+    with hub_store() as engine:
         desk = _desk(engine, why)
         if same:
             verdicts.merge(desk, *same)

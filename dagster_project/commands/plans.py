@@ -10,12 +10,12 @@ from sqlalchemy import Engine, text
 from connectors.sdk.errors import ConfigError
 from dagster_project import clock
 from dagster_project.commands.output import out, print_json, print_rows, says_who_must_act
+from dagster_project.commands.store import hub_store
 from dagster_project.connections import Hub, load
 from dagster_project.steps import approve as decisions
 from dagster_project.steps.decide import preview
 from dagster_project.steps.files.read import approve_file, held_files, reject_file
 from dagster_project.store.claims import Claim
-from dagster_project.store.database import migrate, running_store
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 Rows = Annotated[list[str] | None, typer.Option("--rows", help="Only these subjects; may be given several times.")]
@@ -37,8 +37,7 @@ def plan(
 
     Example: keruen plan site --capability price.push
     """
-    with running_store() as engine:
-        migrate(engine)
+    with hub_store() as engine:
         if held:
             waiting = _held(engine, load(), connection, capability)
             print_rows(waiting, as_json=as_json, empty="no plan waits for a person")
@@ -113,8 +112,7 @@ def approve(plan: Held, rows: Rows = None, why: Why = "") -> None:
 
     Example: keruen approve 17 --rows KR00017B --why "new season price"
     """
-    with running_store() as engine:
-        migrate(engine)
+    with hub_store() as engine:
         if plan.startswith(FILE):
             report = approve_file(engine, load(), plan.removeprefix(FILE), who=getpass.getuser(), now=clock.now())
             out.print(f"{report.name}: {report.state}, {report.stored} of {report.read} lines stored", markup=False)
@@ -143,8 +141,7 @@ def reject(plan: Held, rows: Rows = None, why: Why = "") -> None:
 
     Example: keruen reject 17 --why "typing error in the price list"
     """
-    with running_store() as engine:
-        migrate(engine)
+    with hub_store() as engine:
         if plan.startswith(FILE):
             reject_file(engine, load(), plan.removeprefix(FILE), who=getpass.getuser(), now=clock.now())
             out.print(f"{plan}: rejected")
@@ -167,8 +164,7 @@ def undo(
 
     Example: keruen undo 17
     """
-    with running_store() as engine:
-        migrate(engine)
+    with hub_store() as engine:
         rows = decisions.undo(engine, load(), plan_or_run, who=getpass.getuser(), now=clock.now())
     if as_json:
         print_json(rows)

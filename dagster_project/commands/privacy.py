@@ -13,10 +13,10 @@ from connectors.sdk.errors import ConfigError
 from dagster_project import clock
 from dagster_project.commands.looking import looked
 from dagster_project.commands.output import err, out, print_json, print_rows, says_who_must_act
+from dagster_project.commands.store import hub_store
 from dagster_project.connections import load
 from dagster_project.steps.people import erase as erasing
 from dagster_project.steps.people import retention as keeping
-from dagster_project.store.database import migrate, running_store
 from dagster_project.store.people import erasure, statements, verdicts
 from dagster_project.store.people.keyring import keys
 from mappings.canonical.contact import ConsentEvent
@@ -56,8 +56,7 @@ def show(
 
     Example: keruen consent show +77000000001
     """
-    with running_store() as engine:
-        migrate(engine)
+    with hub_store() as engine:
         persons = [_person(engine, whose)] if identified(whose) is None else []
         rows = _states(engine, *(persons or [whose]))
         looked(engine, "consent show", "consents", ["channel", "purpose", "state"], rows=len(rows), persons=persons)
@@ -117,8 +116,7 @@ def set_(
         "customer": card or None,
     }
     row["source"] = to_json({"connection": DESK, "observed_at": said.at}).decode()
-    with running_store() as engine:
-        migrate(engine)
+    with hub_store() as engine:
         with engine.begin() as db:
             if customer and verdicts.person(db, customer) is None:
                 raise ConfigError("nobody is known by that --customer: write it as `keruen person show` lists it")
@@ -208,8 +206,7 @@ def erase(
     """
     if not yes and not typer.confirm("Everything known of this person goes, for good. Go on?", err=True):
         raise typer.Exit(1)
-    with running_store() as engine:
-        migrate(engine)
+    with hub_store() as engine:
         report = erasing.erase(engine, load(), who, basis=basis, now=clock.now())
     if as_json:
         print_json(report)
@@ -234,12 +231,10 @@ def requests(
 
     Example: keruen privacy requests
     """
-    with running_store() as engine:
-        migrate(engine)
-        with engine.begin() as db:
-            now = clock.now()
-            erasure.settle(db, now=now)
-            rows = erasure.requests(db, now=now, everything=everything)
+    with hub_store() as engine, engine.begin() as db:
+        now = clock.now()
+        erasure.settle(db, now=now)
+        rows = erasure.requests(db, now=now, everything=everything)
     print_rows(rows, as_json=as_json, empty="every demand is met")
 
 
@@ -253,10 +248,8 @@ def done(
 
     Example: keruen privacy done 7 --why "contact 1042 deleted, the bin emptied"
     """
-    with running_store() as engine:
-        migrate(engine)
-        with engine.begin() as db:
-            met = erasure.done_by_hand(db, duty, who=getpass.getuser(), why=why, now=clock.now())
+    with hub_store() as engine, engine.begin() as db:
+        met = erasure.done_by_hand(db, duty, who=getpass.getuser(), why=why, now=clock.now())
     out.print(f"duty {duty}: done" + "".join(f"; request {one} is met" for one in met))
 
 
@@ -273,7 +266,6 @@ def retention(
     """
     if not dry_run and not yes and not typer.confirm("What is past its term goes, for good. Go on?", err=True):
         raise typer.Exit(1)
-    with running_store() as engine:
-        migrate(engine)
+    with hub_store() as engine:
         report = keeping.retain(engine, load(), now=clock.now(), dry_run=dry_run, asked=True)
     print_rows([line.as_json() for line in report], as_json=as_json)

@@ -7,10 +7,10 @@ import typer
 from dagster_project import clock
 from dagster_project.commands.looking import looked, shown_fields
 from dagster_project.commands.output import out, print_json, print_rows, says_who_must_act
+from dagster_project.commands.store import hub_store
 from dagster_project.connections import load
 from dagster_project.steps.canonical import replay as replay_records
 from dagster_project.store import quarantine
-from dagster_project.store.database import migrate, running_store
 
 app = typer.Typer(no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
@@ -28,8 +28,7 @@ def list_(connection: Connection = None, rule: Rule = None, as_json: Json = Fals
 
     Example: keruen quarantine list --rule unknown_value
     """
-    with running_store() as engine:
-        migrate(engine)
+    with hub_store() as engine:
         rows = quarantine.listed(engine, connection=connection, rule=rule)
     print_rows(rows, as_json=as_json, empty="nothing is set aside")
 
@@ -41,8 +40,7 @@ def show(number: Annotated[int, typer.Argument(help="Number from `quarantine lis
 
     Example: keruen quarantine show 12
     """
-    with running_store() as engine:
-        migrate(engine)
+    with hub_store() as engine:
         record = quarantine.shown(engine, number)
         if payload := record.get("payload"):
             fields = shown_fields(payload) if isinstance(payload, dict) else ["line"]
@@ -61,8 +59,7 @@ def replay(ids: Ids = None, connection: Connection = None, rule: Rule = None) ->
 
     Example: keruen quarantine replay --rule unbound_variant
     """
-    with running_store() as engine:
-        migrate(engine)
+    with hub_store() as engine:
         done = replay_records(engine, load(), ids=ids, connection=connection, rule=rule, now=clock.now())
     out.print(f"{done.stored} stored, {done.quarantined} still set aside")
 
@@ -74,7 +71,6 @@ def drop(ids: Ids = None, connection: Connection = None, rule: Rule = None) -> N
 
     Example: keruen quarantine drop 12 13
     """
-    with running_store() as engine:
-        migrate(engine)
+    with hub_store() as engine:
         count = quarantine.drop(engine, ids=ids, connection=connection, rule=rule)
     out.print(f"{count} dropped")

@@ -7,11 +7,11 @@ import typer
 
 from dagster_project import clock
 from dagster_project.commands.output import out, print_json, print_rows, says_who_must_act
+from dagster_project.commands.store import hub_store
 from dagster_project.connections import load
 from dagster_project.segment_files import fields
 from dagster_project.steps.people import membership
 from dagster_project.steps.people.due import people_due
-from dagster_project.store.database import migrate, running_store
 from mappings.segments import language
 from mappings.segments.registry import operators
 
@@ -44,8 +44,7 @@ def list_(
         ]
         print_rows(known, as_json=as_json)
         return
-    with running_store() as engine:
-        migrate(engine)
+    with hub_store() as engine:
         rows = membership.listed(engine, hub, now=clock.now())
     print_rows(rows, as_json=as_json, empty="there is no segment yet; write one in segments/ beside connections.yaml")
 
@@ -63,8 +62,7 @@ def preview(
 
     Example: keruen segment preview at_risk_vip --sample 20
     """
-    with running_store() as engine:
-        migrate(engine)
+    with hub_store() as engine:
         found = membership.preview(engine, load(), name, now=clock.now(), sample=sample)
     if as_json:
         print_json(found)
@@ -89,8 +87,7 @@ def activate(
 
     Example: keruen segment activate at_risk_vip --yes
     """
-    with running_store() as engine:
-        migrate(engine)
+    with hub_store() as engine:
         hub, now = load(), clock.now()
         found = membership.preview(engine, hub, name, now=now, sample=0)
         if yes:
@@ -121,7 +118,6 @@ def members(
 
     Example: keruen segment members at_risk_vip --past --limit 20
     """
-    with running_store() as engine:
-        migrate(engine)
+    with hub_store() as engine:
         rows = membership.members(engine, load(), name, past=past, limit=limit)
     print_rows(rows, as_json=as_json, empty="nobody")

@@ -131,6 +131,8 @@ class Street:
 
 @pytest.fixture
 def street(store: Engine, small_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Iterator[Street]:
-    """Nothing is open yet."""
+    """Nothing is open yet: connections.yaml names no connection."""
     with ExitStack() as opened:
-        yield Street(store, small_shop, opened, environment=monkeypatch.setenv)
+        made = Street(store, small_shop, opened, environment=monkeypatch.setenv)
+        made.connects()
+        yield made

@@ -23,7 +23,7 @@ def says(*words: str) -> str:
 @pytest.fixture
 def demand(store) -> int:
     """Received twelve days ago, with a desk that cannot delete anybody."""
-    home().mkdir(exist_ok=True)
+    (home() / "connections.yaml").write_text("hub: {}\n", "utf-8")
     now: datetime = clock.now()
     with store.begin() as db:
         due = now + timedelta(days=3, hours=1)

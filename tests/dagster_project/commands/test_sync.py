@@ -88,10 +88,18 @@ def test_a_name_that_nobody_bears_is_answered_with_the_names_there_are(street: S
     assert street.refuses("sync", "sight") == ("there is no connection 'sight' in connections.yaml (known: site)")
 
 
-@pytest.mark.parametrize("command", ["status", "sync"])
+NEED_A_HUB = (
+    "status", "sync", "plan", "plan --held", "approve 1", "reject 1", "undo 1", "explain A-1", "sql select",
+    "order withdraw east:1", "person show east:1", "person merge east:1 east:2", "consent show east:1",
+    "privacy requests", "quarantine list", "segment list", "segment preview buyers",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("command", NEED_A_HUB)
 def test_a_home_where_nothing_is_configured_is_named_and_gets_no_server(street: Street, monkeypatch, command: str):
     monkeypatch.delenv("KERUEN_DATABASE_URL")
-    said = street.refuses(command)
+    (home() / "connections.yaml").unlink()
+    said = street.refuses(*command.split())
     assert f"there is no {home()}/connections.yaml" in said
     assert "KERUEN_HOME=FOLDER" in said
     assert list(home().iterdir()) == []
