@@ -149,15 +149,18 @@ split as (
 )
 select s.name, s.first_name, s.last_name, s.middle_name,
        coalesce(w.nobody or f.nobody or l.nobody, false) as nobodys,
-       coalesce(fl.as_last > 2 * fl.as_first and lf.as_first > 2 * lf.as_last, false) as swapped,
+       coalesce(fl.as_last, 0) > 2 * coalesce(ff.as_first, 0) and coalesce(lf.as_first, 0) > 2 * coalesce(ll.as_last, 0)
+         as swapped,
        case when not nobodys then nullif(if(swapped, l.first, coalesce(f.first, w.first)), '') end as first,
        case when not nobodys then nullif(if(swapped, f.last, coalesce(l.last, w.last)), '') end as last
 from spoken s
 left join split w on w.whole = s.whole
 left join tokens f on f.word = {WORDS.format("s.own_first")}[1]
 left join tokens l on l.word = {WORDS.format("s.own_last")}[1]
+left join names ff on ff.key = f.first
 left join names fl on fl.key = f.last
 left join names lf on lf.key = l.first
+left join names ll on ll.key = l.last
 """
 
 

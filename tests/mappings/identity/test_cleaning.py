@@ -112,6 +112,15 @@ def test_which_word_is_the_first_name_is_learned_from_systems_that_keep_them_apa
     assert (swapped["first"], swapped["last"]) == ("oljas", "kim")
 
 
+@pytest.mark.parametrize(("first", "key"), [("Зарина", "zarina"), ("Гүлнар", "gulnara")])
+def test_a_first_name_that_reads_as_a_surname_stays_one_where_some_clerks_mix_up_the_columns(first, key):
+    """Зарина loses its ending as a surname would, Гүлнар is short for Гүлнара: it is counted under two keys."""
+    told = [{"first_name": first, "last_name": "Волкова"}] * 90
+    population = learn(table(*told, *[{"first_name": "Волкова", "last_name": first}] * 10), date(2026, 3, 1))
+    for name in told[0], {"first_name": "Волкова", "last_name": first}:
+        assert read(population, **name)["first"] == key
+
+
 def test_a_client_has_no_name():
     assert read(name="Клиент 17")["first"] is None
     assert read(first_name="Тест", last_name="Тестов")["last"] is None
