@@ -36,6 +36,7 @@ SOUNDS = tuple(
         ("ph", "f"),
         ("c", "k"),
         ("ts|tz", "c"),
+        ("(?<=[aeiou])j(?![aeiou])|(?<=i)j(?=as?$)|(?<=[^aeiou])j(?=a$)", "i"),
         ("io|ie", "e"),
         (r"(.)\1+", r"\1"),
     )
