@@ -148,9 +148,9 @@ def _notation(config: FilesConfig, texts: Texts) -> dict[str, Any]:
 
 
 def _dates(config: FilesConfig, table: pa.Table) -> dict[str, Any]:
-    """Date format, and whether a time zone is needed, which days are without."""
+    """Date format, and whether a time zone is needed. Birthdays are read in any order and ask for neither."""
     layout = LAYOUTS[config.layout]
-    texts, timed = _texts(table, layout.moments), _texts(table, layout.moments - layout.days)
+    texts = _texts(table, layout.moments - layout.days)
     zone = config.timezone or "UTC"
     tried = [{"date_format": shape} for shape in (*DATE_FORMATS, *SHORT_DATES)]
     found = _better(tried, {"date_format": config.date_format}, texts, lambda one: Moments(one["date_format"], zone))
@@ -159,7 +159,7 @@ def _dates(config: FilesConfig, table: pa.Table) -> dict[str, Any]:
         shapes = tuple(shape for shape in shapes if shape not in SHORT_DATES) or shapes
         found = {"date_format": shapes[0] if len(shapes) == 1 else shapes}
     one = shapes[0] if isinstance(shapes, tuple) else shapes
-    naive = config.timezone is None and any(_naive(Moments(one), written) for written in timed)
+    naive = config.timezone is None and any(_naive(Moments(one), written) for written in texts)
     return found | ({"timezone": "the shop's, e.g. Asia/Almaty"} if naive else {})
 
 

@@ -1,11 +1,12 @@
 """One table per layout: text cells → canonical fields. Notations come from the connection's settings."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from connectors.files.columns import Columns, normal
@@ -18,7 +19,9 @@ from mappings.tables.notation import SCIENTIFIC, Moments, Numbers, identifier, s
 from mappings.tables.receipts import ReceiptLine
 
 Cells = Mapping[str, str | None]
-
+DAY_FIRST, MONTH_FIRST = (
+    tuple(Moments(sign.join(parts)) for sign in "./-") for parts in (("d", "M", "yyyy"), ("M", "d", "yyyy"))
+)
 
 KINDS = words(
     sale="продажа, розничная продажа, приход, sale, sell, сату, 2",
@@ -143,8 +146,11 @@ def prices(config: FilesConfig) -> FieldMap:
     )  # fmt: skip
 
 
-def customers(config: FilesConfig, columns: Columns) -> FieldMap:
-    """What one system says of a buyer. A birthday, gender or contact that cannot be read does not cost the buyer."""
+def customers(config: FilesConfig, columns: Columns, birthdays: Iterable[str | None] = ()) -> FieldMap:
+    """What one system says of a buyer. A birthday, gender or contact that cannot be read does not cost the buyer.
+
+    `birthdays`: those of the file, which tell whether it writes the month first.
+    """
     moments = _moments(config)
     refs = tuple(target for target in columns.targets if target.startswith("ref."))
     texts = ("name", "last_name", "first_name", "middle_name", "city", "address")
@@ -154,7 +160,7 @@ def customers(config: FilesConfig, columns: Columns) -> FieldMap:
             "external_id": Field("external_id", identifier), **{name: Field(name, convert.text) for name in texts},
             "phones": Derived(_phones, columns.those("phone", "phone2")),
             "emails": Field("email", lambda text: convert.emails(text) or None),
-            "birth_date": Field("birth_date", _birthday(moments)),
+            "birth_date": Field("birth_date", _birthday(moments, birthdays)),
             "gender": Field("gender", lambda text: GENDERS.get(normal(text))),
             "loyalty_ids": Field("loyalty_id", _card), "account_id": Field("account_id", somebodys),
             "created_at": Field("created_at", moments),
@@ -195,16 +201,21 @@ def _barcodes(text: str) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(code for part in re.split(r"[\s,;|]+", text) if (code := convert.barcode(part)))) or None
 
 
-def _birthday(moments: Moments) -> Callable[[str], date | None]:
-    """As dates of the file are written, else in ISO 8601, which cannot be mistaken for another; else nothing."""
+def _birthday(moments: Moments, birthdays: Iterable[str | None]) -> Callable[[str], date | None]:
+    """As dates of the file are written, else in ISO 8601, else in either order; else nothing.
 
-    def read(text: str) -> date | None:
-        for written in (moments, Moments()):
-            with suppress(Unusable):
-                return written.date(text)
-        return None
+    03.04 is a day of April, unless more of the file's birthdays can be read with the month first.
+    """
+    found = [text for text in birthdays if text]
+    orders = sorted((DAY_FIRST, MONTH_FIRST), key=lambda order: -sum(_day(order, text) is not None for text in found))
+    return partial(_day, (moments, Moments(), *(written for order in orders for written in order)))
 
-    return read
+
+def _day(notations: Iterable[Moments], text: str) -> date | None:
+    for written in notations:
+        with suppress(Unusable):
+            return written.date(text)
+    return None
 
 
 def _card(text: str) -> tuple[str, ...] | None:

@@ -114,7 +114,7 @@ def _cells(config: FilesConfig, found: FoundFile) -> Cells:
 def _mapped(config: FilesConfig, found: FoundFile, cells: Cells) -> FileFrames:
     field_map = mapping.told(_map(config, cells), cells.columns)
     framed = map_frame(field_map, cells.table)
-    odd = set(NOTATION) & set(framed.rows["rule"].unique().to_pylist()) or "birth_date" in framed.unread
+    odd = set(NOTATION) & set(framed.rows["rule"].unique().to_pylist())
     if odd and (better := advice.misfit(config, found, cells.table)):
         raise better
     if cells.control:
@@ -137,7 +137,10 @@ def _map(config: FilesConfig, cells: Cells) -> FieldMap:
         case "receipts":
             return mapping.receipt_lines(config, cells.columns)
         case "customers":
-            return mapping.customers(config, cells.columns)
+            told = cells.columns.targets
+            return mapping.customers(
+                config, cells.columns, cells.table["birth_date"].unique().to_pylist() if "birth_date" in told else ()
+            )
         case "products":
             return mapping.products(config)
         case "stock":

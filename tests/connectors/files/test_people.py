@@ -133,10 +133,18 @@ def test_two_numbers_in_a_cell_a_word_beside_one_and_one_read_as_a_sum_are_phone
     ]  # fmt: skip
 
 
-def test_birthdays_in_another_notation_than_all_others_are_named(reads: Reads):
-    text = csv("external_id,birth_date", "1,25.03.1990", "2,26.03.1990")
-    with pytest.raises(ConfigError, match=r'set date_format: "dd\.MM\.yyyy"'):
-        reads(text, layout="customers")
+@pytest.mark.parametrize("date_format", [None, "dd.MM.yyyy"])
+@pytest.mark.parametrize(
+    "written",
+    ["1990-03-25", "25.03.1990", "25/03/1990", "25-03-1990", "03/25/1990", "25.3.1990", "25.03.1990 00:00:00"],
+)
+def test_a_birthday_is_read_in_any_order(reads: Reads, written: str, date_format: str | None):
+    """Clerks, forms and tills write them each in their own way; a format is asked for where a moment depends on it."""
+    text = csv("external_id,birth_date", f"1,{written}", "2,03/04/1991")
+    frames = reads(text, layout="customers", date_format=date_format)
+    other = date(1991, 3, 4) if written == "03/25/1990" else date(1991, 4, 3)
+    assert rows(frames, "birth_date") == [(date(1990, 3, 25),), (other,)]
+    assert frames.notes == {}
 
 
 def test_a_second_phone_counts_where_there_is_no_first(reads: Reads):
