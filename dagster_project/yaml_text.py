@@ -1,5 +1,6 @@
 """What a merchant wrote in YAML; a slip of the pen is told with its line, in words for whoever typed it."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,15 @@ QUOTE = "put quotes around a text that begins with a sign like @ % * & ! > |"
 
 def text_of(path: Path, name: str) -> str:
     """What the file says. Raises ConfigError with the line where it is not UTF-8."""
+    return decoded(path.read_bytes(), name)
+
+
+def decoded(raw: bytes, name: str) -> str:
+    """`text_of` a file that was read already."""
     try:
-        return path.read_text("utf-8")
+        return raw.decode()
     except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
+        line = raw.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{name} is not UTF-8 (line {line}): save it again in that encoding") from None
 
 
@@ -31,6 +37,26 @@ def content(text: str, name: str) -> Any:
         raise ConfigError(_slip(error, text, name)) from None
     except (yaml.YAMLError, ValueError) as error:  # a ValueError: of 30 February
         raise ConfigError(f"{name} is not valid YAML: {str(error).partition(chr(10))[0]}") from None
+
+
+def line(text: str, place: Iterable[str | int]) -> int:
+    """Of the last of these keys, each within the one before, that is written there; from 1."""
+    node, found = yaml.compose(text, Loader=yaml.SafeLoader), 1
+    for step in place:
+        inside = next((one for one in _parts(node) if one[0] == str(step)), None)
+        if inside is None:
+            break
+        _, mark, node = inside
+        found = mark.line + 1
+    return found
+
+
+def _parts(node: yaml.Node) -> Iterator[tuple[str, yaml.Mark, yaml.Node]]:
+    """Key, where it begins, and what it says; of a list, places in it."""
+    if isinstance(node, yaml.MappingNode):
+        yield from ((key.value, key.start_mark, value) for key, value in node.value if isinstance(key.value, str))
+    elif isinstance(node, yaml.SequenceNode):
+        yield from ((str(place), one.start_mark, one) for place, one in enumerate(node.value))
 
 
 def _slip(error: MarkedYAMLError, text: str, name: str) -> str:

@@ -15,6 +15,7 @@ from dagster_project.connections import configured
 from dagster_project.connections import schema as connections_schema
 from dagster_project.home import home, sole_up
 from dagster_project.steps import explain as explaining
+from dagster_project.steps.people.segments import stopped
 from dagster_project.steps.status import status as ledger_status
 from dagster_project.steps.status import unconfigured
 from dagster_project.steps.sync import Report
@@ -116,6 +117,8 @@ def _tell(report: Report) -> None:
 def status(as_json: Json = False) -> None:
     """The conservation table: for each channel and capability, how many subjects are in which state.
 
+    Segments that must be mended are told of on standard error; the exit code is then 1.
+
     Example: keruen status --json
     """
     hub = configured()
@@ -123,6 +126,11 @@ def status(as_json: Json = False) -> None:
         print_rows(ledger_status(engine, hub), as_json=as_json, empty="nothing is pushed anywhere yet")
         for name in unconfigured(engine, hub):
             err.print(_UNCONFIGURED.format(name), style="yellow", markup=False)
+        wrong = stopped(engine, hub)
+    for why in wrong.values():
+        err.print(why, style="red", markup=False)
+    if wrong:
+        raise typer.Exit(1)
 
 
 _UNCONFIGURED = (

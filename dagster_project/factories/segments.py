@@ -1,6 +1,6 @@
 """Segments as assets: who entered and who left in each run, and whether they were looked at lately."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,7 +27,6 @@ from dagster import (
 )
 from sqlalchemy import Engine, text
 
-from connectors.sdk.errors import ConfigError
 from dagster_project import clock
 from dagster_project.connections import Hub
 from dagster_project.factories import keys
@@ -35,7 +34,7 @@ from dagster_project.factories.preview import preview
 from dagster_project.segment_files import segments
 from dagster_project.steps.people.coverage import covered
 from dagster_project.steps.people.identify import identify_due
-from dagster_project.steps.people.segments import segments_due
+from dagster_project.steps.people.segments import segments_due, stopped
 from dagster_project.store.database import engine
 from mappings.segments.compile import Compiled
 
@@ -59,8 +58,8 @@ def key(name: str) -> AssetKey:
 
 def segment_assets(hub: Hub) -> list[AssetsDefinition]:
     """Assets `segment/person_value` and `segment/<name>`. Files that cannot be read have no assets: the check
-    `files_readable` quotes what to mend, and the rest of the hub goes on."""
-    written, _ = _written(hub)
+    `files_readable` quotes what to mend, and the other segments go on."""
+    written = segments(hub)
     specs = [_values(hub), *(_spec(one) for one in written)]
     checks = [
         AssetCheckSpec("files_readable", asset=VALUES),
@@ -70,13 +69,11 @@ def segment_assets(hub: Hub) -> list[AssetsDefinition]:
     @multi_asset(name="segments", specs=specs, check_specs=checks, can_subset=True)
     def evaluate(context: AssetExecutionContext, config: SegmentConfig) -> Iterator[Any]:
         store, now = engine(), clock.now()
-        _, problem = _written(hub)
-        if problem is None:
-            identify_due(store, hub, now=now)
-            segments_due(store, hub, now=now, full=config.full)
+        identify_due(store, hub, now=now)
+        segments_due(store, hub, now=now, full=config.full)
         if VALUES in context.selected_asset_keys:
             yield MaterializeResult(asset_key=VALUES, metadata=_models(store))
-            yield _readable(problem)
+            yield _readable(stopped(store, hub))
         for one in written:
             if key(one.name) in context.selected_asset_keys:
                 yield MaterializeResult(asset_key=key(one.name), metadata=_moves(store, one.name, now))
@@ -88,7 +85,7 @@ def segment_assets(hub: Hub) -> list[AssetsDefinition]:
 
 def segment_checks(hub: Hub) -> Sequence[AssetChecksDefinition]:
     """Checks that stand apart from the run that they watch: one that does not come cannot tell of it."""
-    return [fresh(one) for one in _written(hub)[0]]
+    return [fresh(one) for one in segments(hub)]
 
 
 def segment_schedules(hub: Hub) -> list[ScheduleDefinition]:
@@ -101,7 +98,7 @@ def segment_schedules(hub: Hub) -> list[ScheduleDefinition]:
             ("segments_nightly", {"ops": {"segments": {"config": {"full": True}}}}),
         )
     )
-    watched = [AssetCheckKey(key(one.name), FRESH) for one in _written(hub)[0]]
+    watched = [AssetCheckKey(key(one.name), FRESH) for one in segments(hub)]
     watch = define_asset_job("segments_watched", AssetSelection.checks(*watched), executor_def=in_process_executor)
     crons = [(often, OFTEN), (night, AT_NIGHT), *([(watch, WATCHED)] if watched else [])]
     return [
@@ -109,14 +106,6 @@ def segment_schedules(hub: Hub) -> list[ScheduleDefinition]:
                            default_status=DefaultScheduleStatus.RUNNING)
         for job, cron in crons
     ]  # fmt: skip
-
-
-def _written(hub: Hub) -> tuple[tuple[Compiled, ...], str | None]:
-    """The segments, or why they cannot be read."""
-    try:
-        return segments(hub), None
-    except ConfigError as error:
-        return (), str(error)
 
 
 def _values(hub: Hub) -> AssetSpec:
@@ -179,14 +168,14 @@ def _models(store: Engine) -> dict[str, Any]:
     }
 
 
-def _readable(problem: str | None) -> AssetCheckResult:
-    """Fails, loudly, where a file of a segment cannot be read: until it is mended nobody enters or leaves."""
+def _readable(wrong: Mapping[str, str]) -> AssetCheckResult:
+    """Fails, loudly, where a segment must be mended: until then nobody enters or leaves it. Names all of them."""
     return AssetCheckResult(
         check_name="files_readable",
         asset_key=VALUES,
-        passed=problem is None,
+        passed=not wrong,
         severity=AssetCheckSeverity.ERROR,
-        metadata={"problem": problem or "none"},
+        metadata={"problem": "\n".join(wrong.values()) or "none"},
     )
 
 

@@ -13,6 +13,7 @@ from dagster_project.steps.deliver import deliver
 from dagster_project.steps.demand import demand_due
 from dagster_project.steps.marts import fill_written
 from dagster_project.steps.people.due import people_due
+from dagster_project.steps.people.segments import stopped
 from dagster_project.steps.publish import settle_fetches
 from dagster_project.steps.pull import Clock, Progress, Pull, Pulled
 from dagster_project.steps.rules import decide_due
@@ -32,15 +33,20 @@ class Pushed:
 
 @dataclass
 class Report:
-    """The result of a pass. `errors` make the command exit 1; held plans do not."""
+    """The result of a pass. `errors` make the command exit 1; held plans do not.
+
+    `segments`: those that keep their members until somebody mends them → what, and in which file.
+    """
 
     resources: list[Pulled] = field(default_factory=list)
     capabilities: list[Pushed] = field(default_factory=list)
+    segments: dict[str, str] = field(default_factory=dict)
 
     @property
     def errors(self) -> list[str]:
         """Each sentence once: a token that is not set stops every resource of its connection."""
-        return list(dict.fromkeys(part.error for part in (*self.resources, *self.capabilities) if part.error))
+        failed = (part.error for part in (*self.resources, *self.capabilities) if part.error)
+        return list(dict.fromkeys((*failed, *self.segments.values())))
 
     @property
     def idle(self) -> bool:
@@ -54,6 +60,7 @@ class Report:
         return {
             "resources": [asdict(part) for part in self.resources],
             "capabilities": [asdict(part) for part in self.capabilities],
+            "segments": [{"segment": name, "error": why} for name, why in self.segments.items()],
         }
 
 
@@ -101,6 +108,7 @@ def sync(
     chosen = in_order(hub, names)
     report.resources.extend(Pull(engine, hub, clock, full, progress).all(chosen))
     report.capabilities.extend(push(engine, hub, chosen, clock, progress))
+    report.segments = stopped(engine, hub)
     progress("hub", "marts")
     fill_written(engine, hub, now=clock())
     demand_due(engine, hub, now=clock())

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import sqlglot
 from sqlglot import exp
 
+from mappings.complaints import Steps
 from mappings.segments.language import (
     Abandoned,
     All,
@@ -29,6 +30,7 @@ from mappings.segments.language import (
     Not,
     Purchase,
     Segment,
+    Slip,
     Test,
     bound,
 )
@@ -61,7 +63,7 @@ class Ripening:
 class Compiled:
     """`query` gives `person_id` of all members, `among` of those whose rows of the tables `asks` were gathered.
 
-    `traits`: columns of canonical.product that it asks for.
+    `traits`: columns of canonical.product that it asks for. `refers`: other segments → where the file names them.
     """
 
     segment: Segment
@@ -72,7 +74,7 @@ class Compiled:
     values: Mapping[str, Any]
     spans: Mapping[str, tuple[str, bool]]
     ripenings: tuple[Ripening, ...]
-    refers: frozenset[str]
+    refers: Mapping[str, Steps]
 
     @property
     def name(self) -> str:
@@ -85,9 +87,9 @@ class Compiled:
 
 
 def compiled(segment: Segment, fields: Registry, zone: tzinfo, dialect: Dialect = "postgres") -> Compiled:
-    """Raises ValueError that names the segment and says what to mend."""
+    """Raises Slip that names the segment and says what to mend."""
     writer = _Writer(segment.segment, fields, zone, dialect)
-    condition = writer.condition(segment.where)
+    condition = writer.condition(segment.where, ("where",))
     asked = _asked(condition)
     start, active = "select b.person_id", "where b.status = 'active' and"
     return Compiled(
@@ -99,7 +101,7 @@ def compiled(segment: Segment, fields: Registry, zone: tzinfo, dialect: Dialect 
         writer.values,
         writer.spans,
         tuple(writer.ripenings),
-        frozenset(writer.refers),
+        writer.refers,
     )
 
 
@@ -156,27 +158,30 @@ class _Writer:
     values: dict[str, Any] = field(default_factory=dict)
     spans: dict[str, tuple[str, bool]] = field(default_factory=dict)
     ripenings: list[Ripening] = field(default_factory=list)
-    refers: set[str] = field(default_factory=set)
+    refers: dict[str, Steps] = field(default_factory=dict)
+    at: Steps = ()
 
-    def condition(self, one: Condition) -> exp.Expr:
+    def condition(self, one: Condition, at: Steps) -> exp.Expr:
+        """`at`: where in the file it stands."""
         match one:
             case All(all=parts):
-                return exp.and_(*map(self.condition, parts))
+                return exp.and_(*(self.condition(part, (*at, "all", place)) for place, part in enumerate(parts)))
             case AnyOf(any=parts):
-                return exp.or_(*map(self.condition, parts))
+                return exp.or_(*(self.condition(part, (*at, "any", place)) for place, part in enumerate(parts)))
             case Not(not_=part):
-                inner = self.condition(part)
+                inner = self.condition(part, (*at, "not"))
                 # an unknown field makes neither true nor false; for people its `not` holds
                 known = isinstance(inner, exp.Exists)
                 return exp.not_(inner if known else exp.Is(this=exp.paren(inner), expression=exp.true()))
             case InSegment(segment=other):
-                self.refers.add(other)
+                self.refers.setdefault(other, (*at, "segment"))
                 return _parsed(_IN_SEGMENT, other=self.value(other))
             case Bought(bought=purchase):
                 return self.bought(purchase)
             case Cart(abandoned_cart=cart):
                 return self.abandoned(cart)
             case Test():
+                self.at = (*at, "field")
                 return self.test(one)
         raise AssertionError(one)
 
@@ -317,8 +322,8 @@ class _Writer:
         self.spans[name := f"t{len(self.spans)}"] = (span, day)
         return exp.Placeholder(this=name)
 
-    def wrong(self, why: str) -> ValueError:
-        return ValueError(f"segment {self.name}: {why}")
+    def wrong(self, why: str) -> Slip:
+        return Slip(f"segment {self.name}: {why}", self.at)
 
 
 _COMPARISONS: Mapping[str, type[exp.Expr]] = {

@@ -1,7 +1,7 @@
 """A segment as a marketer writes it: conditions over named fields, in YAML. There is no SQL in it, and none can be."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from mappings.canonical.contact import Channel
-from mappings.complaints import complaint, dotted
+from mappings.complaints import Steps, complaint, dotted
 
 NAME = r"^[a-z][a-z0-9_]{0,60}$"
 Operator = Literal[
@@ -217,21 +217,29 @@ class Segment(_Part):
         return self
 
 
-def parse(said: Any, where: str) -> Segment:
-    """A segment of its YAML's content. Raises ValueError that begins with `where` and says what to mend."""
+class Slip(ValueError):
+    """What is to be mended in a segment's file, and at which of its keys."""
+
+    def __init__(self, why: str, at: Steps = ()) -> None:
+        super().__init__(why)
+        self.at = at
+
+
+def parse(said: Any) -> Segment:
+    """A segment of its YAML's content. Raises Slip that begins with the place and says what to mend."""
     try:
         return Segment.model_validate(said)
     except ValidationError as error:
         steps, says = complaint(error, Segment)
         place = _place(steps)
-        raise ValueError(f"{where}{', ' + place if place else ''}: {says}") from None
+        raise Slip(f"{dotted(place)}: {says}" if place else says, place) from None
 
 
-def _place(steps: Sequence[str | int]) -> str:
+def _place(steps: Steps) -> Steps:
     """As the file has it: the words by which pydantic says which condition was meant are its own."""
     following = (*steps, None)[1:]
-    told = [one for one, then in zip(steps, following, strict=False) if one != then and not (one == "field" and then)]
-    return dotted(tuple(told))
+    told = (one for one, then in zip(steps, following, strict=False) if one != then and not (one == "field" and then))
+    return tuple(told)
 
 
 def schema() -> dict[str, Any]:

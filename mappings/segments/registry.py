@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlglot import exp
 
 from mappings.complaints import complaint, dotted
-from mappings.segments.language import Title
+from mappings.segments.language import Slip, Title
 from mappings.segments.lifecycle import STATES
 
 Kind = Literal["number", "text", "list", "moment", "date", "flag", "contact"]
@@ -139,27 +139,24 @@ class _Stated(BaseModel):
     values: tuple[str, ...] = Field((), description="The only values a text may have.")
 
 
-def with_fields(stated: Mapping[str, Any], where: str) -> Registry:
-    """The fields and those of `fields.yaml`: name → kind, sql, title. Raises ValueError that says what to mend."""
-    return {**FIELDS, **{name: _own(name, said, f"{where}, {name}") for name, said in stated.items()}}
-
-
-def _own(name: str, said: Any, where: str) -> FieldSpec:
+def own_field(name: str, said: Any) -> FieldSpec:
+    """A field of `fields.yaml`: kind, sql, title. Raises Slip that says what to mend."""
     if name in FIELDS:
-        raise ValueError(f"{where}: the hub has a field of this name; choose another")
+        raise Slip(f"{name}: the hub has a field of this name; choose another", (name,))
     try:
         one = _Stated.model_validate(said)
         parsed = expression(one.sql)
     except ValidationError as error:
         place, says = complaint(error, _Stated)
-        raise ValueError(f"{where}.{dotted(place)}: {says}") from None
+        raise Slip(f"{dotted((name, *place))}: {says}", (name, *place)) from None
     except sqlglot.errors.ParseError as error:
-        raise ValueError(f"{where}: its SQL cannot be read: {error.errors[0]['description']}") from None
+        raise Slip(f"{name}: its SQL cannot be read: {error.errors[0]['description']}", (name, "sql")) from None
     aliases = {table.alias_or_name for table in parsed.find_all(exp.Table)}
     strange = {column.table for column in parsed.find_all(exp.Column)} - aliases - {"b", "g", "v"}
     if strange:
-        raise ValueError(
-            f"{where}: every column stands behind its table: b (person), g (golden record), v (value) or a subselect's"
+        raise Slip(
+            f"{name}: every column stands behind its table: b (person), g (golden record), v (value) or a subselect's",
+            (name, "sql"),
         )
     return FieldSpec(one.kind, one.sql, one.title, one.values)
 

@@ -5,10 +5,9 @@ from datetime import datetime
 
 from sqlalchemy import Engine
 
-from connectors.sdk.errors import ConfigError
 from dagster_project.connections import Hub
 from dagster_project.steps.people.identify import identify_due
-from dagster_project.steps.people.segments import segments_due
+from dagster_project.steps.people.segments import segments_due, stopped
 from dagster_project.store import statistics
 from dagster_project.store.people.statements import ENDS
 from dagster_project.store.traits import TRAITS
@@ -20,11 +19,10 @@ WHO = ("customer", "person", "consent", ENDS, *TRAITS)
 def people_due(engine: Engine, hub: Hub, *, now: datetime) -> None:
     """Settles what is dirty of people, down to the memberships that channels must be told.
 
-    A segment's file that cannot be read keeps everybody where he is until it is mended; goods and prices go on.
+    A segment with a mistake keeps everybody where he is until it is mended; the others, goods and prices go on.
     """
     if identify_due(engine, hub, now=now):
         statistics.refresh(engine)
-    try:
-        segments_due(engine, hub, now=now)
-    except ConfigError as error:
-        logging.getLogger(__name__).warning("nobody enters or leaves a segment: %s", error)
+    segments_due(engine, hub, now=now)
+    for name, why in stopped(engine, hub).items():
+        logging.getLogger(__name__).warning("nobody enters or leaves segment %s: %s", name, why)

@@ -7,7 +7,7 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection as Database
@@ -31,6 +31,9 @@ PEOPLE = frozenset({"segment.push", "customer.push"})
 """Capabilities that are about persons."""
 MOVED = "what is known of the person changed while it waited"
 EARLY = "waits for a polite hour"
+STOPPED = "waits until its segment is mended"
+AGAIN = timedelta(minutes=15)
+"""After so long it is looked at whether it was."""
 Refused = dict[str, str]
 """Subject → the rule by which nothing may be sent."""
 Active = Mapping[str, Activation]
@@ -68,7 +71,8 @@ def _members(
     early = _early(active, [one for one in joins if one not in refused], hub.local(now))
     changes = addressed(db, connection, queue, [row for row in willing if row.subject not in early], allowed)
     excluded = [Told(row.subject, "excluded", refused[row.subject], at=now) for row in rows if row.subject in refused]
-    return changes, excluded + [Told(one, "deferred", EARLY, not_before=opens, at=now) for one, opens in early.items()]
+    waiting = [Told(one, "deferred", why, not_before=opens, at=now) for one, (why, opens) in early.items()]
+    return changes, excluded + waiting
 
 
 def _active(db: Database, hub: Hub, connection: Connection, joins: Sequence[str]) -> Active:
@@ -81,11 +85,12 @@ def _joins(rows: Sequence[Any]) -> list[str]:
     return [row.subject for row in rows if json.loads(row.becomes or "{}").get("member")]
 
 
-def _early(active: Active, joins: Sequence[str], local: datetime) -> dict[str, datetime]:
-    """Subjects that are not added at this hour → when the hours of their segment begin."""
-    opening = {one.segment: polite(one.hours, local) for one in active.values()}
-    found = {subject: opening.get(subject.partition("/")[0]) for subject in joins}
-    return {subject: opens for subject, opens in found.items() if opens}
+def _early(active: Active, joins: Sequence[str], local: datetime) -> dict[str, tuple[str, datetime]]:
+    """Subjects that are not added now → why, and until when: the hours of their segment, or its mending."""
+    waits = {one.segment: (EARLY, opens) for one in active.values() if (opens := polite(one.hours, local))}
+    waits |= {one.segment: (STOPPED, local + AGAIN) for one in active.values() if one.stopped}
+    found = {subject: waits.get(subject.partition("/")[0]) for subject in joins}
+    return {subject: wait for subject, wait in found.items() if wait}
 
 
 def _described(db: Database, hub: Hub, connection: Connection, queue: Queue, rows: Sequence[Row]) -> list[Change]:

@@ -10,8 +10,8 @@ from sqlalchemy import Engine, text
 
 from connectors.sdk.errors import ConfigError
 from dagster_project.connections import Hub
-from dagster_project.segment_files import reaches, segment, segments, with_references
-from dagster_project.steps.people.segments import EVERYBODY, is_filled
+from dagster_project.segment_files import FIELDS, mistakes, reaches, segment, segments, with_references
+from dagster_project.steps.people.segments import EVERYBODY, is_filled, stopped
 from dagster_project.store.dirty import mark
 from dagster_project.store.people import consent
 from dagster_project.store.people import segments as store
@@ -31,26 +31,30 @@ from segment.definition d
 
 
 def listed(engine: Engine, hub: Hub, *, now: datetime) -> list[dict[str, Any]]:
-    """Each segment with its members, and who entered and left since the local midnight."""
+    """Each segment with its members, and who entered and left since the local midnight; `state` says which must be
+    mended first."""
     midnight = hub.local(now).replace(hour=0, minute=0, second=0, microsecond=0)
     with engine.connect() as db:
         rows = {row.segment: row for row in db.execute(_LISTED, {"day": midnight})}
-    return [_line(one, rows.get(one.name)) for one in segments(hub)]
+    wrong, written = stopped(engine, hub), {one.name: one for one in segments(hub)}
+    names = [*written, *(name for name in wrong if name not in written and name != FIELDS)]
+    return [_line(name, written.get(name), rows.get(name), wrong.get(name)) for name in names]
 
 
-def _line(one: Compiled, row: Any) -> dict[str, Any]:
+def _line(name: str, one: Compiled | None, row: Any, why: str | None) -> dict[str, Any]:
+    state = "live" if row and row.live_since else "not activated"
     return {
-        "segment": one.name,
-        "title": one.segment.title.en,
-        "owner": one.segment.owner,
-        "refresh": one.segment.refresh,
-        "state": "live" if row and row.live_since else "not activated",
+        "segment": name,
+        "title": one and one.segment.title.en,
+        "owner": one and one.segment.owner,
+        "refresh": one and one.segment.refresh,
+        "state": f"{state}, to be mended: {why}" if why else state,
         "members": row.members if row else None,
         "held_out": row.held_out if row else None,
         "entered_today": row.entered if row else None,
         "left_today": row.went if row else None,
         "evaluated_at": row.evaluated_at if row else None,
-        "shown_to": [f"{shown.channel}/{shown.audience}" for shown in one.segment.activate],
+        "shown_to": [f"{shown.channel}/{shown.audience}" for shown in one.segment.activate] if one else [],
     }
 
 
@@ -154,8 +158,10 @@ where segment = :segment and (left_at is null or :past) order by entered_at desc
 
 
 def members(engine: Engine, hub: Hub, name: str, *, past: bool, limit: int) -> list[dict[str, Any]]:
-    """Stays in a segment, the newest first; with `past` also those that are over."""
-    segment(hub, name)
+    """Stays in a segment, the newest first; with `past` also those that are over. One that must be mended keeps its
+    own. Raises ConfigError where there is none of this name."""
+    if name not in mistakes(hub):
+        segment(hub, name)
     with engine.connect() as db:
         found = db.execute(_MEMBERS, {"segment": name, "past": past, "limit": limit})
         return [dict(row) for row in found.mappings()]

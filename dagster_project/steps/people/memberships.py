@@ -36,7 +36,8 @@ def memberships(hub: Hub, connection: Connection, queue: Queue, slice: Slice, no
     Beside what `Faced` asks for: `at_once`, a removal that no guard and no approval delays, as the person may not be
     reached any more; `emptied`, a removal by which a whole audience would go. Who belongs to another audience now, or
     is reached by other contacts, is `first` taken out as he was shown: only then nothing of him stays behind. Whoever
-    was sent a message stays as he was told, whatever it is called now: he has read it.
+    was sent a message stays as he was told, whatever it is called now: he has read it. Of a segment that must be mended
+    nothing is decided but what is `at_once`.
     """
     assert connection.spec is not None
     sink = connection.spec.sink(queue.capability)
@@ -49,6 +50,8 @@ def memberships(hub: Hub, connection: Connection, queue: Queue, slice: Slice, no
         people = concerned(db, queue, list(active), slice.subjects, listed=listed)
         contacts = _contacts(db, people, list(active.values()), channel, now)
     desired = _desired(people, active, sink, contacts)
+    stopped = pa.array([name for name, one in active.items() if one.stopped], pa.string())
+    desired = desired.filter(pc.or_(desired["at_once"], pc.invert(pc.is_in(people["segment"], stopped))))
     return Faced(desired, slice.confirmed(queue), slice.restless(queue))
 
 

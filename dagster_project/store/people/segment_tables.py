@@ -60,8 +60,10 @@ definition = table(
     Column("full_at", MOMENT),
     Column("live_since", MOMENT),
     Column("live_by", Text),
+    Column("stopped_by", Text),
     doc="Segments as their files last said them. evaluated_at: up to when the passing of time was looked at; full_at: "
-    "when everybody was; live_since: when a person activated it, null before: nothing of it leaves the hub.",
+    "when everybody was; live_since: when a person activated it, null before: nothing of it leaves the hub; "
+    "stopped_by: a mistake that kept everybody where he was at the last look, null where there was none.",
 )
 
 membership = table(

@@ -176,8 +176,26 @@ where segment = :segment
 """)
 
 
+# Who is a member of a live segment that was mended is told of again: meanwhile nobody was added to its audiences.
+_STOP = text("""
+with changed as (
+  update segment.definition set stopped_by = cast(:why as jsonb) ->> segment
+  where stopped_by is distinct from cast(:why as jsonb) ->> segment
+  returning segment, live_since is not null and stopped_by is null as told
+)
+insert into hub.dirty (entity, subject, because)
+select 'member', segment || '/' || person_id, 'segment ' || segment || ' was mended'
+from changed join segment.membership using (segment) where told
+""")
+
+
+def stop(db: Connection, why: Mapping[str, str]) -> None:
+    """Writes down which segments nobody was looked at for, and why; all others are not stopped, or no more."""
+    db.execute(_STOP, {"why": json.dumps(why)})
+
+
 def definitions(db: Connection) -> dict[str, Any]:
-    """Segment → its row: body, evaluated_at, full_at, live_since …"""
+    """Segment → its row: body, evaluated_at, full_at, live_since, stopped_by …"""
     return {row.segment: row for row in db.execute(text("select * from segment.definition"))}
 
 

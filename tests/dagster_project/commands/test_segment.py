@@ -126,7 +126,17 @@ def test_an_unknown_segment_and_a_broken_file_end_in_one_sentence(shop):
     written()
     assert "there is no segment 'vip'; known: buyers" in keruen("preview", "vip").stderr
     written({"field": "orders.counts", "op": "=", "value": 1})
-    assert "is 'orders.count' meant?" in keruen("list").stderr
+    assert "is 'orders.count' meant?" in keruen("preview", "buyers").stderr
+
+
+def test_a_segment_with_a_mistake_is_listed_with_its_members_and_what_to_mend(shop):
+    written()
+    settled(shop)
+    written({"field": "orders.counts", "op": "=", "value": 1})
+    [line] = told("list")
+    assert line["members"] == 1
+    assert line["state"].startswith("not activated, to be mended: segments/buyers.yaml:")
+    assert [row["person_id"] for row in told("members", "buyers")] == ["ANNA"]
 
 
 UNKNOWN_CHANNEL = """

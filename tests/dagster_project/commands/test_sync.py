@@ -75,6 +75,25 @@ def test_a_channel_whose_secret_is_not_set_is_a_line_of_the_table_and_the_others
     assert rules == [("site",)], "the next pass tries the market again"
 
 
+def test_mistakes_in_files_of_segments_are_told_all_at_once_and_the_prices_go_on(street: Street):
+    street.stocks_shelves()
+    street.opens("site")
+    street.told("sync")
+    folder = home() / "segments"
+    folder.mkdir()
+    (folder / "vip.yaml").write_text("segment: vip\nwhere: {all: [", "utf-8")
+    (folder / "new.yaml").write_text("segment: new\ntitle: {ru: Н, kk: Ж}", "utf-8")
+    for command in ("sync", "status"):
+        done = street.keruen(command)
+        assert done.exit_code == 1
+        assert "segments/vip.yaml:2:14 is not valid YAML" in done.stderr
+        assert "segments/new.yaml:2: title.en: it is missing" in done.stderr
+        assert "site" in done.stdout
+    for slip in folder.iterdir():
+        slip.unlink()
+    assert (street.keruen("sync").exit_code, street.keruen("status").exit_code) == (0, 0)
+
+
 def test_only_the_named_connection_is_read(street: Street):
     street.stocks_shelves()
     site = street.opens("site")

@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from connectors.sdk import Accepted, Change, ConnectionConfig, ConnectorSpec, Outcome, Shown, Sink
 from connectors.sdk.spec import Resource
 from dagster_project.connections import Hub, parse
+from dagster_project.segment_files import segments
 from dagster_project.steps.decide import Planned, decide, decide_dirty, preview
 from dagster_project.steps.deliver import Delivered, deliver
 from dagster_project.steps.status import violations
@@ -167,8 +168,13 @@ class Circle(Asking):
             **more,
         }
         file.write_text(yaml.safe_dump({"where": {"field": "orders.count", "op": ">=", "value": 1}, **said}), "utf-8")
-        self.say("insert into segment.definition (segment, body, seen_at, live_since) values (:s, '{}', :now, :now) "
-                 "on conflict (segment) do nothing", s=segment, now=self.now)  # fmt: skip
+        read = {one.name: one.segment.model_dump(mode="json", by_alias=True) for one in segments(self.hub)}
+        if segment in read:
+            self.say(
+                "insert into segment.definition (segment, body, seen_at, live_since) values (:s, cast(:body as jsonb), "
+                ":now, :now) on conflict (segment) do update set body = excluded.body",
+                s=segment, body=json.dumps({"segment": read[segment]}), now=self.now,
+            )  # fmt: skip
 
     def enter(self, segment: str, *people: str, hold_out: bool = False) -> None:
         for person in people:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from connectors.sdk import Accepted, ConfigError
+from connectors.sdk import Accepted
 from dagster_project.steps.approve import approve
 from dagster_project.steps.people.membership import preview
 from dagster_project.steps.people.memberships import NOT_THERE
@@ -119,10 +119,55 @@ def test_nothing_leaves_before_a_person_made_the_segment_live(circle, mailer):
     assert decide_due(circle.store, circle.hub, now=circle.now) == {}
 
 
-def test_a_segment_activated_for_an_unknown_channel_says_so(circle):
-    circle.activates("sofas", channel="pigeons")
-    with pytest.raises(ConfigError, match=r"activates 'pigeons', which connections.yaml does not know"):
-        circle.decides_in_full()
+MISTAKE = {"field": "orders.cuont", "op": ">", "value": 0}
+
+
+@pytest.mark.parametrize("mistake", [{"where": MISTAKE}, {"channel": "pigeons"}, {"hold_uot": "10%"}])
+def test_of_a_segment_with_a_mistake_nobody_is_added_or_taken_out_until_it_is_mended(circle, mailer, mistake):
+    circle.activates("lamps")
+    circle.agree(ALIYA, BORIS)
+    circle.enter("sofas", ALIYA)
+    circle.enter("lamps", ALIYA)
+    circle.syncs()
+    circle.activates("sofas", "sofa buyers", **mistake)
+    circle.enter("sofas", BORIS)
+    circle.enter("lamps", BORIS)
+    circle.leave("sofas", ALIYA)
+    circle.syncs()
+    circle.decides_in_full()
+    circle.delivers()
+    assert mailer.addresses("sofa buyers") == {email(ALIYA)}
+    assert mailer.addresses("lamps") == {email(ALIYA), email(BORIS)}, "the other segment goes on"
+    circle.activates("sofas", "sofa buyers")
+    decide_due(circle.store, circle.hub, now=circle.now)
+    circle.delivers()
+    assert mailer.addresses("sofa buyers") == {email(BORIS)}
+
+
+def test_who_refuses_or_is_erased_leaves_even_the_audience_of_a_segment_with_a_mistake(circle, mailer):
+    circle.agree(ALIYA, BORIS, DANA)
+    circle.enter("sofas", ALIYA, BORIS, DANA)
+    circle.syncs()
+    circle.activates("sofas", "sofa buyers", where=MISTAKE)
+    circle.says(ALIYA, "revoked")
+    circle.say("update identity.person set status = 'erased' where person_id = :p", p=BORIS)
+    circle.dirty(f"sofas/{BORIS}")
+    circle.syncs()
+    assert mailer.addresses("sofa buyers") == {email(DANA)}
+
+
+def test_an_addition_that_was_planned_waits_until_its_segment_is_mended(circle, mailer):
+    circle.agree(ALIYA)
+    circle.enter("sofas", ALIYA)
+    circle.decides()
+    circle.activates("sofas", "sofa buyers", where=MISTAKE)
+    circle.delivers()
+    assert mailer.received == []
+    assert circle.states() == {"sofas/aliya": ("pending", "waits until its segment is mended")}
+    circle.activates("sofas", "sofa buyers")
+    circle.passes(minutes=15)
+    circle.syncs()
+    assert mailer.addresses("sofa buyers") == {email(ALIYA)}
 
 
 def test_whatever_channel_the_file_names_the_consent_asked_is_by_what_reaches_people_and_the_preview_counts_by_it(
