@@ -96,7 +96,7 @@ def read_features(customers: pa.Table, population: Population) -> pa.Table:
         named=_named(customers, population),
         names=_or_one(population.names),
         days=_days(customers, population),
-        towns=_towns(customers),
+        towns=towns(customers),
     ).cast(FEATURES)
 
 
@@ -178,10 +178,9 @@ def _tokens(spoken: pa.Table) -> pa.Table:
     )
 
 
-def _towns(customers: pa.Table) -> pa.Table:
-    distinct = unordered("select distinct city from customers where city is not null", customers=customers)[
-        "city"
-    ].to_pylist()
+def towns(rows: pa.Table) -> pa.Table:
+    """city, key (`names.town`) of the rows' cities, each once."""
+    distinct = unordered("select distinct city from rows where city is not null", rows=rows)["city"].to_pylist()
     keys = [names.town(city) for city in distinct]
     return pa.table({"city": pa.array(distinct, pa.string()), "key": pa.array(keys, pa.string())})
 

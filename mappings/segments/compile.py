@@ -260,7 +260,11 @@ class _Writer:
             case "text" | "list" if isinstance(value, str):
                 if spec.values and value not in spec.values:
                     raise self.wrong(f"{test.field} is one of {', '.join(spec.values)}, never {value!r}")
-                return value
+                if spec.fold is None:
+                    return value
+                if (folded := spec.fold(value)) is None:
+                    raise self.wrong(f"{value!r} cannot be a {test.field}: there is nothing in it to compare")
+                return folded
             case "flag" if isinstance(value, bool):
                 return value
             case "date" | "moment":

@@ -4,8 +4,8 @@ An expression speaks of one person: `b` is identity.person, `g` the golden recor
 row), and anything else stands in a subselect that names `b.person_id`. It is written for PostgreSQL.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import sqlglot
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlglot import exp
 
 from mappings.complaints import complaint, dotted
+from mappings.identity.names import town
 from mappings.segments.language import Slip, Title
 from mappings.segments.lifecycle import STATES
 
@@ -36,8 +37,9 @@ OPERATORS: Mapping[Kind, tuple[str, ...]] = {
 class FieldSpec:
     """`sql`: a PostgreSQL expression of one person; `duckdb`: where it must be another there.
 
-    `values`: the only ones a text may have, where they are known. `rows`: of a moment that is the latest of many, a
-    query of `person_id, at` of all of them: whose turn it is can be found without asking everybody.
+    `values`: the only ones a text may have, where they are known. `fold`: the key of a text that `sql` has, one for all
+    its spellings; None: of what says nothing. `rows`: of a moment that is the latest of many, a query of
+    `person_id, at` of all of them: whose turn it is can be found without asking everybody.
     """
 
     kind: Kind
@@ -46,6 +48,7 @@ class FieldSpec:
     values: tuple[str, ...] = ()
     rows: str = ""
     duckdb: str = ""
+    fold: Callable[[str], str | None] | None = None
 
 
 Registry = Mapping[str, FieldSpec]
@@ -104,7 +107,7 @@ FIELDS: Registry = {
         "number", "v.expected_orders", "Ждём покупок за 12 месяцев", "12 айда күтілетін сатып алу", "Expected orders"
     ),
     "churn": _field("number", "1 - v.alive", "Вероятность ухода", "Кету ықтималдығы", "Chance of having left"),
-    "person.city": _field("text", "g.city", "Город", "Қала", "City"),
+    "person.city": replace(_field("text", "g.town", "Город", "Қала", "City"), fold=town),
     "person.gender": _field("text", "g.gender", "Пол", "Жынысы", "Gender"),
     "person.language": _field("text", "g.language", "Язык", "Тілі", "Language"),
     "person.birth_date": _field("date", "g.birth_date", "Дата рождения", "Туған күні", "Birth date"),

@@ -49,6 +49,9 @@ select at, kind, person_id, other_id, cardinality(records) as records, cause fro
 where person_id = :person or other_id = :person order by seq""")
 
 
+_KEYS = ("person_id", "town")
+
+
 def show(engine: Engine, name: str) -> dict[str, Any]:
     """`{person_id, golden, records, household, history}`; raises ConfigError for nobody.
 
@@ -62,7 +65,7 @@ def show(engine: Engine, name: str) -> dict[str, Any]:
         told = best and {**best, "provenance": _whence(best["provenance"], records)}
         return {
             "person_id": person,
-            "golden": {field: _hidden(field, value) for field, value in told.items() if field != "person_id"},
+            "golden": {field: _hidden(field, value) for field, value in told.items() if field not in _KEYS},
             "records": list(records.values()),
             "household": list(db.execute(_HOUSEHOLD, {"person": person}).scalars()),
             "history": _rows(db, _HISTORY, person),

@@ -17,7 +17,7 @@ from mappings.identity import names
 from mappings.identity.contacts import PLACEHOLDER_PHONES, RUNS, email_key
 from mappings.identity.digests import DIGEST, pads
 from mappings.identity.increment import RECORDS
-from mappings.identity.normalise import WORDS
+from mappings.identity.normalise import WORDS, towns
 from mappings.identity.population import PLACEHOLDER_DATE
 from mappings.identity.survivorship import GOLDEN, PINS, VALUES, Authority, golden
 from mappings.relations import unordered
@@ -269,15 +269,16 @@ counted as (
   select person_id, count(*) as records, min(seen) as first_seen, greatest(max("at"), min(seen)) as last_seen
   from said group by 1)
 select c.person_id, w.* exclude (person_id, provenance, birth_date, {", ".join(MANY.values())}),
-       w.birth_date::date as birth_date, coalesce(w.provenance, '{{}}')::varchar as provenance,
+       t.key as town, w.birth_date::date as birth_date, coalesce(w.provenance, '{{}}')::varchar as provenance,
        {", ".join(f"coalesce(w.{column}, []) as {column}" for column in MANY.values())},
        c.records, c.first_seen, c.last_seen
-from counted c left join wide w using (person_id)
+from counted c left join wide w using (person_id) left join towns t on t.city = w.city
 """
 
 
 def _rows(said: pa.Table, chosen: pa.Table) -> pa.Table:
-    return unordered(_ROWS, said=said, chosen=chosen.cast(GOLDEN))
+    cities = unordered("select value as city from chosen where field = 'city' and place = 1", chosen=chosen)
+    return unordered(_ROWS, said=said, chosen=chosen.cast(GOLDEN), towns=towns(cities))
 
 
 _NEXT = """

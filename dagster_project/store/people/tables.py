@@ -216,6 +216,7 @@ golden = table(
     Column("gender", Text),
     Column("language", Text),
     Column("city", Text),
+    Column("town", Text),
     Column("address", Text),
     _texts("tags"),
     Column("preferred_channel", Text),
@@ -226,8 +227,8 @@ golden = table(
     Column("version", BigInteger, nullable=False, server_default="1"),
     Column("updated_at", MOMENT, nullable=False, server_default=func.now()),
     fill=75,
-    doc="The best of what all systems say of a person. phone and email are the primary ones; provenance: field to "
-    "{connection, record, at, rule}.",
+    doc="The best of what all systems say of a person. phone and email are the primary ones; town: one key of "
+    "the city, however it is written; provenance: field to {connection, record, at, rule}.",
 )
 
 household = table(

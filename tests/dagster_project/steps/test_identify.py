@@ -257,6 +257,16 @@ def test_who_moves_to_another_town_keeps_every_row_that_says_the_same(people, in
     assert (golden.city, golden.version, golden.updated_at) == ("Қостанай", 2, people.now)
 
 
+def test_a_town_keeps_its_spelling_and_is_one_town_in_all_of_them(people):
+    spelled = ["Алматы", "г. Алматы", "Almaty", "АЛМА-АТА", "Астана"]
+    people.come(*({**AIGUL, "external_id": str(place), "city": city} for place, city in enumerate(spelled)))
+    people.settles()
+    found = [people.golden(people.person("crm", str(place))) for place in range(len(spelled))]
+    assert [one.city for one in found] == spelled
+    assert len({one.town for one in found[:4]}) == 1
+    assert found[4].town not in {None, found[0].town}
+
+
 def test_a_golden_record_that_says_the_same_keeps_its_version(people, increments_only):
     people.come(AIGUL)
     people.settles()

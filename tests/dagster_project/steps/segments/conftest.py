@@ -15,6 +15,7 @@ from dagster_project.store import quarantine
 from dagster_project.store.dirty import mark
 from dagster_project.store.goods import put_products
 from dagster_project.store.incoming import Incoming
+from mappings.identity import names
 from tests.dagster_project.steps.asking import Asking
 
 DAY = timedelta(days=1)
@@ -42,7 +43,8 @@ class Town(Asking):
                 "on conflict (person_id) do update set status = 'active', merged_into = null",
                 p=person, now=self.now,
             )  # fmt: skip
-            named = {"person_id": person, **golden}
+            folded = {"town": names.town(golden["city"] or "")} if "city" in golden else {}
+            named = {"person_id": person, **golden, **folded}
             columns, given = ", ".join(named), ", ".join(f":{name}" for name in named)
             self.say(
                 f"insert into identity.golden ({columns}) values ({given}) on conflict (person_id) do update set "

@@ -108,3 +108,31 @@ def test_a_segment_follows_the_one_it_refers_to_when_that_ones_file_changes(town
     town.looks()
     assert town.members("buyers") == set()
     assert town.story("buyers", "ANNA")[-1] == ("left", "membership of staff changed")
+
+
+ALMATY = ["Алматы", "г. Алматы", "Almaty", "Алма-Ата"]
+
+
+def test_a_town_is_one_however_it_is_written(town):
+    town.writes("there", {"field": "person.city", "op": "=", "value": "АЛМАТЫ"})
+    town.writes("elsewhere", {"field": "person.city", "op": "!=", "value": "almaty"})
+    town.writes("either", {"field": "person.city", "op": "in", "value": ["г.Алматы", "Нур-Султан"]})
+    town.writes("neither", {"field": "person.city", "op": "not in", "value": ["г.Алматы", "Нур-Султан"]})
+    town.writes("nowhere", {"field": "person.city", "op": "absent"})
+    for city in (*ALMATY, "Astana", "Taraz"):
+        town.lives(city, city=city)
+    town.lives("NOBODY", city=None)
+    everybody = {
+        "there": set(ALMATY),
+        "elsewhere": {"Astana", "Taraz"},
+        "either": {*ALMATY, "Astana"},
+        "neither": {"Taraz"},
+        "nowhere": {"NOBODY"},
+    }
+    town.looks()
+    assert {name: town.members(name) for name in everybody} == everybody
+    assert town.looks(full=True) == 0
+    town.lives("Taraz", city="Алматы қаласы")
+    town.looks()
+    assert "Taraz" in town.members("there")
+    assert town.looks(full=True) == 0

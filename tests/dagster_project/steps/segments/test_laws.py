@@ -58,7 +58,7 @@ happenings = st.lists(
         st.tuples(st.just("returns"), st.integers(0, 20), st.booleans()),
         st.tuples(st.just("returns without receipt"), people, skus),
         st.tuples(st.just("cart"), people, skus, st.sampled_from(["open", "open", "ordered", "dropped"])),
-        st.tuples(st.just("moves to"), people, st.sampled_from(["Almaty", "Astana", None])),
+        st.tuples(st.just("moves to"), people, st.sampled_from(["Almaty", "г. Алматы", "Astana", None])),
         st.tuples(st.just("sorts"), skus, st.sampled_from(["Sofas", "Light", "Care"])),
         st.tuples(st.just("brands"), skus, st.sampled_from(["Nur", "Zhar"])),
         st.tuples(st.just("merge"), people, people),
