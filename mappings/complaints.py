@@ -11,13 +11,25 @@ Steps = tuple[str | int, ...]
 
 def complaint(error: ValidationError, model: type[BaseModel]) -> tuple[Steps, str]:
     """Where the first mistake is and what is wrong there; never what was written, it may be a secret."""
-    first = error.errors(include_input=False, include_url=False)[0]
+    found = error.errors(include_input=False, include_url=False)
+    # a word that is missing may only be misspelt, and then that is what to mend
+    strange = (one for one in found if one["type"] == "extra_forbidden")
+    first = next(strange, found[0]) if found[0]["type"] == "missing" else found[0]
     place = first["loc"]
     match first["type"]:
         case "extra_forbidden":
             says = "there is no such setting" + _meant(str(place[-1]), _names(model, place[:-1]))
         case "missing":
             says = "it is missing"
+        case "list_type" | "tuple_type":
+            says = "it takes a list: [one, another], or a line with a dash for each"
+        case "too_short":
+            says = "there is nothing in it"
+        case "string_type":
+            says = "it takes a text: put it in quotes"
+        case "model_type" | "dict_type":
+            names = ", ".join(_names(model, place))
+            says = f"it takes words with values of their own{': ' + names if names else ''}"
         case _:
             says = first["msg"].removeprefix("Value error, ")
     return place, says

@@ -209,10 +209,13 @@ class _Writer:
     def compared(self, test: Test, spec: FieldSpec, one: exp.Expr) -> exp.Expr:
         said = list(test.value) if isinstance(test.value, tuple) else [test.value]
         many = test.op in ("in", "not in", "between")
-        if many != isinstance(test.value, tuple) or not said or (test.op == "between" and len(said) != 2):
+        told = bool(said) and test.value is not None
+        if many != isinstance(test.value, tuple) or not told or (test.op == "between" and len(said) != 2):
             takes = "a list of two values" if test.op == "between" else "a list of values" if many else "one value"
             raise self.wrong(f"{test.field} {test.op} takes {takes}")
         values = [self.typed(test, spec, value) for value in said]
+        if test.op == "between" and type(values[0]) is type(values[1]) and values[0] > values[1]:
+            raise self.wrong(f"{test.field} between takes the lower value first")
         if spec.kind == "moment":
             return self.moment(test.op, one, values)
         if spec.kind == "list":

@@ -15,6 +15,8 @@ from pydantic import (
     StrictBool,
     Tag,
     ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     model_validator,
 )
 
@@ -22,12 +24,42 @@ from mappings.canonical.contact import Channel
 from mappings.complaints import Steps, complaint, dotted
 
 NAME = r"^[a-z][a-z0-9_]{0,60}$"
+SPAN = r"^[1-9]\d{0,3} ?[dh]$"
 Operator = Literal[
     "=", "!=", "in", "not in", ">", ">=", "<", "<=", "between", "within", "older_than", "exists", "absent",
 ]  # fmt: skip
 Scalar = StrictBool | int | Decimal | date | datetime | str
-Span = Annotated[str, Field(pattern=r"^[1-9]\d{0,3} ?[dh]$", examples=["14d", "4h"])]
+
+
+def _like(pattern: str, looks: str) -> BeforeValidator:
+    """A text of that pattern. Of any other it is said how it `looks`: a marketer reads no patterns."""
+
+    def read(said: Any) -> Any:
+        if isinstance(said, str) and re.fullmatch(pattern, said):
+            return said
+        raise ValueError(looks)
+
+    return BeforeValidator(read, json_schema_input_type=Annotated[str, Field(pattern=pattern)])
+
+
+def _whole_hour(said: Any) -> Any:
+    """YAML takes 10:00 for 600 seconds."""
+    if isinstance(said, int) and 0 <= said <= 24:
+        return said
+    raise ValueError("hours are whole, from 0 to 24: write 10, not 10:00")
+
+
+def _plain(said: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return read(said)
+    except ValidationError:
+        raise ValueError("it takes a number, a text, a day, true or false, or a list of these") from None
+
+
+Name = Annotated[str, _like(NAME, "it is made of small Latin letters, digits and _, and begins with a letter")]
+Span = Annotated[str, _like(SPAN, "a time is written like 14d (days) or 4h (hours)")]
 """Whole local days (14d) or hours (4h)."""
+Hour = Annotated[int, BeforeValidator(_whole_hour)]
 
 
 class _Part(BaseModel):
@@ -43,7 +75,7 @@ class Test(_Part):
     op: Operator = Field(
         description="within 30d: on the last 30 local days, today included; older_than 30d: before these."
     )
-    value: Scalar | tuple[Scalar, ...] | None = Field(
+    value: Annotated[Scalar | tuple[Scalar, ...] | None, WrapValidator(_plain)] = Field(
         None, description="in, not in: a list; between: two values, both included; exists, absent: none."
     )
 
@@ -57,9 +89,8 @@ class Goods(_Part):
     @model_validator(mode="before")
     @classmethod
     def _one_sku_is_a_list(cls, said: Any) -> Any:
-        return (
-            {**said, "sku": [said["sku"]]} if isinstance(said, Mapping) and isinstance(said.get("sku"), str) else said
-        )
+        one = isinstance(said, Mapping) and isinstance(said.get("sku"), str | int)
+        return {**said, "sku": [said["sku"]]} if one else said
 
     @model_validator(mode="after")
     def _names_goods(self) -> "Goods":
@@ -77,6 +108,12 @@ class Purchase(Goods):
         None, description="No purchase of these since, in the same order neither; what came back was none."
     )
 
+    @model_validator(mode="after")
+    def _leaves_time(self) -> "Purchase":
+        if self.within and self.older_than and _never(self.within, self.older_than):
+            raise ValueError(f"`within` must reach further back than `older_than` ({self.older_than})")
+        return self
+
 
 class Bought(_Part):
     """`{bought: {category: Sofas, within: 60d, without: {category: Care}}}`."""
@@ -90,6 +127,12 @@ class Abandoned(_Part):
     idle: Span = Field(description="Nobody touched it for so long, e.g. 4h.")
     within: Span | None = Field(None, description="It is not older than this: nobody wants last year's cart.")
 
+    @model_validator(mode="after")
+    def _leaves_time(self) -> "Abandoned":
+        if self.within and _never(self.within, self.idle):
+            raise ValueError(f"`within` must reach further back than `idle` ({self.idle})")
+        return self
+
 
 class Cart(_Part):
     """`{abandoned_cart: {idle: 4h, within: 7d}}`."""
@@ -100,7 +143,7 @@ class Cart(_Part):
 class InSegment(_Part):
     """`{segment: employees}`: is a member of another segment."""
 
-    segment: str = Field(pattern=NAME)
+    segment: Name
 
 
 class All(_Part):
@@ -176,8 +219,8 @@ class Hours(_Part):
     """Local hours in which somebody may enter and be shown to channels; at night both wait until they begin. Leaving
     never waits."""
 
-    from_: int = Field(alias="from", ge=0, le=23)
-    to: int = Field(ge=1, le=24)
+    from_: Hour = Field(alias="from", ge=0, le=23)
+    to: Hour = Field(ge=1, le=24)
 
     @model_validator(mode="after")
     def _is_a_piece_of_the_day(self) -> "Hours":
@@ -186,15 +229,18 @@ class Hours(_Part):
         return self
 
 
-def _share(said: Any) -> Any:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?%", said) if isinstance(said, str) else None
-    return Decimal(found[1]) / 100 if found else said
+def _share(said: Any) -> Decimal:
+    found = re.fullmatch(r"(\d+(?:[.,]\d+)?) ?(%?)", str(said))
+    share = Decimal(found[1].replace(",", ".")) / (100 if found[2] else 1) if found else Decimal(1)
+    if share < 1:
+        return share
+    raise ValueError("it is a share below the whole: write it like 10%")
 
 
 class Segment(_Part):
     """One file `segments/<name>.yaml`."""
 
-    segment: str = Field(pattern=NAME, description="Its name, as in the file's name.")
+    segment: Name = Field(description="Its name, as in the file's name.")
     title: Title
     owner: str = Field("", description="Who answers for it.")
     refresh: Literal["on_change", "daily", "once"] = Field(
@@ -261,6 +307,12 @@ def bound(span: str, now: datetime) -> datetime:
         return now.astimezone(UTC) - timedelta(hours=amount)
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     return midnight - timedelta(days=amount - 1)
+
+
+def _never(within: str, older: str) -> bool:
+    """Whether nothing is within one span and older than the other, at whatever hour it is asked."""
+    day = datetime(2026, 1, 1, tzinfo=UTC)
+    return all(bound(within, now) >= bound(older, now) for now in (day, day + timedelta(hours=23, minutes=59)))
 
 
 def polite(hours: Hours | None, now: datetime) -> datetime | None:

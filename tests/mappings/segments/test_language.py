@@ -1,6 +1,7 @@
 """What a marketer may write, and what is said to him when it cannot be meant."""
 
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -39,11 +40,21 @@ def told(field: str, op: str, value: Any = None) -> Any:
         ({"where": ANYBODY, "holdout": "10%"}, "holdout: there is no such setting; did you mean `hold_out`?"),
         ({"where": {"field": "a"}}, "where.op: it is missing"),
         ({"where": {"all": [{"bought": {"within": "3d"}}]}}, "say which goods: a category or a sku"),
-        ({"where": {"bought": {"sku": "A", "within": "3 weeks"}}}, "where.bought.within: String should match"),
-        ({"where": ANYBODY, "hold_out": "100%"}, "hold_out: Input should be less than 1"),
+        ({"where": {"bought": {"sku": "A", "within": "3 weeks"}}}, "where.bought.within: a time is written like 14d"),
+        ({"where": {"bought": {"sku": "A", "within": 14}}}, "where.bought.within: a time is written like 14d"),
+        ({"where": {"bought": {"sku": "A", "within": "14d", "older_than": "14d"}}}, "must reach further back than"),
+        ({"where": {"abandoned_cart": {"idle": "48h", "within": "2d"}}}, "must reach further back than `idle` (48h)"),
+        ({"where": {"bought": {"sku": 104}}}, "where.bought.sku.0: it takes a text: put it in quotes"),
+        ({"where": {"bought": {"sku": "A", "without": "B"}}}, "without: it takes words with values of their own"),
+        ({"where": {"all": ANYBODY}}, "where.all: it takes a list: [one, another]"),
+        ({"where": {"any": []}}, "where.any: there is nothing in it"),
+        ({"where": {"field": "a", "op": "in", "value": ["A", None]}}, "where.value: it takes a number, a text, a day"),
+        ({"wher": ANYBODY}, "wher: there is no such setting; did you mean `where`?"),
+        ({"where": ANYBODY, "hours": {"from": 600, "to": 1200}}, "hours.from: hours are whole, from 0 to 24"),
+        *(({"where": ANYBODY, "hold_out": said}, "hold_out: it is a share") for said in ("100%", 10, "a tenth", "-5%")),
         ({"where": ANYBODY, "hours": {"from": 20, "to": 9}}, "hours: `to` must be later than `from`"),
         ({"where": ANYBODY, "activate": [{"channel": "c", "audience": "a"}]}, "says by which consent"),
-        ({"where": ANYBODY, "segment": "Два слова"}, "segment: String should match"),
+        ({"where": ANYBODY, "segment": "Два слова"}, "segment: it is made of small Latin letters"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_its_place(said: Any, words: str):
@@ -62,6 +73,8 @@ def test_what_cannot_be_read_is_refused_with_its_place(said: Any, words: str):
         ("orders.count", "=", [1, 2], "takes one value"),
         ("orders.count", "in", 1, "takes a list"),
         ("orders.count", "between", [1, 2, 3], "takes a list of two values"),
+        ("orders.count", "between", [2, 1], "takes the lower value first"),
+        ("orders.count", ">=", None, "orders.count >= takes one value"),
         ("person.city", "in", [], "takes a list of values"),
         ("person.tags", "not in", [], "takes a list of values"),
         ("person.city", "=", False, "put it in quotes"),
@@ -78,6 +91,18 @@ def test_what_cannot_be_meant_is_refused_with_what_to_mend(field: str, op: str, 
     with pytest.raises(ValueError, match="segment one: ") as refused:
         told(field, op, value)
     assert words in str(refused.value)
+
+
+@pytest.mark.parametrize("share", ["10%", "10 %", 0.1, "10.0%", "10,0%"])
+def test_a_share_may_be_written_in_several_ways(share: Any):
+    assert a_segment(hold_out=share).hold_out == Decimal("0.1")
+
+
+@pytest.mark.parametrize(
+    ("older", "within"), [("14d", "15d"), ("4h", "1d"), ("30h", "2d"), ("1d", "2h"), ("14d", "325h")]
+)
+def test_a_time_that_comes_at_some_hour_of_the_day_can_be_meant(older: str, within: str):
+    assert a_segment({"bought": {"sku": "A", "older_than": older, "within": within}})
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
