@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.constructor import ConstructorError
 from yaml.error import MarkedYAMLError
 
 from connectors.sdk.errors import ConfigError
@@ -13,6 +14,23 @@ OPEN = "close the bracket or quote that is opened here, or put the comma that is
 TAB = "indent with spaces: YAML takes no tabs"
 INDENT = "indent it like its neighbours, with a space after the colon; a text with a colon in it wants quotes"
 QUOTE = "put quotes around a text that begins with a sign like @ % * & ! > |"
+TWICE = "this word stands here for the second time; take one of the two out"
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which a word may stand once: the last one would count, and the first be lost without a sound."""
+
+
+def _once(loader: _Loader, node: yaml.MappingNode) -> Any:
+    seen = set[str]()
+    for word in (word for word, _ in node.value if isinstance(word, yaml.ScalarNode)):
+        if word.value in seen:
+            raise ConstructorError(None, None, TWICE, word.start_mark)
+        seen.add(word.value)
+    return loader.construct_yaml_map(node)
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _once)
 
 
 def text_of(path: Path, name: str) -> str:
@@ -32,7 +50,7 @@ def decoded(raw: bytes, name: str) -> str:
 def content(text: str, name: str) -> Any:
     """What `text` says. Raises ConfigError `<name>:<line>:<column> …`, which shows that line and the likely slip."""
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, _Loader)
     except MarkedYAMLError as error:
         raise ConfigError(_slip(error, text, name)) from None
     except (yaml.YAMLError, ValueError) as error:  # a ValueError: of 30 February
@@ -72,6 +90,8 @@ def _slip(error: MarkedYAMLError, text: str, name: str) -> str:
 
 
 def _likely(context: str, problem: str) -> str:
+    if problem is TWICE:
+        return TWICE
     if "flow" in context or "quoted scalar" in context:
         return OPEN
     if "'\\t'" in problem:

@@ -63,6 +63,7 @@ def test_a_line_is_where_the_mistake_stands(town, told):
         (b"segment: odd\ntitle: {ru: A, kk: A}", "segments/odd.yaml:2: title.en: it is missing"),
         (b"- segment: odd", "segments/odd.yaml must be a mapping"),
         (b"", "segments/odd.yaml must be a mapping"),
+        (b"segment: odd\nsegment: odd\n", "segments/odd.yaml:2:1 is not valid YAML: `segment: odd`; this word stands"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named_and_stops_its_segment_alone(town, told, words, complaint):
