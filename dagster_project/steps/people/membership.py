@@ -134,14 +134,15 @@ where segment = :segment
 
 def activate(engine: Engine, hub: Hub, name: str, *, who: str, now: datetime) -> int:
     """Makes a segment live: its members, and from now on its comings and goings, go to the channels it names, through
-    plans, guards and consent. Gives the number of members. Raises ConfigError where it names no channel, or was never
-    evaluated."""
+    plans, guards and consent. Gives the number of members. Raises ConfigError where it names no channel, or one that
+    cannot take it, or was never evaluated."""
     one = segment(hub, name)
     if not one.segment.activate:
         raise ConfigError(
             f"segment {name} names no channel: add `activate: [{{channel: …, audience: …}}]` and `consent` to "
             f"segments/{name}.yaml"
         )
+    _are_taken(hub, one)
     with engine.begin() as db:
         if not db.execute(_LIVE, {"segment": name, "who": who, "now": now}).rowcount:
             raise ConfigError(f"segment {name} was not evaluated yet; run `keruen sync` first")
@@ -149,6 +150,16 @@ def activate(engine: Engine, hub: Hub, name: str, *, who: str, now: datetime) ->
         subjects = [f"{name}/{person}" for person in members.scalars()]
         mark(db, "member", subjects, f"segment {name} was activated")
     return len(subjects)
+
+
+def _are_taken(hub: Hub, one: Compiled) -> None:
+    for channel in dict.fromkeys(shown.channel for shown in one.segment.activate):
+        spec = hub.connections[channel].spec
+        if spec and "segment.push" not in spec.capabilities:
+            raise ConfigError(
+                f"segment {one.name} would reach nobody through {channel}: {spec.title} takes no segments; name "
+                f"another connection in `activate` of segments/{one.name}.yaml"
+            )
 
 
 _MEMBERS = text("""

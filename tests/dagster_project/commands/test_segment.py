@@ -20,6 +20,9 @@ CONNECTIONS = """
 files_in:
   connector: files
   settings: {path: "in/*.csv", layout: products, timezone: Asia/Almaty, currency: KZT}
+bot:
+  connector: telegram
+  secrets: {token: BOT_TOKEN}
 """
 CONSENT = {"channel": "email", "purpose": "marketing"}
 
@@ -85,14 +88,14 @@ def test_a_segment_is_tried_before_anybody_is_in_it(shop):
 
 
 def test_a_preview_says_how_many_agreed_to_be_reached(shop):
-    written(consent=CONSENT, activate=[{"channel": "files_in", "audience": "buyers"}])
+    written(consent=CONSENT, activate=[{"channel": "bot", "audience": "buyers"}])
     settled(shop)
     found = told("preview", "buyers")
-    assert (found["reachable"], found["shown_to"]) == (0, ["files_in/buyers"])
+    assert (found["reachable"], found["shown_to"]) == (0, ["bot/buyers"])
 
 
 def test_activating_is_a_dry_run_until_it_is_said_aloud(shop):
-    written(consent=CONSENT, activate=[{"channel": "files_in", "audience": "buyers"}])
+    written(consent=CONSENT, activate=[{"channel": "bot", "audience": "buyers"}])
     settled(shop)
     assert "nothing was changed" in keruen("activate", "buyers").output
     assert [row["state"] for row in told("list")] == ["not activated"]
@@ -109,6 +112,15 @@ def test_a_segment_without_a_channel_cannot_be_activated(shop):
     done = keruen("activate", "buyers", "--yes")
     assert done.exit_code == 1
     assert "names no channel: add `activate:" in done.stderr
+
+
+def test_a_segment_for_a_channel_that_takes_none_cannot_be_activated(shop):
+    written(consent=CONSENT, activate=[{"channel": "files_in", "audience": "buyers"}])
+    settled(shop)
+    done = keruen("activate", "buyers", "--yes")
+    assert done.exit_code == 1
+    assert "would reach nobody through files_in: Files takes no segments" in " ".join(done.stderr.split())
+    assert [row["state"] for row in told("list")] == ["not activated"]
 
 
 def test_members_are_told_with_when_and_why_they_came_and_went(shop):
