@@ -80,7 +80,9 @@ def _where(port: int, feeds: str) -> str:
 @says_who_must_act
 def sync(
     connections: Annotated[list[str] | None, typer.Argument(help="Connections to work on; none: all.")] = None,
-    full: Annotated[bool, typer.Option(help="Read everything, not only what changed, and find deletions.")] = False,
+    full: Annotated[
+        bool, typer.Option(help="Read everything, not only what changed, find deletions, look at every day of marts.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Extract, map, decide, plan and deliver once, in this process.

@@ -32,7 +32,7 @@ from dagster_project.connections import Hub, Reorder
 from dagster_project.factories import keys
 from dagster_project.factories.plots import picture
 from dagster_project.steps.demand import plan_demand
-from dagster_project.steps.marts import DAILY, SPANNED, fill
+from dagster_project.steps.marts import MADE, fill
 from dagster_project.store.database import engine
 from dagster_project.store.mart_tables import MARTS
 from mappings.forecast import choice, reorder
@@ -185,7 +185,7 @@ def _spec(hub: Hub, name: str) -> AssetSpec:
 def _made(hub: Hub, chosen: Sequence[str], config: MartConfig) -> dict[str, int]:
     """Days made anew of each mart; of forecast and reorder, which are made as a whole, rows."""
     now = clock.now()
-    done = fill(engine(), hub, [name for name in chosen if name in SPANNED or name in DAILY], now=now)
+    done = fill(engine(), hub, [name for name in chosen if name in MADE], now=now)
     if {"forecast", "reorder"} & set(chosen):
         done |= plan_demand(engine(), hub, now=now, terms=config.over(hub.entry.reorder))
     return done

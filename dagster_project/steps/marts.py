@@ -88,6 +88,7 @@ SPANNED = {
 }
 DAILY = {"clv": (person_value,), "availability": (stock, listing, product)}
 """Made of what stands today, anew when a row of these tables was written."""
+MADE = (*SPANNED, *DAILY)
 LOOK = "marts"
 
 

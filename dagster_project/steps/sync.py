@@ -11,7 +11,7 @@ from connectors.sdk.errors import HubError, TransientError
 from dagster_project.connections import Connection, Hub
 from dagster_project.steps.deliver import deliver
 from dagster_project.steps.demand import demand_due
-from dagster_project.steps.marts import fill_written
+from dagster_project.steps.marts import MADE, fill, fill_written
 from dagster_project.steps.people.due import people_due
 from dagster_project.steps.people.segments import stopped
 from dagster_project.steps.publish import settle_fetches
@@ -110,6 +110,8 @@ def sync(
     report.capabilities.extend(push(engine, hub, chosen, clock, progress))
     report.segments = stopped(engine, hub)
     progress("hub", "marts")
+    if full:
+        fill(engine, hub, MADE, now=clock())
     fill_written(engine, hub, now=clock())
     demand_due(engine, hub, now=clock())
     return report

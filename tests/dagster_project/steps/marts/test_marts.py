@@ -11,6 +11,7 @@ from sqlalchemy import Engine, text
 
 from dagster_project.connections import Hub
 from dagster_project.steps.marts import DAILY, SPANNED, fill, fill_written, spans
+from dagster_project.steps.sync import sync
 from tests.dagster_project.steps.marts.conftest import Facts
 
 NAMES = [*SPANNED, *DAILY]
@@ -121,6 +122,21 @@ def test_a_pass_looks_only_at_what_was_written_since_the_last(shop: Facts, keeps
     made = keeps_up()
     assert (made["average_check"], made["cross_conversion"], made["nps"]) == (1, 32, 0)
     assert shop.sees("select n from mart.average_check where day = '2026-03-02'") == [(1,)]
+
+
+def test_a_full_pass_of_sync_also_finds_days_that_were_left_and_who_moved(
+    shop: Facts, store: Engine, hub: Hub, now: datetime
+) -> None:
+    shop.buys("viktor", "lamp", 9, 100)
+    shop.buys("viktor", "vase", 3, 50)
+    sync(store, hub, clock=lambda: now)
+    shop.buys("viktor", "lamp", 8, 100)
+    shop.belongs("viktor", "regulars")
+    sync(store, hub, clock=lambda: now, full=True)
+    days = "select day, segment, total from mart.average_check order by day, segment"
+    assert [(day.day, *row) for day, *row in shop.sees(days)] == [
+        (22, "all", 100), (22, "regulars", 100), (27, "all", 50), (27, "regulars", 50)
+    ]  # fmt: skip
 
 
 def test_what_is_still_being_written_is_found_once_it_is_there(shop: Facts, store: Engine, keeps_up: Callable) -> None:
