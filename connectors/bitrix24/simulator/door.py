@@ -131,10 +131,15 @@ async def asked(request: Request) -> Body:
     try:
         params = nested(parse_qsl(request.url.query, keep_blank_values=True))
         if "form-urlencoded" in request.headers.get("content-type", ""):
-            return {**params, **nested(parse_qsl(body.decode(), keep_blank_values=True))}
-        return {**params, **(await request.json() if body else {})}
+            return lowered({**params, **nested(parse_qsl(body.decode(), keep_blank_values=True))})
+        return lowered({**params, **(await request.json() if body else {})})
     except (ValueError, TypeError, AttributeError):
         raise Refusal(400, "INVALID_REQUEST", "Invalid request") from None
+
+
+def lowered(params: Body) -> Body:
+    """Names of parameters are taken in capitals as well: the vendor's own examples write FILTER and FIELDS."""
+    return {name.lower() if name.isupper() else name: value for name, value in params.items()}
 
 
 def nested(pairs: list[tuple[str, str]]) -> Body:
@@ -207,7 +212,7 @@ def _batch(portal: Any, door: Door, methods: Mapping[str, Method], params: Body)
         try:
             if method.lower() == "batch":
                 raise Refusal(405, "ERROR_BATCH_METHOD_NOT_ALLOWED", "Method is not allowed for batch usage")
-            own = _resolved(nested(parse_qsl(query, keep_blank_values=True)), results)
+            own = _resolved(lowered(nested(parse_qsl(query, keep_blank_values=True))), results)
             body, times[key] = _run(portal, door, methods, method.lower(), own)
             results[key] = body["result"]
             for part in told.keys() & body.keys():

@@ -62,15 +62,26 @@ def _field(name: str) -> tuple[str, str]:
 def _condition(name: str, wanted: Any) -> Callable[[Row], bool]:
     """One condition of a filter. What is wanted is made ready once: a list of a portal is walked for each request."""
     prefix, field = _field(name)
+    fits, meant = _test(prefix, wanted), not prefix.startswith("!")
+    return lambda row: any(map(fits, _held(row.get(field)))) is meant
+
+
+def _held(value: Any) -> Iterable[Any]:
+    """A field that holds several values is found by each of them; multi-fields and properties are objects."""
+    several = value if isinstance(value, list) else [value]
+    return [one.get("VALUE", one.get("value")) if isinstance(one, dict) else one for one in several] or [None]
+
+
+def _test(prefix: str, wanted: Any) -> Callable[[Any], bool]:
     if "%" in prefix:
         alike = _pattern(prefix, str(wanted))
-        return lambda row: bool(alike.search(str(row.get(field) or ""))) is not prefix.startswith("!")
+        return lambda value: alike.search(str(value or "")) is not None
     if prefix in (">", ">=", "<", "<="):
         bound = comparable("0" if wanted == "" else wanted)
-        return lambda row: _compared(prefix, comparable(row.get(field)), bound)
+        return lambda value: _compared(prefix, comparable(value), bound)
     among = [str(one) for one in listed(wanted)]
     some = set(among if "@" in prefix else among or [""])
-    return lambda row: (str("" if (value := row.get(field)) is None else value) in some) is not prefix.startswith("!")
+    return lambda value: str("" if value is None else value) in some
 
 
 def _pattern(prefix: str, wanted: str) -> re.Pattern[str]:

@@ -18,6 +18,8 @@ DEAL_FIELDS = {
     "opportunity": "OPPORTUNITY", "isManualOpportunity": "IS_MANUAL_OPPORTUNITY", "contactId": "CONTACT_ID",
     "originatorId": "ORIGINATOR_ID", "originId": "ORIGIN_ID", "comments": "COMMENTS",
 }  # fmt: skip
+CROWD = 20
+"""Hits of one type that suppress those of the others."""
 
 
 def crm_list(kind: str) -> Method:
@@ -71,13 +73,14 @@ def fields_of_contacts(portal: Portal, params: Row) -> Row:
 
 
 def find_by_contact(portal: Portal, params: Row) -> Any:
-    """Normalised values; says which cards, not which value. Twenty hits or more of one type are not told."""
+    """Normalised values; says which cards, not which value. Twenty hits or more of one type suppress the others."""
     kind, values = params.get("type"), listed(params.get("values"))
     if kind not in ("PHONE", "EMAIL") or len(values) > 20:
         raise Refusal(400, "", "Invalid parameters")
     kinds = [params["entity_type"]] if params.get("entity_type") else KINDS[:3]
     found = {one: portal.bearing(one, kind, values) for one in kinds}
-    return {one: ids for one, ids in found.items() if 0 < len(ids) < 20} or []
+    crowd = next((one for one, ids in found.items() if len(ids) >= CROWD), None)
+    return {one: ids for one, ids in found.items() if ids and crowd in (None, one)} or []
 
 
 # ── deals ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

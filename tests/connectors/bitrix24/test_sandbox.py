@@ -78,3 +78,33 @@ def test_a_form_is_taken_as_well_as_json(asks):
 )  # fmt: skip
 def test_what_nobody_can_read_is_refused_and_breaks_nothing(asks, sent):
     assert asks("crm.contact.list", **sent).status_code == 400
+
+
+def test_names_of_parameters_may_be_in_capitals_as_in_the_vendors_examples(asks):
+    assert names(asks("crm.contact.list", json={"FILTER": {"NAME": "Марат"}, "SELECT": ["NAME"]})) == ["Марат"]
+    inside = asks("batch", json={"CMD": {"one": "crm.contact.list?FILTER[NAME]=Марат&SELECT[]=NAME"}}).json()["result"]
+    assert [row["NAME"] for row in inside["result"]["one"]] == ["Марат"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "found"),
+    [
+        ({"PHONE": "8 (700) 000-00-07"}, ["Жанна"]), ({"PHONE": "+77000000007"}, []), ({"EMAIL": "b@example.kz"}, ["Жанна"]),
+        ({"UF_CRM_SEGMENTS": "vip"}, ["Жанна"]), ({"@UF_CRM_SEGMENTS": ["new", "care"]}, ["Жанна"]),
+        ({"!UF_CRM_SEGMENTS": "vip"}, ["Әлия", "Айгүл", "Марат"]),
+    ],
+)  # fmt: skip
+def test_a_field_of_several_values_is_found_by_each_of_them_as_typed(asks, empty, condition, found):
+    multi = {"PHONE": [{"VALUE": "8 (700) 000-00-07"}], "EMAIL": [{"VALUE": "a@example.kz"}, {"VALUE": "b@example.kz"}]}
+    empty.add("CONTACT", {"NAME": "Жанна", **multi, "UF_CRM_SEGMENTS": ["vip", "care"]})
+    assert names(asks("crm.contact.list", json={"filter": condition})) == found
+
+
+def test_twenty_hits_of_one_type_suppress_the_others(asks, empty):
+    bears = {"PHONE": [{"VALUE": "8 (700) 000-00-07"}]}
+    company = empty.add("COMPANY", {"TITLE": "ТОО", **bears})
+    crowd = [empty.add("CONTACT", bears) for _ in range(19)]
+    wanted = {"type": "PHONE", "values": ["+77000000007"]}
+    assert asks("crm.duplicate.findbycomm", json=wanted).json()["result"] == {"CONTACT": crowd, "COMPANY": [company]}
+    crowd.append(empty.add("CONTACT", bears))
+    assert asks("crm.duplicate.findbycomm", json=wanted).json()["result"] == {"CONTACT": crowd}
