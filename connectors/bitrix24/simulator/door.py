@@ -20,6 +20,12 @@ HALTS = ("1", 1, True)
 FIRST = "first-refresh-token"
 LASTS = 3600
 """Seconds that an access token is good for."""
+INSTALLED = {
+    "client_endpoint": "https://portal.example/rest/", "server_endpoint": "https://oauth.bitrix.info/rest/",
+    "domain": "oauth.bitrix.info", "member_id": "0123456789abcdef0123456789abcdef", "scope": "crm,catalog,sale",
+    "status": "L", "user_id": 1,
+}  # fmt: skip
+"""What comes with every pair of tokens; the domain is the authorization server's."""
 OF_APPLICATIONS = ("event.bind", "event.offline.")
 """Methods that refuse a webhook (contract 1)."""
 
@@ -90,7 +96,7 @@ class Door:
         self.access_token = f"access-{self.refreshes}"
         self.refresh_token = f"refresh-{self.refreshes}"
         pair = {"access_token": self.access_token, "refresh_token": self.refresh_token, "expires_in": LASTS}
-        return 200, {**pair, "domain": "oauth.bitrix.info", "member_id": "0123456789abcdef0123456789abcdef"}
+        return 200, {**pair, **INSTALLED, "expires": int(self.expires)}
 
     def work(self, method: str) -> Body:
         """Lets the method work, and tells what it has used. Raises Refusal where its ten minutes are spent."""
@@ -181,10 +187,10 @@ def answered(portal: Any, door: Door, methods: Mapping[str, Method], method: str
 
 def _run(portal: Any, door: Door, methods: Mapping[str, Method], method: str, params: Body) -> tuple[Body, Body]:
     """The body without its time, and the time. Lists bring `total` and `next` themselves."""
-    if method not in methods:
-        raise Refusal(404, "ERROR_METHOD_NOT_FOUND", f"Method {method} not found")
     if door.by_hook and method.startswith(OF_APPLICATIONS):
         raise Refusal(403, "WRONG_AUTH_TYPE", "Current authorization type is denied for this method")
+    if method not in methods:
+        raise Refusal(404, "ERROR_METHOD_NOT_FOUND", f"Method {method} not found")
     time = door.work(method)
     try:
         made = methods[method](portal, params)

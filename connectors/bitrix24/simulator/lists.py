@@ -8,12 +8,13 @@ from itertools import islice
 from typing import Any
 
 from connectors.bitrix24.simulator.door import Refusal, Rows, listed
-from connectors.bitrix24.simulator.portal import OWN_FIELDS, ZONE, Row
+from connectors.bitrix24.simulator.portal import MULTI, OWN_FIELDS, ZONE, Row
 
 PAGE = 50
 PREFIXES = (">=", "<=", "!@", "!=", "!%", "=%", "%=", ">", "<", "!", "@", "%", "=", "")
 """Of a filter's key, the longer first."""
-MULTI = ("PHONE", "EMAIL", "WEB", "IM", "LINK", "COMMUNICATIONS")
+ASKED_BY_NAME = (*MULTI, "COMMUNICATIONS")
+"""Fields that a list shows only where they are named."""
 
 
 def page_of(rows: Iterable[Row], params: Row, *, key: str, wrap: str | None = None) -> Rows:
@@ -46,12 +47,25 @@ def _behind(rows: list[Row], where: Row, key: str) -> Iterable[Row]:
 
 def _known(where: Row, rows: list[Row]) -> Row:
     """Conditions on fields that there are: a name that nobody knows is ignored without a word (contract 6.3)."""
-    names = {*MULTI, *OWN_FIELDS}
+    names = {*ASKED_BY_NAME, *OWN_FIELDS}
     return {
         name: wanted
         for name, wanted in where.items()
         if (field := _field(name)[1]) in names or any(field in row for row in rows)
     }
+
+
+def field_of(name: str) -> str:
+    """`>=opportunity` → `opportunity`."""
+    return _field(name)[1]
+
+
+def fitting(where: Row) -> Callable[[Row], bool]:
+    """Conditions joined: by `and`, or as their `logic` says; a number stands for a group of them."""
+    fits = [fitting(wanted) if name.isdigit() and isinstance(wanted, dict) else _condition(name, wanted)
+            for name, wanted in where.items() if name != "logic"]  # fmt: skip
+    joined = any if str(where.get("logic")).upper() == "OR" else all
+    return lambda row: joined(fit(row) for fit in fits)
 
 
 def _field(name: str) -> tuple[str, str]:
@@ -121,7 +135,7 @@ def selected(row: Row, select: Any) -> Row:
     names = listed(select) or ["*"]
     shown = {"ID", *(name for name in names if name in row)}
     if "*" in names:
-        shown |= {name for name in row if not name.startswith("UF_") and name not in MULTI}
+        shown |= {name for name in row if not name.startswith("UF_") and name not in ASKED_BY_NAME}
     if "UF_*" in names:
         shown |= {name for name in row if name.startswith("UF_")}
     return {name: value for name, value in row.items() if name in shown}

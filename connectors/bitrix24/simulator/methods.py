@@ -1,75 +1,18 @@
-"""The methods the hub calls, and how they refuse (contract bitrix24 6 to 9)."""
+"""The methods of a portal, and how they refuse (contract bitrix24 6 to 9)."""
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
+from connectors.bitrix24.simulator import about, cards, items, prices
 from connectors.bitrix24.simulator.door import Method, Refusal, Rows, listed
-from connectors.bitrix24.simulator.lists import page_of, selected
-from connectors.bitrix24.simulator.portal import GOODS, KINDS, LINK, OFFERS, OWN_FIELDS, SEMANTICS, Portal, Row
+from connectors.bitrix24.simulator.lists import page_of
+from connectors.bitrix24.simulator.portal import GOODS, KINDS, LINK, OFFERS, Portal, Row
 
-PLAIN_FIELDS = {
-    "CONTACT": {
-        "NAME", "SECOND_NAME", "LAST_NAME", "BIRTHDATE", "ORIGINATOR_ID", "ORIGIN_ID", "COMMENTS", "COMPANY_ID",
-        "SOURCE_ID", "PHONE", "EMAIL", "DATE_CREATE", *OWN_FIELDS,
-    },
-}  # fmt: skip
-DEAL_FIELDS = {
-    "title": "TITLE", "categoryId": "CATEGORY_ID", "stageId": "STAGE_ID", "currencyId": "CURRENCY_ID",
-    "opportunity": "OPPORTUNITY", "isManualOpportunity": "IS_MANUAL_OPPORTUNITY", "contactId": "CONTACT_ID",
-    "originatorId": "ORIGINATOR_ID", "originId": "ORIGIN_ID", "comments": "COMMENTS",
-}  # fmt: skip
+EVENTS = 50
+"""Of one look into the queue."""
 CROWD = 20
 """Hits of one type that suppress those of the others."""
-
-
-def crm_list(kind: str) -> Method:
-    def method(portal: Portal, params: Row) -> Rows:
-        body = page_of(portal.crm[kind].values(), params, key="ID")
-        body["result"] = [selected(row, params.get("select")) for row in body["result"]]
-        return body
-
-    return method
-
-
-def contact_add(portal: Portal, params: Row) -> int:
-    fields = contact_fields(params)
-    if missing := next((name for name in portal.required if not fields.get(name)), None):
-        raise Refusal(400, "", f'The "{missing}" field is required')
-    return portal.add("CONTACT", fields)
-
-
-def contact_update(portal: Portal, params: Row) -> bool:
-    key = int(params.get("id") or 0)
-    if key not in portal.crm["CONTACT"]:
-        raise Refusal(400, "", "Contact is not found")
-    portal.change("CONTACT", key, contact_fields(params))
-    return True
-
-
-def contact_delete(portal: Portal, params: Row) -> bool:
-    key = int(params.get("id") or 0)
-    if key not in portal.crm["CONTACT"]:
-        raise Refusal(400, "", "Contact is not found")
-    portal.delete("CONTACT", key)
-    return True
-
-
-def contact_fields(params: Row) -> Row:
-    """Names that no contact has are ignored without a word; a multiple field takes a list."""
-    given = params.get("fields") or {}
-    fields = {name: value for name, value in given.items() if name in PLAIN_FIELDS["CONTACT"]}
-    for name in ("PHONE", "EMAIL", *(own for own, multiple in OWN_FIELDS.items() if multiple)):
-        if name in fields:
-            fields[name] = listed(fields[name])
-    return fields
-
-
-def fields_of_contacts(portal: Portal, params: Row) -> Row:
-    about = {"type": "string", "isRequired": False, "isReadOnly": False, "isDynamic": False}
-    return {
-        name: {**about, "isMultiple": name in ("PHONE", "EMAIL") or OWN_FIELDS.get(name, False), "title": name}
-        for name in PLAIN_FIELDS["CONTACT"]
-    }
 
 
 def find_by_contact(portal: Portal, params: Row) -> Any:
@@ -86,36 +29,6 @@ def find_by_contact(portal: Portal, params: Row) -> Any:
 # ── deals ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def item_add(portal: Portal, params: Row) -> Row:
-    fields = deal_fields(params)
-    key = portal.add("DEAL", fields)
-    return {"item": item(portal, key)}
-
-
-def item_update(portal: Portal, params: Row) -> Row:
-    fields, key = deal_fields(params), int(params.get("id") or 0)
-    if key not in portal.crm["DEAL"]:
-        raise Refusal(400, "NOT_FOUND", "Element not found")
-    portal.change("DEAL", key, fields)
-    return {"item": item(portal, key)}
-
-
-def deal_fields(params: Row) -> Row:
-    if str(params.get("entityTypeId")) != "2":
-        raise Refusal(400, "ENTITY_TYPE_NOT_SUPPORTED", "Only deals are kept here")
-    given = params.get("fields") or {}
-    fields = {DEAL_FIELDS[name]: value for name, value in given.items() if name in DEAL_FIELDS}
-    if "OPPORTUNITY" in fields:
-        fields["OPPORTUNITY"] = f"{float(fields['OPPORTUNITY']):.2f}"
-    stage = fields.get("STAGE_ID")
-    return {**fields, "STAGE_SEMANTIC_ID": SEMANTICS.get(stage.rpartition(":")[2], "P")} if stage else fields
-
-
-def item(portal: Portal, key: int) -> Row:
-    row = portal.crm["DEAL"][key]
-    return {"id": key, **{name: row.get(field) for name, field in DEAL_FIELDS.items()}}
-
-
 def rows_list(portal: Portal, params: Row) -> Rows:
     where = params.get("filter") or {}
     if not any(name.endswith("ownerId") for name in where):
@@ -125,7 +38,8 @@ def rows_list(portal: Portal, params: Row) -> Rows:
 
 def _owned(portal: Portal, where: Row) -> list[Row]:
     deal = next(value for name, value in where.items() if name.endswith("ownerId"))
-    return portal.rows.get(int(deal or 0), [])
+    others = [value for name, value in where.items() if name.endswith("ownerType") and value != "D"]
+    return [] if others else portal.rows.get(int(deal or 0), [])
 
 
 def rows_set(portal: Portal, params: Row) -> Row:
@@ -178,32 +92,44 @@ def order_get(portal: Portal, params: Row) -> Row:
 
 
 def offline_events(portal: Portal, params: Row) -> Row:
+    """With `clear=0` events are kept for whoever took them, under a number, until they are confirmed."""
     names = listed((params.get("filter") or {}).get("EVENT_NAME"))
-    found = [(key, event) for key, event in portal.queue.items() if not names or event["EVENT_NAME"] in names]
-    found = found[: int(params.get("limit") or 50)]
+    found = {key: event for key, event in portal.queue.items() if not names or event["EVENT_NAME"] in names}
+    taken = dict(islice(found.items(), min(int(params.get("limit") or EVENTS), EVENTS)))
+    for key in taken:
+        del portal.queue[key]
     if str(params.get("clear", "1")) == "1":
-        for key, _ in found:
-            del portal.queue[key]
-    return {"process_id": None, "events": [event for _, event in found]}
+        return {"process_id": None, "events": list(taken.values())}
+    process = f"process-{portal.next('PROCESS')}"
+    portal.reserved[process] = taken
+    return {"process_id": process, "events": list(taken.values())}
+
+
+def offline_done(portal: Portal, params: Row) -> bool:
+    """Events of a process are confirmed: those that are named, else all of them."""
+    taken = portal.reserved.get(str(params.get("process_id")))
+    if taken is None:
+        raise Refusal(400, "PROCESS_ID_NOT_FOUND", "Process is not found")
+    named = {str(one) for name in ("id", "message_id") for one in listed(params.get(name))}
+    for key in [key for key, event in taken.items() if not named or event["ID"] in named]:
+        del taken[key]
+    return True
 
 
 METHODS: Mapping[str, Method] = {
-    **{f"crm.{kind.lower()}.list": crm_list(kind) for kind in KINDS},
-    "crm.contact.add": contact_add,
-    "crm.contact.update": contact_update,
-    "crm.contact.delete": contact_delete,
-    "crm.contact.fields": fields_of_contacts,
+    **cards.METHODS,
+    **items.METHODS,
+    **prices.METHODS,
+    **about.METHODS,
     "crm.duplicate.findbycomm": find_by_contact,
-    "crm.item.add": item_add,
-    "crm.item.update": item_update,
     "crm.item.productrow.list": rows_list,
     "crm.item.productrow.set": rows_set,
     "catalog.catalog.list": catalogues,
     "catalog.product.list": product_list,
-    "catalog.price.list": plain_list("prices"),
     "catalog.store.list": plain_list("stores"),
     "catalog.storeproduct.list": plain_list("storeProducts"),
     "sale.order.list": orders_list,
     "sale.order.get": order_get,
     "event.offline.get": offline_events,
+    "event.offline.clear": offline_done,
 }

@@ -19,6 +19,8 @@ GOODS, OFFERS, LINK = 23, 24, 97
 KINDS = ("CONTACT", "COMPANY", "LEAD", "DEAL", "ACTIVITY")
 STAGES = ("NEW", "PREPARATION", "PREPAYMENT_INVOICE", "EXECUTING", "FINAL_INVOICE", "WON", "LOSE", "APOLOGY")
 SEMANTICS = {"WON": "S", "LOSE": "F", "APOLOGY": "F"}
+MULTI = ("PHONE", "EMAIL", "WEB", "IM", "LINK")
+"""Fields of several values, each with an id of its own."""
 OWN_FIELDS = {"UF_CRM_SEGMENTS": True, "UF_CRM_CITY": False}
 """Field of the merchant's own → whether it holds several values."""
 SAME: dict[str, Callable[[Any], str | None]] = {"PHONE": convert.phone, "EMAIL": convert.email}
@@ -27,7 +29,8 @@ SAME: dict[str, Callable[[Any], str | None]] = {"PHONE": convert.phone, "EMAIL":
 
 @dataclass
 class Portal:
-    """`crm`: kind → id → row, kinds as in events. `catalogue`: list → rows. `queue`: offline events.
+    """`crm`: kind → id → row, kinds as in events. `catalogue`: list → rows. `queue`: offline events;
+    `reserved`: those that a process took and has not confirmed.
 
     `bearers`: (kind, PHONE or EMAIL, normalised value) → ids of the cards that bear it, or once did.
     """
@@ -39,6 +42,7 @@ class Portal:
         default_factory=lambda: {"products": [], "prices": [], "stores": [], "storeProducts": [], "orders": []}
     )
     queue: dict[tuple[str, int], Row] = field(default_factory=dict)
+    reserved: dict[str, dict[tuple[str, int], Row]] = field(default_factory=dict)
     bearers: dict[tuple[str, str, str | None], set[int]] = field(default_factory=lambda: defaultdict(set))
     required: tuple[str, ...] = ()
     numbers: dict[str, "count[int]"] = field(default_factory=dict)
@@ -52,10 +56,10 @@ class Portal:
     def add(self, kind: str, fields: Row) -> int:
         """A new card; times are the portal's, phones and e-mails get ids of their own."""
         key = self.next(kind)
-        given = {name: value for name, value in fields.items() if name not in ("PHONE", "EMAIL")}
+        given = {name: value for name, value in fields.items() if name not in MULTI}
         row = {"ID": str(key), **BLANK[kind], "DATE_CREATE": self.stamp(), "DATE_MODIFY": self.stamp(), **given}
         self.crm[kind][key] = row
-        for name in ("PHONE", "EMAIL"):
+        for name in MULTI:
             for element in fields.get(name) or ():
                 self.multi(kind, row, name, element)
         self.happened(kind, "ADD", key)
@@ -66,7 +70,7 @@ class Portal:
         row = self.crm[kind][key]
         before = repr(row)
         for name, value in fields.items():
-            if name in ("PHONE", "EMAIL"):
+            if name in MULTI:
                 for element in value:
                     self.multi(kind, row, name, element)
             else:
@@ -91,6 +95,8 @@ class Portal:
             there.remove(found)
         elif found is not None:
             found.update({part: element[part] for part in ("VALUE", "VALUE_TYPE") if element.get(part)})
+        if name not in SAME:
+            return
         row["HAS_PHONE" if name == "PHONE" else "HAS_EMAIL"] = "Y" if there else "N"
         self.bearers[kind, name, SAME[name](element.get("VALUE"))].add(int(row["ID"]))
 
@@ -159,9 +165,11 @@ class Portal:
             self.change("DEAL", key, {"STAGE_ID": stage, "STAGE_SEMANTIC_ID": SEMANTICS.get(stage, "P")})
 
 
+UTM = ("SOURCE", "MEDIUM", "CAMPAIGN", "CONTENT", "TERM")
 EVERY: Row = {"ASSIGNED_BY_ID": "1", "CREATED_BY_ID": "1", "MODIFY_BY_ID": "1", "OPENED": "Y", "COMMENTS": None,
-              "ORIGINATOR_ID": None, "ORIGIN_ID": None}  # fmt: skip
-PERSON: Row = {"HAS_PHONE": "N", "HAS_EMAIL": "N", "HAS_IMOL": "N", "SOURCE_ID": None, "ORIGIN_VERSION": None}
+              "ORIGINATOR_ID": None, "ORIGIN_ID": None, "SOURCE_ID": None, "SOURCE_DESCRIPTION": None,
+              **dict.fromkeys(f"UTM_{part}" for part in UTM)}  # fmt: skip
+PERSON: Row = {"HAS_PHONE": "N", "HAS_EMAIL": "N", "HAS_IMOL": "N", "ORIGIN_VERSION": None}
 BLANK: dict[str, Row] = {
     "CONTACT": {
         **EVERY, **PERSON, "NAME": "", "SECOND_NAME": None, "LAST_NAME": None, "HONORIFIC": None, "BIRTHDATE": "",
@@ -186,6 +194,6 @@ BLANK: dict[str, Row] = {
         **EVERY, "TITLE": "", "TYPE_ID": "SALE", "CATEGORY_ID": "0", "STAGE_ID": "NEW", "STAGE_SEMANTIC_ID": "P",
         "OPPORTUNITY": "0.00", "IS_MANUAL_OPPORTUNITY": "N", "CURRENCY_ID": "KZT", "TAX_VALUE": "0.00",
         "CONTACT_ID": None, "COMPANY_ID": None, "LEAD_ID": None, "BEGINDATE": None, "CLOSEDATE": None, "CLOSED": "N",
-        "SOURCE_ID": None, "PROBABILITY": None,
+        "PROBABILITY": None,
     },
 }  # fmt: skip
