@@ -21,6 +21,7 @@ class Contact:
     confirmed: str = ""
     lists: set[str] = field(default_factory=set)
     left: set[str] = field(default_factory=set)
+    tags: set[str] = field(default_factory=set)
     phone: str = ""
     phone_status: str = "new"
     fields: dict[str, str] = field(default_factory=dict)
