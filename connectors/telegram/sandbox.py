@@ -1,10 +1,12 @@
 """Telegram on loopback: updates wait for a day, are forgotten once passed over, and only one reader may ask."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -136,7 +138,7 @@ def _meets(state: Telegram, place: int, person: Person, at: datetime) -> None:
 
 
 def _reads(seen: Seen) -> bool:
-    return seen.path.endswith("/getUpdates")
+    return seen.path.lower().endswith(("/getupdates", "/getme"))
 
 
 def _too_many(seconds: float) -> Response:
@@ -152,20 +154,30 @@ def _routes(state: Telegram) -> list[Route]:
     async def endpoint(request: Request) -> Response:
         if request.path_params["token"] != f"bot{TOKEN}":
             return _error(401, "Unauthorized")
-        if request.path_params["method"] == "sendMessage":
-            return _sent(state, await request.json())
-        if request.path_params["method"] != "getUpdates":
+        method = METHODS.get(request.path_params["method"].lower())
+        if method is None:
             return _error(404, "Not Found: method not found")
-        if state.webhook:
-            return _error(409, "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook first")
-        return JSONResponse({"ok": True, "result": _updates(state, await request.json())})
+        try:
+            made = method(state, await _asked(request))
+        except (ValueError, TypeError, AttributeError):
+            return _error(400, "Bad Request: can't parse the request")
+        return made if isinstance(made, Response) else JSONResponse({"ok": True, "result": made})
 
     return [Route("/{token}/{method}", endpoint, methods=["GET", "POST"])]
 
 
+async def _asked(request: Request) -> dict[str, Any]:
+    """Arguments of the address, and of a form or a JSON body; there lists are JSON, too."""
+    told, body = parse_qsl(request.url.query), await request.body()
+    if "json" in request.headers.get("content-type", ""):
+        return {**dict(told), **(json.loads(body) if body else {})}
+    found: dict[str, Any] = dict([*told, *parse_qsl(body.decode())])
+    return found | {name: json.loads(found[name]) for name in ("allowed_updates",) if name in found}
+
+
 def _sent(state: Telegram, asked: dict[str, Any]) -> Response:
     """Only to those who started the bot and have not blocked it since."""
-    chat, text = asked.get("chat_id"), str(asked.get("text") or "")
+    chat, text = int(asked.get("chat_id") or 0), str(asked.get("text") or "")
     if state.sandbox.limits == "contract" and state.too_soon(chat):
         return _too_many(1)
     if chat not in state.known:
@@ -180,8 +192,10 @@ def _sent(state: Telegram, asked: dict[str, Any]) -> Response:
     return JSONResponse({"ok": True, "result": message})
 
 
-def _updates(state: Telegram, asked: dict[str, Any]) -> list[dict[str, Any]]:
+def _updates(state: Telegram, asked: dict[str, Any]) -> Any:
     """What is below the offset was confirmed by asking and is gone; so is what is older than a day."""
+    if state.webhook:
+        return _error(409, "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook first")
     offset, since = int(asked.get("offset") or 0), (state.sandbox.clock() - KEPT).timestamp()
     state.waiting = [one for one in state.waiting if one["update_id"] >= offset and _date(one) > since]
     wanted = asked.get("allowed_updates")
@@ -191,6 +205,27 @@ def _updates(state: Telegram, asked: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _date(update: dict[str, Any]) -> int:
     return int((update.get("message") or update["my_chat_member"])["date"])
+
+
+def _set_webhook(state: Telegram, asked: dict[str, Any]) -> Any:
+    """An empty address is none. Nothing is called: whoever tries a hook calls it himself."""
+    url, most = str(asked.get("url") or ""), int(asked.get("max_connections") or 40)
+    if (url and not url.startswith("https://")) or not 1 <= most <= 100:
+        return _error(400, "Bad Request: bad webhook: an HTTPS URL must be provided for webhook")
+    state.webhook = bool(url)
+    if asked.get("drop_pending_updates") in (True, "true", "True", "1"):
+        state.waiting.clear()
+    return True
+
+
+METHODS: Mapping[str, Callable[[Telegram, dict[str, Any]], Any]] = {
+    "getme": lambda state, asked: BOT,
+    "sendmessage": _sent,
+    "getupdates": _updates,
+    "setwebhook": _set_webhook,
+    "deletewebhook": lambda state, asked: _set_webhook(state, {**asked, "url": ""}),
+}
+"""By lower case: Telegram does not mind how a method is written."""
 
 
 def life(state: Telegram, shop: Shop, *, feeds: str | None = None, seed: int = 1) -> Callable[[], None]:
