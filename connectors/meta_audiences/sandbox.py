@@ -40,6 +40,7 @@ class Audience:
     name: str
     rows: set[frozenset[tuple[str, str]]] = field(default_factory=set)
     status: int = 200
+    replaced_by: int | None = None
 
     def holds(self, **row: str) -> bool:
         return frozenset(row.items()) in self.rows
@@ -94,10 +95,15 @@ def _error(code: int, words: str, status: int = 400) -> Response:
 def _routes(state: Meta) -> list[Route]:
     def guarded(answer: Callable[[Meta, Request, Any], Any]) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> Response:
-            if request.headers.get("authorization") != f"Bearer {TOKEN}":
+            shown = (request.headers.get("authorization"), request.query_params.get("access_token"))
+            if shown[0] != f"Bearer {TOKEN}" and shown[1] != TOKEN:
                 return _error(190, "Invalid OAuth access token.", 401)
-            body = await request.json() if request.method != "GET" else None
-            made = answer(state, request, body)
+            if request.path_params.get("account", ACCOUNT) != ACCOUNT:
+                return _error(100, "Unsupported request. Object with this ID does not exist.")
+            try:
+                made = answer(state, request, await request.json() if request.method != "GET" else None)
+            except (ValueError, TypeError, AttributeError):
+                return _error(100, "Invalid parameter")
             return made if isinstance(made, Response) else JSONResponse(made)
 
         return endpoint
@@ -106,12 +112,11 @@ def _routes(state: Meta) -> list[Route]:
         Route("/{version}/act_{account}/customaudiences", guarded(_list), methods=["GET"]),
         Route("/{version}/act_{account}/customaudiences", guarded(_create), methods=["POST"]),
         Route("/{version}/{audience}/users", guarded(_users), methods=["POST", "DELETE"]),
+        Route("/{version}/{audience}/usersreplace", guarded(_users), methods=["POST"]),
     ]
 
 
 def _list(state: Meta, request: Request, body: Any) -> Any:
-    if request.path_params["account"] != ACCOUNT:
-        return _error(100, "Unsupported get request. Object with this ID does not exist.")
     after, limit = int(request.query_params.get("after", 0)), int(request.query_params.get("limit", 25))
     found = list(state.audiences.values())[after : after + limit]
     more = after + limit < len(state.audiences)
@@ -141,6 +146,8 @@ def _users(state: Meta, request: Request, body: Any) -> Any:
         return _error(100, "Invalid parameter: schema")
     read = [_row(state, schema, row) for row in rows]
     wrong, good = [row for row, one in zip(rows, read, strict=True) if one is None], {one for one in read if one}
+    if request.url.path.endswith("/usersreplace"):
+        _begin_anew(audience, session)
     # Whole rows: that a hash which two people share would take out both stands nowhere in the contract.
     audience.rows = audience.rows | good if request.method == "POST" else audience.rows - good
     samples = {f"row {place}": row for place, row in enumerate(wrong[:3])} if state.samples else {}
@@ -148,16 +155,22 @@ def _users(state: Meta, request: Request, body: Any) -> Any:
             "num_invalid_entries": len(wrong), "invalid_entry_samples": samples}  # fmt: skip
 
 
-def _row(state: Meta, schema: list[str], row: list[str]) -> frozenset[tuple[str, str]] | None:
+def _begin_anew(audience: Audience, session: dict[str, Any]) -> None:
+    """With the first batch of a session everybody who was there is gone."""
+    if audience.replaced_by != session["session_id"]:
+        audience.rows, audience.replaced_by = set(), session["session_id"]
+
+
+def _row(state: Meta, schema: list[str], row: Any) -> frozenset[tuple[str, str]] | None:
     """What a row tells, None where it is invalid: of another length than the schema, or a value of it."""
-    if len(row) != len(schema) or not all(map(partial(_valid, state), schema, row)):
+    if not isinstance(row, list) or len(row) != len(schema) or not all(map(partial(_valid, state), schema, row)):
         return None
     return frozenset((name, value) for name, value in zip(schema, row, strict=True) if value)
 
 
-def _valid(state: Meta, name: str, value: str) -> bool:
+def _valid(state: Meta, name: str, value: Any) -> bool:
     """An empty text is a missing value; its hash is a person who exists for everybody who forgot to look."""
-    if value in state.invalid:
+    if not isinstance(value, str) or value in state.invalid:
         return False
     return not value or name not in HASHED or (value != NOTHING and re.fullmatch(r"[0-9a-f]{64}", value) is not None)
 

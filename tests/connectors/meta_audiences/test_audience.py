@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import requests
 import responses
 
 from connectors.meta_audiences import CONNECTOR
@@ -172,6 +173,39 @@ def test_a_row_of_another_length_than_the_schema_is_invalid_and_costs_no_other(m
     answer = uploads(settings(), meta, schema=["EMAIL", "EXTERN_ID"], data=data)
     assert (answer["num_received"], answer["num_invalid_entries"]) == (3, 2)
     assert meta.named("vip").rows == {frozenset({("EMAIL", hashed("a")), ("EXTERN_ID", "P1")})}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"{", b"[1]", b'{"payload": "x"}', b'{"session": {"session_id": 1}, "payload": {"schema": ["EMAIL"], "data": 5}}'],
+)
+def test_what_meta_cannot_read_is_refused_and_breaks_nothing(meta, settings, body):
+    url = f"{str(settings().base_url).rstrip('/')}/v23.0/{meta.named('vip').id}/users"
+    for params, code in (({}, 190), ({"access_token": DEMO.secrets["token"]}, 100)):
+        answer = requests.post(url, params=params, data=body, timeout=5)
+        assert answer.json()["error"]["code"] == code
+        assert answer.status_code < 500
+
+
+def test_a_value_that_is_no_text_or_a_row_that_is_none_is_invalid(meta, settings):
+    answer = uploads(settings(), meta, schema=["EMAIL"], data=[[5], "x", [hashed("a")]])
+    assert (answer["num_received"], answer["num_invalid_entries"]) == (3, 2)
+
+
+def test_a_session_that_replaces_begins_anew_and_its_batches_add_up(meta, settings):
+    uploads(settings(), meta, schema=["EMAIL"], data=[[hashed("a")]])
+    for batch, last in ((1, False), (2, True)):
+        session = {"session_id": 7, "batch_seq": batch, "last_batch_flag": last}
+        body = {"session": session, "payload": {"schema": ["EMAIL"], "data": [[hashed(f"b{batch}")]]}}
+        write(settings(), "POST", f"{meta.named('vip').id}/usersreplace", body)
+    assert meta.named("vip").rows == {frozenset({("EMAIL", hashed(f"b{batch}"))}) for batch in (1, 2)}
+
+
+def test_no_audience_is_made_in_an_account_of_others(meta, settings):
+    asked = {"name": "x", "subtype": "CUSTOM", "customer_file_source": "USER_PROVIDED_ONLY"}
+    with pytest.raises(RejectedError, match="100"):
+        write(settings(), "POST", "act_999/customaudiences", asked)
+    assert len(meta.audiences) == 1
 
 
 # ── audiences ─────────────────────────────────────────────────────────────────────────────────────────────────────────
