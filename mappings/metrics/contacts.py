@@ -5,6 +5,7 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 
+from mappings.metrics.surveys import SURVEYS
 from mappings.metrics.tables import DAYS, by_segment, days_between, next_after, ratio, sums
 
 ORDER_WINDOW = 30 * DAYS
@@ -20,7 +21,8 @@ LETTERS = ("sent", "delivered")
 RESPONSES = ("clicked", "ad_click", "redeemed")
 """Kinds by which a person answers the campaign that they name."""
 WEIGHTS = {"opened": 1.0, "page_view": 1.0, "product_view": 2.0, "clicked": 3.0, "ad_click": 3.0, "message": 3.0,
-           "survey": 3.0, "call": 4.0, "visit": 4.0, "consultation": 5.0, "redeemed": 5.0}  # fmt: skip
+           **dict.fromkeys(SURVEYS, 3.0), "call": 4.0, "visit": 4.0, "consultation": 5.0,
+           "redeemed": 5.0}  # fmt: skip
 """Points of a sign of interest; what was only sent to a person is none."""
 UNIT = ["person_id", "channel", "campaign", "day"]
 LETTER = ["person_id", "channel", "campaign", "reference"]
