@@ -69,8 +69,11 @@ STATES = words(
     "отозвано, отписан, жоқ, бас тартты",
 )
 GIVEN_BY = words(
-    person="person, customer, self, form, site, website, checkout, app, till, sms, call, клиент, лично, форма, анкета, "
-    "сайт, касса, приложение, смс, звонок, форма на сайте, өзі, тұтынушы, сауалнама",
+    person="person, customer, self, form, web form, webform, signup form, sign-up form, registration, landing, "
+    "landing page, double opt-in, unsubscribe link, preference center, site, website, checkout, app, mobile app, till, "
+    "pos, sms, call, клиент, лично, форма, веб-форма, форма подписки, анкета, бумажная анкета, регистрация, лендинг, "
+    "личный кабинет, ссылка отписки, сайт, касса, приложение, мобильное приложение, смс, звонок, форма на сайте, өзі, "
+    "тұтынушы, сауалнама",
     platform="platform, esp, default, платформа, сервис рассылок, по умолчанию",
 )
 """Everything else is an import: it never ends a refusal (canonical-model, consent)."""

@@ -5,12 +5,14 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+import pandas as pd
 import pytest
 from pydantic import ValidationError
 
 from connectors.files.config import FilesConfig
 from connectors.sdk.errors import ConfigError, RejectedError
 from connectors.sdk.files import FileFrames
+from mappings.metrics.surveys import answers
 
 Reads = Callable[..., FileFrames]
 ALMATY = {"timezone": "Asia/Almaty"}
@@ -214,6 +216,16 @@ def test_a_kind_that_nobody_foresaw_is_kept_and_an_unknown_direction_is_not(read
     assert [rule for _, _, rule in aside(frames)] == ["unknown_value"]
 
 
+def test_an_answer_about_satisfaction_is_none_about_recommending_though_both_were_given_at_once(reads: Reads):
+    lines = (f"7,2026-03-02 10:00,site,{kind},in,,,{value}" for kind, value in (("NPS", 9), ("CSAT", 4), ("опрос", 8)))
+    frames = reads(csv(HEADERS["events"][0], *lines), layout="events", **ALMATY)
+    assert rows(frames, "kind", "value") == [("nps", 9), ("csat", 4), ("survey", 8)]
+    told = pd.DataFrame(frames.frames["contact_event"].to_pylist()).assign(
+        person_id="p", day=pd.Timestamp("2026-03-02")
+    )
+    assert [list(answers(told, survey)["value"]) for survey in ("nps", "csat")] == [[9], [4]]
+
+
 # ── consents ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -223,7 +235,16 @@ def consent(reads: Reads, *lines: str) -> FileFrames:
 
 @pytest.mark.parametrize(
     ("source", "by"),
-    [("касса", "person"), ("Форма на сайте", "person"), ("импорт 2019", "import"), ("", None), ("ESP", "platform")],
+    [
+        ("касса", "person"),
+        ("Форма на сайте", "person"),
+        ("web_form", "person"),
+        ("Double opt-in", "person"),
+        ("customer list", "import"),
+        ("импорт 2019", "import"),
+        ("", None),
+        ("ESP", "platform"),
+    ],
 )
 def test_only_what_the_person_said_himself_is_his_word(reads: Reads, source: str, by: str | None):
     frames = consent(reads, f"7,87000000001,sms,,да,2026-03-02,v1,{source}")
