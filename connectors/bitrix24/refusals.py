@@ -36,11 +36,16 @@ SETTINGS = {
 }
 """Code → what the merchant does. Numeric codes come as text or as number."""
 OURS = {
-    "INVALID_REQUEST", "ERROR_BATCH_LENGTH_EXCEEDED", "ERROR_BATCH_METHOD_NOT_ALLOWED", "ERROR_METHOD_NOT_FOUND",
+    "INVALID_REQUEST", "ERROR_BATCH_LENGTH_EXCEEDED", "ERROR_BATCH_METHOD_NOT_ALLOWED",
     "MAX_IMPORT_BATCH_SIZE_EXCEEDED", "ENTITY_TYPE_NOT_SUPPORTED",
 }  # fmt: skip
+NO_METHOD = "ERROR_METHOD_NOT_FOUND"
 CODE = re.compile(r"[A-Z0-9_]{1,80}")
 UNSURE = {"INTERNAL_SERVER_ERROR", "ERROR_UNEXPECTED_ANSWER"}
+
+
+class UnknownMethod(ContractError):
+    """The portal has no such method."""
 
 
 def refused(config: Bitrix24Config, response: requests.Response) -> HubError | None:
@@ -69,6 +74,8 @@ def meaning(
         return _too_much(says, code, said, method, now)
     if cure := _cure(status, code, words):
         return ConfigError(f"{says}. What to do: {cure}.")
+    if code == NO_METHOD:
+        return UnknownMethod(f"{says}. The portal has no such method.", words)
     if code in OURS or status == 405:
         return ContractError(f"{says}. The connector's request is wrong: please report it.", words)
     if code in UNSURE or (status or 0) >= 500:

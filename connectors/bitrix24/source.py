@@ -4,6 +4,7 @@ Lists are walked by id inside the window of a run. The position of a run is the 
 first page: whoever is changed behind our back while we read is behind that moment, and comes again next time.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -14,7 +15,10 @@ from connectors.bitrix24.api import PAGE, Call, Listing, ask, look_up, numbered,
 from connectors.bitrix24.config import Bitrix24Config
 from connectors.bitrix24.events import hinted
 from connectors.bitrix24.notation import in_filters, moment, utc
+from connectors.bitrix24.refusals import UnknownMethod
 from connectors.sdk import Page, Record, Since
+
+log = logging.getLogger(__name__)
 
 OVERLAP = timedelta(minutes=10)
 """Re-read on every run: rows saved late, and a clock of ours that runs ahead."""
@@ -70,13 +74,19 @@ def ids(config: Bitrix24Config, listing: Listing) -> Iterator[str]:
 
 
 def activities(config: Bitrix24Config, since: Since) -> Iterator[Page]:
-    """Calls, and what else `activities` names; those changed within the backfill window in a first run."""
+    """Calls, and what else `activities` names; those changed within the backfill window in a first run.
+
+    The contract names no method for them: a portal that has none has no calls, and everything else is read.
+    """
     if not config.activities:
         return
     started = {">=LAST_UPDATED": in_filters(config, since.now - since.backfill)} if since.first else {}
     kinds = {"@TYPE_ID": [TYPES[name] for name in config.activities]}
     listing = Listing("crm.activity.list", {**kinds, **started}, ("*", "COMMUNICATIONS"))
-    yield from changed(config, since, listing, "ACTIVITY", stamp="LAST_UPDATED")
+    try:
+        yield from changed(config, since, listing, "ACTIVITY", stamp="LAST_UPDATED")
+    except UnknownMethod as error:
+        log.warning("%s: calls are not read, set `activities: []`: %s", config.connection, error)
 
 
 def shop_orders(config: Bitrix24Config, since: Since) -> Iterator[Page]:

@@ -183,6 +183,17 @@ def test_calls_are_contacts_with_whom_they_were_and_other_kinds_come_where_the_s
     assert read(settings(empty, activities=[]), "activities", FIRST) == empty.sandbox.journal == []
 
 
+def test_a_portal_without_a_method_for_calls_is_read_all_the_same(empty, settings, monkeypatch, caplog):
+    from connectors.bitrix24.simulator import methods
+
+    monkeypatch.delitem(methods.METHODS, "crm.activity.list")
+    assert read(settings(empty), "activities", FIRST) == []
+    assert "set `activities: []`" in caplog.text
+    monkeypatch.delitem(methods.METHODS, "crm.contact.list")
+    with pytest.raises(ContractError, match="no such method"):
+        read(settings(empty), "contacts", FIRST)
+
+
 # ── both budgets ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
