@@ -218,7 +218,7 @@ def _batch(portal: Any, door: Door, methods: Mapping[str, Method], params: Body)
         try:
             if method.lower() == "batch":
                 raise Refusal(405, "ERROR_BATCH_METHOD_NOT_ALLOWED", "Method is not allowed for batch usage")
-            own = _resolved(lowered(nested(parse_qsl(query, keep_blank_values=True))), results)
+            own = _resolved(_of_command(query), results)
             body, times[key] = _run(portal, door, methods, method.lower(), own)
             results[key] = body["result"]
             for part in told.keys() & body.keys():
@@ -229,6 +229,13 @@ def _batch(portal: Any, door: Door, methods: Mapping[str, Method], params: Body)
                 break
     return {"result": results or [], "result_error": errors or [], "result_time": times or [],
             **{f"result_{part}": some or [] for part, some in told.items()}}  # fmt: skip
+
+
+def _of_command(query: str) -> Body:
+    try:
+        return lowered(nested(parse_qsl(query, keep_blank_values=True)))
+    except (ValueError, TypeError, AttributeError):
+        raise Refusal(400, "INVALID_REQUEST", "Invalid request") from None
 
 
 def _resolved(value: Any, results: Body) -> Any:

@@ -80,6 +80,12 @@ def test_what_nobody_can_read_is_refused_and_breaks_nothing(asks, sent):
     assert asks("crm.contact.list", **sent).status_code == 400
 
 
+def test_a_command_that_nobody_can_read_costs_no_other_of_the_batch(asks):
+    commands = {"odd": "crm.contact.list?filter=1&filter[a]=2", "plain": "crm.contact.list?select[]=NAME"}
+    said = asks("batch", json={"cmd": commands}).json()["result"]
+    assert (said["result_error"]["odd"]["error"], len(said["result"]["plain"])) == ("INVALID_REQUEST", 3)
+
+
 def test_names_of_parameters_may_be_in_capitals_as_in_the_vendors_examples(asks):
     assert names(asks("crm.contact.list", json={"FILTER": {"NAME": "Марат"}, "SELECT": ["NAME"]})) == ["Марат"]
     inside = asks("batch", json={"CMD": {"one": "crm.contact.list?FILTER[NAME]=Марат&SELECT[]=NAME"}}).json()["result"]
