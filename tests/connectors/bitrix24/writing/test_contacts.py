@@ -39,6 +39,14 @@ def test_a_son_does_not_become_his_mother_though_they_share_a_phone(empty, setti
     ]  # fmt: skip
 
 
+def test_somebody_is_found_by_name_in_a_crowd_that_shares_one_number(empty, settings):
+    """Twenty hits or more hide those of other types only (contract 6.7)."""
+    for name in (*(f"Гость {place}" for place in range(24)), "Әлия"):
+        empty.add("CONTACT", {"NAME": name, "PHONE": [{"VALUE": "8 (700) 000-00-01"}]})
+    [found] = push(settings(empty), person())
+    assert (found.receipt, len(empty.crm["CONTACT"])) == ("25", 25)
+
+
 def test_two_people_never_get_one_card(empty, settings):
     empty.add("CONTACT", {"NAME": "", "PHONE": [{"VALUE": "+77000000001"}]})
     made = push(settings(empty), person("p-1"), person("p-2"))
