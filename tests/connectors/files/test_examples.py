@@ -69,3 +69,25 @@ def test_two_payments_of_one_receipt_are_both_told():
 def test_a_z_report_is_refused_by_name_and_no_receipt_is_made_of_it():
     with pytest.raises(ConfigError, match=r"zreport.*no list of records"):
         reading("zreport_20260302_MAG01_2048.constructed.json", TILLS)
+
+
+PUSHES = {"at": "event_timestamp", "kind": "event", "channel": "=push", "external_id": "instance_id",
+          "reference": "message_id", "campaign": "analytics_label"}  # fmt: skip
+SURVEY = {"at": "submitted_at", "kind": "=nps", "identifier": "customer_phone", "reference": "order_number",
+          "value": "nps_score", "event": "response_id"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "told"),
+    [
+        ("fcm_bigquery.constructed.ndjson", {"columns": PUSHES},
+         [("push", "sent", "inst-1", "m-1", None), ("push", "delivered", "inst-1", "m-1", None)]),
+        ("nps_export.constructed.csv", {"columns": SURVEY, "delimiter": ";", "date_format": "dd.MM.yyyy HH:mm"},
+         [("email", "nps", None, "WEB-1001", 9), ("sms", "nps", None, "WEB-1002", 3)]),
+    ],
+)  # fmt: skip
+def test_pushes_and_answers_as_they_are_exported_are_events(name, settings, told):
+    file = f"../push_and_surveys/{name}"
+    frames = reading(file, {"layout": "events", "timezone": "Asia/Almaty", **settings})
+    names = ("channel", "kind", "customer", "reference", "value")
+    assert [tuple(row.get(one) for one in names) for row in frames.frames["contact_event"].to_pylist()] == told
