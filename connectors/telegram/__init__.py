@@ -4,7 +4,7 @@ from connectors.sdk import ConnectorSpec, Resource, Sink
 from connectors.telegram.calls import heard
 from connectors.telegram.config import TelegramConfig
 from connectors.telegram.mapping import to_consent, to_customer, to_event
-from connectors.telegram.sink import push_segment, taken_as_sent
+from connectors.telegram.sink import push_segment
 from connectors.telegram.source import check, saved, updates
 
 UPDATES = Resource(
@@ -24,8 +24,7 @@ CONNECTOR = ConnectorSpec(
     resources=(UPDATES,),
     sinks=(
         Sink(
-            "segment.push", deliver=push_segment, read_back=taken_as_sent, batch=1, needs_listing=False,
-            reaches="telegram", messages=True,
+            "segment.push", deliver=push_segment, batch=1, needs_listing=False, reaches="telegram", messages=True,
             hint="Writes the segment's text to whoever enters it, once; who leaves gets nothing.",
             by_hand="Nothing is kept in Telegram but the person's own chat with the bot.",
         ),

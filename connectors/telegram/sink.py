@@ -1,7 +1,7 @@
 """What is written by the bot: one message to whoever enters a segment (contract messengers-and-audiences, A1).
 
 A message is no absolute value: two of them are two. Telegram knows no idempotency key and shows nothing that was sent,
-so whatever may have arrived is never sent again: at most one message, rather than at least one.
+so what may have arrived is not sent again by itself: at most one message, rather than at least one.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -50,8 +50,3 @@ def send(config: TelegramConfig, arguments: Mapping[str, Any]) -> Mapping[str, A
     if not isinstance(sent, dict) or "message_id" not in sent:
         raise ContractError(f"{reply.request}: an answer without `message_id`", sample(reply.text, reply.secrets))
     return sent
-
-
-def taken_as_sent(config: TelegramConfig, changes: Sequence[Change]) -> dict[str, Any]:
-    """Nothing can be looked up: what may have arrived counts as arrived, for the person must not get it twice."""
-    return {change.subject: change.value for change in changes}

@@ -23,7 +23,7 @@ from dagster_project.steps.people.localisation import require_home
 from dagster_project.steps.people.optouts import hear_optouts, heard_in_seconds
 from dagster_project.steps.people.unreached import book_unreached
 from dagster_project.steps.publish import publish
-from dagster_project.steps.reconcile import RESENDABLE, read_back
+from dagster_project.steps.reconcile import read_back, resendable
 from dagster_project.store import feed, outbox, rest
 from dagster_project.store.ledger import Queue
 from dagster_project.store.limits import lent
@@ -161,6 +161,8 @@ class _Delivery:
             self.counts["superseded"] += claim.superseded
             self.ahead = None if self._alone else store.submit(self._claim, left)
             yield claim
+            if self._alone:  # whoever dies now leaves one in doubt, and not those before it that were answered
+                self._count_recorded(but=0)
 
     def _claim(self, left: int | None) -> Claim | None:
         """The next chunk, None when there is nothing to send or it is time to stop."""
@@ -175,7 +177,7 @@ class _Delivery:
     @property
     def _alone(self) -> bool:
         """Whether only what leaves at once is claimed: the channel is tried, or nobody could read back the rest."""
-        return self.pace.trying or (self.sink.read_back is None and self.queue.capability not in RESENDABLE)
+        return self.pace.trying or (self.sink.read_back is None and not resendable(self.sink, self.queue.capability))
 
     def _hear_optouts(self) -> None:
         """Before anybody is added to an audience: what people told the platform itself."""

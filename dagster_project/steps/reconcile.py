@@ -25,8 +25,8 @@ from dagster_project.store.ledger import Queue
 from dagster_project.store.limits import lent
 from dagster_project.store.outbox import Row, Sent, Told
 
-RESENDABLE = frozenset({"stock.push", "price.push", "segment.push"})
-"""Absolute values: the same one twice does no harm, so it may be sent again where nothing can be read back."""
+ABSOLUTE = frozenset({"stock.push", "price.push", "segment.push"})
+"""Values of which the same one twice does no harm."""
 COMPARED = frozenset({"stock.push", "price.push", "segment.push"})
 """What is compared every night with what the channel shows."""
 NOTHING = Shown(None)
@@ -92,6 +92,11 @@ def _reconciled(
     return Reconciled(settled, sum(one.observed is not None for one in seen), len(drifted))
 
 
+def resendable(sink: Sink, capability: str) -> bool:
+    """Whether it may be sent again where nothing can be read back. A message is no value: two of them are two."""
+    return capability in ABSOLUTE and not sink.messages
+
+
 def lists(connection: Connection) -> bool:
     """Whether the channel's listings are pulled, so that they need not be read one by one."""
     return connection.spec is not None and any("listing" in resource.maps for resource in connection.spec.resources)
@@ -151,11 +156,10 @@ def _verdict(
     if failed:
         wait = at + back_off(row.tries)
         return Told(row.subject, "unknown", f"not read back yet: {failed}", not_before=wait, at=at)
-    if shown is None and (queue.capability in RESENDABLE or row.becomes == FORGET):
+    if shown is None and _harmless(sink, queue, row):
         return Told(row.subject, "deferred", "no answer came; an absolute value is sent again", at=at)
     if shown is None:
-        why = "no answer came and the channel cannot be read: look there, then approve or reject this row"
-        return Told(row.subject, "unknown", why, not_before=at + timedelta(days=1), at=at)
+        return Told(row.subject, "unknown", _undecided(sink, row), not_before=at + timedelta(days=1), at=at)
     if row.subject not in shown:
         return Told(row.subject, "deferred", "read back: the channel shows nothing; sent again", at=at)
     observed = shown[row.subject]
@@ -164,6 +168,21 @@ def _verdict(
         receipt = kept_receipt(queue.capability, observed.receipt)
         return Told(row.subject, "accepted", receipt or outbox.ARRIVED, at=at, observed=seen, receipt=receipt)
     return Told(row.subject, "deferred", f"read back: the channel shows {seen}; sent again", at=at, observed=seen)
+
+
+def _harmless(sink: Sink, queue: Queue, row: Row) -> bool:
+    """Whether the row may be sent again. Whoever leaves a messenger's audience is written nothing."""
+    writes = '"member": true' in (row.becomes or "")
+    return resendable(sink, queue.capability) or row.becomes == FORGET or (sink.messages and not writes)
+
+
+def _undecided(sink: Sink, row: Row) -> str:
+    if not sink.messages:
+        return "no answer came and the channel cannot be read: look there, then approve or reject this row"
+    this = f"{row.plan} --rows {row.subject}"
+    return (
+        f"no answer came, so it may have been read: keruen approve {this} sends it again, keruen reject {this} does not"
+    )
 
 
 def _sampled(

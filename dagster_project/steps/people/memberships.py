@@ -91,7 +91,8 @@ def _desired(people: pa.Table, active: dict[str, Activation], sink: Sink, contac
     rules = _rules(people, active, refused)
     told, values = people["told"], _values(people, active, contacts)
     if sink.messages:
-        values, rules = pc.if_else(_is_shown(told), told, values), pc.coalesce(rules, _has_read(people))
+        told = pc.coalesce(told, people["unanswered"])
+        values, rules = pc.if_else(_is_shown(told), told, values), pc.coalesce(rules, _has_read(people, told))
     moves = pc.and_(_is_shown(told), pc.fill_null(pc.not_equal(told, values), False))
     since = pc.binary_join_element_wise("in the segment since", people["since"], " ")
     withdrawal = pc.if_else(pc.and_(people["erased"], sink.forgets), _forget(told), _without(told))
@@ -129,10 +130,10 @@ def _rules(people: pa.Table, active: dict[str, Activation], refused: Any) -> Any
     return pc.if_else(people["erased"], ERASED, rules)
 
 
-def _has_read(people: pa.Table) -> Any:
-    """The rule that keeps from a second message whoever got it before he was merged."""
+def _has_read(people: pa.Table, told: Any) -> Any:
+    """The rule that keeps from a second message whoever got it, or may have, before he was merged."""
     whose = pc.binary_join_element_wise(people["segment"], people["survivor"], "/")
-    shown = _is_shown(people["told"])
+    shown = _is_shown(told)
     again = pc.and_(pc.is_in(whose, _one(whose.filter(shown))), pc.invert(shown))
     return pc.if_else(again, READ, None)
 

@@ -56,13 +56,16 @@ with recursive asked as materialized ({asked}), up(person_id, survivor) as (
 )
 select k.subject, k.segment, k.person_id, k.survivor, k.retired, m.person_id is not null as member,
        coalesce(m.hold_out, false) as hold_out, to_char(m.since at time zone 'UTC', 'YYYY-MM-DD') as since,
-       i.acknowledged::text as told, p.peopled, coalesce(whoever.status = 'erased', false) as erased,
-       {there} as there
+       i.acknowledged::text as told, o.becomes::text as unanswered, p.peopled,
+       coalesce(whoever.status = 'erased', false) as erased, {there} as there
 from known k join peopled p using (segment) left join identity.person whoever using (person_id)
 left join segment.membership m
   on m.segment = k.segment and m.person_id = k.survivor and m.segment = any(:segments)
 left join ledger.item i
   on i.connection = :connection and i.capability = :capability and i.subject = k.subject
+left join ledger.outbox o
+  on o.connection = :connection and o.capability = :capability and o.subject = k.subject
+     and o.state in ('sending', 'unknown')
 where i.subject is not null or (m.person_id is not null and not k.retired)
 order by k.subject
 """
@@ -75,8 +78,9 @@ def concerned(
     db: Connection, queue: Queue, segments: Sequence[str], subjects: Sequence[str] | None, *, listed: bool = False
 ) -> pa.Table:
     """subject, segment, person_id, survivor (who the person is now), retired (was merged), member (the survivor is),
-    hold_out, since, told (JSON text of what the channel confirmed), peopled (the segment has any member), erased (the
-    person was, on demand), there (the connection knows him; asked only of those who must be `listed` on it).
+    hold_out, since, told (JSON text of what the channel confirmed), unanswered (of what may have left), peopled (the
+    segment has any member), erased (the person was, on demand), there (the connection knows him; asked only of those
+    who must be `listed` on it).
 
     Of `subjects` (None: all), for these active `segments` of a connection.
     """

@@ -124,7 +124,7 @@ def test_who_blocked_the_bot_while_nobody_listened_is_written_to_once_and_never_
         bot.sandbox.faults.set("lost_reply", match="sendMessage", times=1)
         for minutes in (1, 2, 30):
             syncs(minutes)
-        assert consents() == ["granted", "refused"], "whose answer was lost counts as written to"
+        assert consents() == ["granted", "refused"], "of whom no answer came nothing is known"
         membership.activate(store, hub, "again", who="Aigul", now=clock[0])
         for minutes in (60, 61, 62):
             syncs(minutes)

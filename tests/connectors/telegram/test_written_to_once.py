@@ -124,6 +124,16 @@ def test_a_message_without_an_answer_is_not_sent_again_under_a_new_name_of_its_a
     assert care.read() == [USER["id"], late["id"]]
 
 
+def test_a_message_without_an_answer_is_not_sent_again_to_whom_its_reader_is_merged_into(care):
+    late = a_user(1, "Dana")
+    care.bot.starts(late, at=care.now)
+    care.bot.sandbox.faults.set("lost_reply", match="sendMessage", times=1)
+    care.syncs(1)
+    care.merges(SILENT, late)
+    care.syncs()
+    assert care.read() == [USER["id"], late["id"]]
+
+
 def test_whoever_starts_the_bot_with_a_second_account_is_written_to_at_one_of_them(care):
     work = a_user(1, "Aigerim")
     care.bot.writes(work, "Сәлем!", at=care.now)
