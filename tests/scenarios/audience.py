@@ -8,12 +8,15 @@ from typing import Any
 
 import yaml
 
+from connectors.bitrix24 import sandbox as bitrix24
 from connectors.meta_audiences import sandbox as meta_audiences
 from connectors.sdk.audiences import META
 from connectors.sdk.runtime import LocalBucket, Runtime, using
 from connectors.unisender import sandbox as unisender
 from dagster_project.connections import Hub, load
+from dagster_project.steps.canonical import map_new
 from dagster_project.steps.deliver import Delivered
+from dagster_project.steps.land import land
 from dagster_project.store.people.keyring import keys
 from tests.dagster_project.steps.activation.conftest import ALIYA, BORIS, DANA, Circle, email
 from tests.scenarios.vendor import OnPlatform
@@ -28,18 +31,20 @@ ADDRESSES = (*map(email, PEOPLE), NEW_ADDRESS)
 class Network:
     """A vendor that keeps audiences.
 
-    `channel`: of consent. `shows`: addresses of who is in an audience there; `places`: how many bear its name;
-    `joining`: path of the requests that bring somebody in; `reads`: whether it tells who is in; `push`: what may be
-    written there beside what its demo may.
+    `channel`: of consent; None where a mere record about the person is changed. `shows`: addresses of who is in an
+    audience there; `places`: how many bear its name; `joining`: requests that bring somebody in; `takes_out`: somebody
+    does by hand, None where the platform does not tell who is in; `push`: what may be written there beside what its
+    demo may; `meets`: the platform makes a card of somebody by itself, where only those are shown who have one.
     """
 
     module: ModuleType
-    channel: str
+    channel: str | None
     shows: Callable[[Any, str], set[str]]
     places: Callable[[Any, str], int]
     joining: str
-    reads: bool
+    takes_out: Callable[[Any, str], None] | None = None
     push: Mapping[str, Any] = field(default_factory=dict)
+    meets: Callable[[Any, str], Any] | None = None
 
 
 def _listed(account: Any, title: str) -> set[str]:
@@ -54,14 +59,42 @@ def _uploaded(account: Any, name: str) -> set[str]:
     return {clear[row["EMAIL"]] for row in rows}
 
 
+def _marked(portal: Any, title: str) -> set[str]:
+    return {_address(card) for card in portal.crm["CONTACT"].values() if title in _segments(card)}
+
+
+def _address(card: Mapping[str, Any]) -> str:
+    [mail] = card["EMAIL"]
+    return str(mail["VALUE"])
+
+
+def _segments(card: Mapping[str, Any]) -> list[str]:
+    return card.get(bitrix24.SEGMENTS) or []
+
+
+def _unmarked(portal: Any, address: str) -> None:
+    for key, card in portal.crm["CONTACT"].items():
+        if _address(card) == address:
+            portal.change("CONTACT", key, {bitrix24.SEGMENTS: []})
+
+
+def _contact(portal: Any, person: str) -> int:
+    return int(portal.add("CONTACT", {"NAME": person, "EMAIL": [{"VALUE": email(person)}]}))
+
+
 NETWORKS = {
     "unisender": Network(
         unisender, "email", _listed, lambda account, title: list(account.lists.values()).count(title),
-        "importContacts", True,
+        "importContacts", lambda account, address: account.contacts[address].lists.clear(),
     ),
     "meta_audiences": Network(
         meta_audiences, "ads", _uploaded,
-        lambda account, name: [one.name for one in account.audiences.values()].count(name), "/users", False,
+        lambda account, name: [one.name for one in account.audiences.values()].count(name), "/users",
+    ),
+    "bitrix24": Network(
+        bitrix24, None, _marked,
+        lambda portal, title: max(_segments(card).count(title) for card in portal.crm["CONTACT"].values()),
+        "POST", _unmarked, meets=_contact,
     ),
 }  # fmt: skip
 
@@ -101,8 +134,22 @@ class Audience(OnPlatform, Circle):
     def gathers(self) -> None:
         self.knows(*PEOPLE)
         self.activates(SEGMENT, AUDIENCE)
+        if self.network.channel:
+            for person in PEOPLE:
+                self.says(person, channel=self.network.channel)
+        if self.network.meets:
+            self.reads_cards()
+
+    def reads_cards(self) -> None:
+        """The platform's own cards of these people are pulled; identity knows whose they are."""
         for person in PEOPLE:
-            self.says(person, channel=self.network.channel)
+            self.network.meets(self.platform, person)
+        connection = self.hub[self.name]
+        cards = connection.spec.resource("contacts")
+        land(self.store, connection, cards, now=self.now)
+        map_new(self.store, self.hub, connection, cards, now=self.now)
+        self.say(_KNOWN, n=self.name)
+        self.say(_WHOSE, n=self.name, now=self.now)
 
     def has_another_address(self, person: str, address: str) -> None:
         """The CRM knows the person by it now, and the person agreed to it; as identity does it."""
@@ -130,3 +177,17 @@ class Audience(OnPlatform, Circle):
     def settled(self) -> dict[str, str]:
         """Person → state."""
         return {subject.partition("/")[2]: state for subject, (state, _) in self.states().items()}
+
+
+_KNOWN = """
+insert into identity.source_record (record, connection, external_id)
+select 100 + row_number() over (), connection, external_id from canonical.customer where connection = :n
+on conflict do nothing
+"""
+_WHOSE = """
+insert into identity.membership
+select r.record, known.external_id, :now from identity.source_record r
+join canonical.customer card using (connection, external_id)
+join canonical.customer known on known.connection = 'crm' and known.emails = card.emails
+where r.connection = :n
+"""

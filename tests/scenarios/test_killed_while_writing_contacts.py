@@ -26,8 +26,8 @@ def in_mailer(account, _):
 
 CREATES = {"create": True}
 BOOKS = {
-    "bitrix24": Network(bitrix24, "email", in_crm, lambda portal, _: 1, "POST", True, CREATES),
-    "unisender": Network(unisender, "email", in_mailer, lambda account, _: 1, "importContacts", True, CREATES),
+    "bitrix24": Network(bitrix24, "email", in_crm, lambda portal, _: 1, "POST", push=CREATES),
+    "unisender": Network(unisender, "email", in_mailer, lambda account, _: 1, "importContacts", push=CREATES),
 }
 
 
