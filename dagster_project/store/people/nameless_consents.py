@@ -47,7 +47,7 @@ def _bind(db: Connection, these: str, values: Mapping[str, Any]) -> None:
     if nobodys.num_rows > FEW:
         db.execute(text(_BIND.format(these="true")))
     else:
-        db.execute(text(_BIND.format(these="h.person_id = any(:people)")), {"people": _candidates(db, nobodys)})
+        db.execute(text(_BIND.format(these="h.person_id = any(:people)")), {"people": having(db, nobodys)})
 
 
 # Rows are locked in the order in which `statements` writes them.
@@ -76,11 +76,11 @@ join identity.membership m using (record)
 """
 
 
-def _candidates(db: Connection, nobodys: pa.Table) -> list[str]:
-    """Persons who may have any of these contacts, and all who do."""
-    told = zip(nobodys["identifier"].to_pylist(), nobodys["identifier_kind"].to_pylist(), strict=True)
+def having(db: Connection, contacts: pa.Table) -> list[str]:
+    """Persons who may have any of these contacts (identifier_kind, sealed identifier), and all who do."""
+    told = zip(contacts["identifier"].to_pylist(), contacts["identifier_kind"].to_pylist(), strict=True)
     secret = keys()
     clear = pa.array([secret.open(identifier, kind) for identifier, kind in told], pa.string())
-    found = unordered(_KEYS, pads(secret.digests), contacts=nobodys.append_column("clear", clear))
+    found = unordered(_KEYS, pads(secret.digests), contacts=contacts.append_column("clear", clear))
     stage(db, "contact_key", found)
     return list(db.execute(text(_WITH_KEYS)).scalars())

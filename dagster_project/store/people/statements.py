@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection, text
 
@@ -110,9 +111,10 @@ def _sum_up(db: Connection, subjects: Collection[str], because: str) -> None:
     if refused.num_rows:
         suppression.from_refusals(db, refused.select(["subject", "channel", "at"]))
     touched = rows.filter(pc.is_in(rows["subject"], changed["subject"].combine_chunks()))
-    identifiers = touched["identifier"].drop_null().unique().to_pylist()
-    nameless_consents.bind_said(db, identifiers)
-    mark_holders(db, identifiers, because)
+    told = zip(touched["identifier_kind"].to_pylist(), touched["identifier"].to_pylist(), strict=True)
+    contacts = {(kind, identifier) for kind, identifier in told if identifier}
+    nameless_consents.bind_said(db, {identifier for _, identifier in contacts})
+    mark_holders(db, contacts, because)
     db.execute(_ENDS, {"subjects": touched["subject"].to_pylist(), "entity": ENDS})
 
 
@@ -123,14 +125,14 @@ select distinct :entity, subject, 'a consent runs out', expires_at from privacy.
 where subject = any(:subjects) and expires_at is not null
 """)
 _ENDED = text("""
-select distinct identifier from privacy.consent_state where subject = any(:subjects) and identifier is not null
+select distinct identifier_kind, identifier from privacy.consent_state
+where subject = any(:subjects) and identifier is not null
 """)
 
 
-def losing(db: Connection, subjects: Sequence[str]) -> list[str]:
+def losing(db: Connection, subjects: Sequence[str]) -> set[str]:
     """Persons who have an identifier (of these subjects) of which a consent has run out."""
-    identifiers = db.execute(_ENDED, {"subjects": list(subjects)}).scalars().all() if subjects else ()
-    return holders(db, identifiers) if identifiers else []
+    return holders(db, {(kind, one) for kind, one in db.execute(_ENDED, {"subjects": list(subjects)})})
 
 
 _HOLDERS = f"""
@@ -146,14 +148,24 @@ select of_account.person_id from ({OF_ACCOUNTS}) of_account where of_account.ide
 """
 
 
-def holders(db: Connection, identifiers: Sequence[str]) -> list[str]:
-    """Persons who have any of these sealed identifiers on a card of theirs, or spoke of consent by one."""
-    return [row[0] for row in db.execute(text(_HOLDERS), {"identifiers": list(identifiers)})]
+Contacts = Collection[tuple[str, str]]
+"""What each is (phone, email, account …), and the sealed identifier."""
 
 
-def mark_holders(db: Connection, identifiers: Sequence[str], because: str) -> None:
-    if identifiers and (persons := holders(db, identifiers)):
-        dirty.mark(db, "consent", persons, because)
+def holders(db: Connection, contacts: Contacts) -> set[str]:
+    """Persons who have any of these on a card of theirs, spoke of consent by one, or are known by it alone: as guests
+    who left it with an order."""
+    if not contacts:
+        return set()
+    kinds, identifiers = zip(*sorted(contacts), strict=True)
+    told = pa.table({"identifier_kind": pa.array(kinds), "identifier": pa.array(identifiers)})
+    known = db.execute(text(_HOLDERS), {"identifiers": list(identifiers)}).scalars()
+    return {*known, *nameless_consents.having(db, told)}
+
+
+def mark_holders(db: Connection, contacts: Contacts, because: str) -> None:
+    if persons := holders(db, contacts):
+        dirty.mark(db, "consent", sorted(persons), because)
 
 
 # ── whether it is what it was ─────────────────────────────────────────────────────────────────────────────────────────

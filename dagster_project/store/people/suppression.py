@@ -41,7 +41,9 @@ from unnest(cast(:hashes as text[]), cast(:channels as text[])) t(identifier_has
 # A platform that names only its customer means the contact by which it reached him.
 _HEARD = f"""
 select {SUBJECT.format("i.identifier")} as identifier_hash, e.channel,
-       e.kind as reason, e.at as since, i.identifier
+       e.kind as reason, e.at as since, i.identifier, case
+         when e.identifier is not null then coalesce(e.identifier_kind, 'account')
+         when e.channel = 'email' then 'email' else 'phone' end as identifier_kind
 from incoming_contact_event e
 left join canonical.customer c
   on e.identifier is null and c.connection = :connection and c.external_id = e.customer
@@ -52,13 +54,15 @@ where (e.kind in ('unsubscribed', 'complained') or e.kind = 'bounced' and e.payl
 """
 _FROM_CONTACTS = text(f"""
 with heard as materialized ({_HEARD}), kept as ({_KEEP.format(rows="select * from heard")})
-select array_agg(distinct h.identifier) from heard h join kept k using (identifier_hash)
+select distinct h.identifier_kind, h.identifier from heard h join kept k using (identifier_hash)
 """)
 
 
-def from_contacts(db: Connection, values: Mapping[str, Any]) -> list[str]:
-    """What the incoming contact events say of being left alone; gives the sealed identifiers newly suppressed."""
-    return list(db.execute(_FROM_CONTACTS, {"connection": values["connection"]}).scalar_one() or ())
+def from_contacts(db: Connection, values: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """What the incoming contact events say of being left alone; gives what is newly suppressed: its kind, and the
+    sealed identifier."""
+    found = db.execute(_FROM_CONTACTS, {"connection": values["connection"]})
+    return {(kind, identifier) for kind, identifier in found}
 
 
 def from_refusals(db: Connection, refusals: pa.Table) -> None:

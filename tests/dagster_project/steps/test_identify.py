@@ -10,6 +10,7 @@ from dagster_project.connections import Hub, parse
 from dagster_project.steps.people import identify
 from dagster_project.steps.people.identify import identify_due
 from dagster_project.store.dirty import mark
+from dagster_project.store.people import statements
 from dagster_project.store.people.sealing import opened_row
 from dagster_project.store.tables import TABLES
 from dagster_project.store.transfer import upsert
@@ -202,6 +203,22 @@ def test_an_order_that_learns_its_customer_leaves_the_guest(people):
     assert people.whose() == {"o1": people.person("shop", "9")}
     [row] = people.all("select status from identity.person where person_id = :p", p=guest)
     assert row.status in ("retired", "merged")
+
+
+@pytest.mark.parametrize(
+    ("kind", "contact", "channel"), [("phone", PHONE, "sms"), ("email", "aigul@example.com", "email")]
+)
+def test_a_guest_who_refuses_by_the_contact_of_an_order_is_looked_at_again(people, kind, contact, channel):
+    people.buy({"external_id": "o1", f"contact_{kind}": contact}, {"external_id": "o2", "contact_phone": OTHER})
+    people.settles()
+    said = {"external_id": "c1", "customer": None, "identifier_kind": kind, "identifier": contact, "channel": channel,
+            "purpose": "marketing", "state": "refused", "by": "person", "at": people.now, "expires_at": None,
+            "text_version": None, "evidence": "{}", "source": "{}"}  # fmt: skip
+    with people.store.begin() as db:
+        db.execute(text("delete from hub.dirty"))
+        statements.append(db, "letters", [said], because="a refusal")
+    looked_at = people.all("select subject from hub.dirty where entity = 'consent'")
+    assert [row.subject for row in looked_at] == [people.whose()["o1"]]
 
 
 def test_a_record_that_goes_takes_nothing_with_it(people):
