@@ -53,23 +53,29 @@ def localised(connection: Connection, capability: str) -> AssetChecksDefinition:
 
 
 _ORPHANS = text("""
-select split_part(c.copy_of, ':', 1) as named, count(*) as copies from canonical."order" c
+select c.connection, split_part(c.copy_of, ':', 1) as named, count(*) as copies from canonical."order" c
 where c.copy_of is not null and c.deleted_at is null and not exists (
   select from canonical."order" o where o.connection = split_part(c.copy_of, ':', 1)
     and o.external_id = substr(c.copy_of, strpos(c.copy_of, ':') + 1))
-group by 1 order by 1
+group by 1, 2 order by 1, 2
 """)
+_ORPHANED = (
+    "{connection} has {copies} copies of orders of {named} that were never read: they count nowhere. "
+    "`keruen sync {named} --full` reads these; if {named} goes by another name now, call it {named} again in "
+    "connections.yaml."
+)
 
 
 def origins_known() -> AssetChecksDefinition:
     """Warns when orders are called copies of orders that were never read: they count in no mart and in nobody's value.
-    Read the connection that they name, or let the one that calls them copies say otherwise."""
+    Says which connection to read, or to call as it was called when the copies were made."""
 
     @asset_check(asset=keys.canonical("order"), name="origins_known", description=origins_known.__doc__)
     def check() -> AssetCheckResult:
         with engine().connect() as connection:
-            found = {row.named: row.copies for row in connection.execute(_ORPHANS)}
-        return _warning(not found, copies=sum(found.values()), of=", ".join(found) or "none")
+            found = [row._asdict() for row in connection.execute(_ORPHANS)]
+        told = "\n".join(_ORPHANED.format(**row) for row in found)
+        return _warning(not found, copies=sum(row["copies"] for row in found), problem=told or "none")
 
     return check
 
