@@ -131,11 +131,11 @@ def _is_new(look: Look, one: Compiled, row: Any) -> bool:
     body = {"segment": one.segment.model_dump(mode="json", by_alias=True), "query": one.query}
     if row is not None and row.body == body and not row.stopped_by:
         return False
-    store.keep(look.db, one.name, body, look.now)
-    if not is_filled(one, row):
-        return True
-    store.share(look.db, one.name, hold_out=one.segment.hold_out)
-    return False
+    anew = not is_filled(one, row)
+    store.keep(look.db, one.name, body, look.now, anew=anew)
+    if not anew:
+        store.share(look.db, one.name, hold_out=one.segment.hold_out)
+    return anew
 
 
 def is_filled(one: Compiled, row: Any) -> bool:

@@ -166,7 +166,8 @@ def end(db: Connection, segment: str, *, now: datetime) -> int:
 
 _KEEP = text("""
 insert into segment.definition as d (segment, body, seen_at) values (:segment, cast(:body as jsonb), :now)
-on conflict (segment) do update set body = excluded.body, seen_at = excluded.seen_at, version = d.version + 1
+on conflict (segment) do update set body = excluded.body, seen_at = excluded.seen_at, version = d.version + 1,
+  full_at = case when not :anew then d.full_at end
 where d.body is distinct from excluded.body
 """)
 _LOOKED = text("""
@@ -199,9 +200,10 @@ def definitions(db: Connection) -> dict[str, Any]:
     return {row.segment: row for row in db.execute(text("select * from segment.definition"))}
 
 
-def keep(db: Connection, segment: str, body: Mapping[str, Any], now: datetime) -> None:
+def keep(db: Connection, segment: str, body: Mapping[str, Any], now: datetime, *, anew: bool) -> None:
+    """`anew`: everybody is to be looked at by what it says now."""
     said = json.dumps(body, ensure_ascii=False, default=str, sort_keys=True)
-    db.execute(_KEEP, {"segment": segment, "body": said, "now": now})
+    db.execute(_KEEP, {"segment": segment, "body": said, "now": now, "anew": anew})
 
 
 def looked(db: Connection, segment: str, *, at: datetime | None = None, whole: datetime | None = None) -> None:

@@ -169,7 +169,11 @@ def test_a_field_that_cannot_be_asked_stops_the_segments_that_ask_it(town, told,
     assert stopped(town.store, town.hub) == {}
 
 
-def test_a_static_list_that_could_not_be_asked_is_filled_once_it_can(town):
+@pytest.mark.parametrize("filled", [False, True])
+def test_a_static_list_that_could_not_be_asked_is_filled_once_it_can(town, filled):
+    if filled:
+        town.writes("guests", {"field": "orders.count", "op": ">", "value": 0}, refresh="once")
+        town.looks()
     _own_field(town, "v.summ")
     town.writes("guests", {"not": {"field": "tier", "op": ">", "value": 10}}, refresh="once")
     town.lives("ANNA")
