@@ -2,8 +2,8 @@
 
 import codecs
 import csv
+import io
 import json
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Set
 from contextlib import suppress
@@ -16,7 +16,6 @@ PIECE = 4 * 2**20
 AS_JSON = 64 * 2**20
 """A JSON file up to so many bytes is rewritten as a value, so that a number that goes leaves a null; a larger one as
 text."""
-_CELL = re.compile(r'[^,;|"\t\r\n]+')
 DELIMITERS = ",;\t|"
 BOUNDS = ("\n", '"', ">", ";", "\t")
 """Where a piece may end, the best first: no trace runs across any of them."""
@@ -87,11 +86,16 @@ def lines_of(path: Path, encoding: str, ids: Set[str], known: Set[str]) -> dict[
 
 def _cells(line: str) -> Iterator[tuple[tuple[str, int], str, bool]]:
     """Delimiter and place, text, and whether no other cell has any, of what may be a cell."""
+    for sign, cells in _rows(line):
+        alone = sum(map(bool, cells)) == 1
+        yield from (((sign, at), cell, alone) for at, cell in enumerate(cells))
+
+
+def _rows(line: str) -> Iterator[tuple[str, list[str]]]:
+    """Each delimiter that may part the line, and the cells it would have then."""
     for sign in (one for one in DELIMITERS if one in line):
         with suppress(csv.Error):  # a line too long to be one of cells
-            cells = [cell.strip() for cell in next(csv.reader([line], delimiter=sign))]
-            alone = sum(map(bool, cells)) == 1
-            yield from (((sign, at), cell, alone) for at, cell in enumerate(cells))
+            yield sign, [cell.strip() for cell in next(csv.reader([line], delimiter=sign))]
 
 
 def write_blanked(path: Path, draft: Path, encoding: str, numbers: Mapping[int, str]) -> None:
@@ -100,9 +104,15 @@ def write_blanked(path: Path, draft: Path, encoding: str, numbers: Mapping[int, 
     with path.open(encoding=encoding, newline="") as file, draft.open("w", encoding=encoding, newline="") as clean:
         for number, line in enumerate(file, 1):
             known = numbers.get(number)
-            cells = {cell.strip() for cell in _CELL.findall(line)} if known is not None else set()
-            clean.write(_CELL.sub(lambda cell, k=known: _kept(cell[0], k), line) if known in cells else line)
+            clean.write(line if known is None else _blanked(line, known))
 
 
-def _kept(cell: str, known: str | None) -> str:
-    return cell if cell.strip() == known else ""
+def _blanked(line: str, known: str) -> str:
+    """`7;Анна;"Абая 10; кв 5"` → `7;;`. A cell that runs on into the next line cannot be told from here, and stays."""
+    rows = [row for row in _rows(line) if known in row[1]]
+    if not rows or line.count('"') % 2:
+        return line
+    sign, cells = max(rows, key=lambda row: len(row[1]))
+    clean, ending = io.StringIO(), line[len(line.rstrip("\r\n")) :]
+    csv.writer(clean, delimiter=sign, lineterminator=ending).writerow(cell if cell == known else "" for cell in cells)
+    return clean.getvalue()

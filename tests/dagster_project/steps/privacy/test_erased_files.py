@@ -100,6 +100,26 @@ def test_a_text_of_any_size_and_encoding_is_rewritten_piece_by_piece(monkeypatch
     assert (home() / "cards.csv").read_bytes().decode(encoding) == "".join([*lines, '7;"";""\r\n', *lines])
 
 
+@pytest.mark.parametrize(
+    ("line", "left"),
+    [
+        ('7,Алия,"Абая 10, кв 5",Алматы\n', "7,,,\n"),
+        ("Алия;7;Абая 10, кв 5, домофон\r\n", ";7;\r\n"),
+        ('"7";"ТОО ""Шай""; офис 5";ж', "7;;"),
+        ("8,Марат,7\n", ",,7\n"),
+        ('7,Алия,"Абая 10,\n', '7,Алия,"Абая 10,\n'),
+        ("8,Марат\n", "8,Марат\n"),
+    ],
+    ids=["a comma in quotes", "another sign", "quotes in quotes", "id at the end", "a cell of two lines", "not hers"],
+)
+def test_of_a_line_that_is_the_persons_the_id_stays_and_its_cells_are_empty(line, left):
+    """An address with a comma left the comma, which was an address still: the proof found the person in every list."""
+    path, draft = home() / "cards.csv", home() / "draft.csv"
+    path.write_bytes(("8,Марат\r\n" + line).encode())
+    erase_texts.write_blanked(path, draft, "utf-8", {2: "7"})
+    assert draft.read_bytes().decode() == "8,Марат\r\n" + left
+
+
 def test_a_line_without_end_is_cut_where_no_trace_can_run(monkeypatch):
     monkeypatch.setattr(erase_texts, "PIECE", 16)
     said = '{"a":"' + "x" * 50 + '","name":"Алия Тестовая","b":"' + "y" * 50 + '"}'
