@@ -77,10 +77,15 @@ def _condition(name: str, wanted: Any) -> Callable[[Row], bool]:
     """One condition of a filter. What is wanted is made ready once: a list of a portal is walked for each request."""
     prefix, field = _field(name)
     fits, meant = _test(prefix, wanted), not prefix.startswith("!")
-    return lambda row: any(map(fits, _held(row.get(field)))) is meant
+
+    def fit(row: Row) -> bool:
+        value = row.get(field)
+        return (any(map(fits, _held(value))) if isinstance(value, list | dict) else fits(value)) is meant
+
+    return fit
 
 
-def _held(value: Any) -> Iterable[Any]:
+def _held(value: list[Any] | Row) -> list[Any]:
     """A field that holds several values is found by each of them; multi-fields and properties are objects."""
     several = value if isinstance(value, list) else [value]
     return [one.get("VALUE", one.get("value")) if isinstance(one, dict) else one for one in several] or [None]

@@ -11,6 +11,7 @@ from connectors.bitrix24.simulator.portal import GOODS, KINDS, LINK, OFFERS, Por
 
 EVENTS = 50
 """Of one look into the queue."""
+ORDER_FIELDS = ("statusId", "canceled", "reasonCanceled", "xmlId", "externalOrder", "comments", "responsibleId")
 CROWD = 20
 """Hits of one type that suppress those of the others."""
 
@@ -85,10 +86,20 @@ def orders_list(portal: Portal, params: Row) -> Rows:
 
 
 def order_get(portal: Portal, params: Row) -> Row:
+    return {"order": _order(portal, params)}
+
+
+def order_update(portal: Portal, params: Row) -> Row:
+    row, given = _order(portal, params), params.get("fields") or {}
+    row.update({name: given[name] for name in ORDER_FIELDS if name in given}, dateUpdate=portal.stamp())
+    return {"order": row}
+
+
+def _order(portal: Portal, params: Row) -> Row:
     found = next((row for row in portal.catalogue["orders"] if str(row["id"]) == str(params.get("id"))), None)
     if found is None:
         raise Refusal(400, 200540400001, "order does not exist")
-    return {"order": found}
+    return found
 
 
 def offline_events(portal: Portal, params: Row) -> Row:
@@ -130,6 +141,7 @@ METHODS: Mapping[str, Method] = {
     "catalog.storeproduct.list": plain_list("storeProducts"),
     "sale.order.list": orders_list,
     "sale.order.get": order_get,
+    "sale.order.update": order_update,
     "event.offline.get": offline_events,
     "event.offline.clear": offline_done,
 }

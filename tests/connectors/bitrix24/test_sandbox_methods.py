@@ -163,6 +163,17 @@ def test_prices_that_modify_is_not_told_are_gone(asks, result):
     assert refused == (400, {"error": 0, "error_description": "Required fields: price, currency"})
 
 
+def test_an_order_of_the_online_store_is_moved_and_its_time_with_it(asks, result, empty, clock):
+    empty.catalogue["orders"].append(
+        {"id": 9, "statusId": "N", "canceled": "N", "dateUpdate": "2020-01-01T00:00:00+05:00"}
+    )
+    order = result("sale.order.update", id=9, fields={"statusId": "F", "version": 7})["order"]
+    assert (order["statusId"], order["dateUpdate"], "version" in order) == ("F", empty.stamp(), False)
+    assert result("sale.order.list", filter={">=dateUpdate": "2021-01-01"})["orders"][0]["id"] == 9
+    refused = {"error": 200540400001, "error_description": "order does not exist"}
+    assert asks("sale.order.update", id=10, fields={"canceled": "Y"}) == (400, refused)
+
+
 def test_a_portal_tells_of_its_stages_pipelines_and_kinds(result):
     stages = result("crm.status.list", filter={"ENTITY_ID": "DEAL_STAGE_1"})
     assert {"C1:WON": "S", "C1:LOSE": "F"}.items() <= {one["STATUS_ID"]: one["SEMANTICS"] for one in stages}.items()
