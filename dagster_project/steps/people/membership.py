@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 from connectors.sdk.errors import ConfigError
 from dagster_project.connections import Hub
 from dagster_project.segment_files import FIELDS, mistakes, reaches, segment, segments, with_references
-from dagster_project.steps.people.segments import EVERYBODY, is_filled, stopped
+from dagster_project.steps.people.segments import EVERYBODY, answered, is_filled, stopped
 from dagster_project.store.dirty import mark
 from dagster_project.store.people import consent
 from dagster_project.store.people import segments as store
@@ -83,10 +83,12 @@ def _would_be(engine: Engine, hub: Hub, one: Compiled, *, now: datetime) -> Iter
         for other in with_references(hub, one.name)[:-1]:
             if not is_filled(other, known.get(other.name)):
                 said = {**other.parameters(local), "now": now, "hold_out": other.segment.hold_out}
-                store.settle(db, other.name, other.query, said, everybody=EVERYBODY)
+                with answered(other):
+                    store.settle(db, other.name, other.query, said, everybody=EVERYBODY)
         query = _MEMBERS_NOW if is_filled(one, known.get(one.name)) else one.query
         made = text(f"create temp table would_be on commit drop as {query}")
-        db.execute(made, {**one.parameters(local), "segment": one.name})
+        with answered(one):
+            db.execute(made, {**one.parameters(local), "segment": one.name})
         yield db
         transaction.rollback()
 

@@ -1,7 +1,8 @@
 """Who belongs to which segment, for the persons that changed and those whose day has come."""
 
 import re
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -13,6 +14,7 @@ from sqlalchemy import Connection as Database
 from sqlalchemy import Engine
 from sqlalchemy.exc import DataError, ProgrammingError
 
+from connectors.sdk.errors import ConfigError
 from dagster_project.connections import Hub
 from dagster_project.segment_files import FIELDS, mistakes, segments
 from dagster_project.steps.people.value import refresh
@@ -115,14 +117,23 @@ def _asked(look: Look, one: Compiled, work: Callable[[], int]) -> int:
     if one.name in look.stopped:
         return 0
     try:
-        with look.db.begin_nested():
+        with look.db.begin_nested(), answered(one):
             return work()
+    except ConfigError as error:
+        look.stopped[one.name] = str(error)
+        return 0
+
+
+@contextmanager
+def answered(one: Compiled) -> Iterator[None]:
+    """Raises ConfigError, which says what to mend, where the database cannot answer."""
+    try:
+        yield
     except (ProgrammingError, DataError) as error:
         said = str(error.orig).splitlines()[0]
         if isinstance(error, DataError):  # it quotes what it found, which may be somebody's
             said = re.sub('".*"', "…", said)
-        look.stopped[one.name] = f"segment {one.name} cannot be asked: {said}; mend segments/{FIELDS}"
-        return 0
+        raise ConfigError(f"segment {one.name} cannot be asked: {said}; mend segments/{FIELDS}") from None
 
 
 def _is_new(look: Look, one: Compiled, row: Any) -> bool:

@@ -1,5 +1,9 @@
 """What a preview says of a segment is what comes of it."""
 
+import pytest
+import yaml
+
+from connectors.sdk.errors import ConfigError
 from dagster_project.steps.people.membership import preview
 
 EVERYBODY = {"field": "orders.count", "op": ">=", "value": 0}
@@ -45,3 +49,14 @@ def test_a_static_list_that_was_filled_shows_its_members_and_not_who_would_be_in
     found = looked_at(town, "guests")
     assert (found["members"], found["entering"], found["leaving"]) == (1, 0, 0)
     assert looked_at(town, "strangers")["members"] == len(town.members("strangers")) == 2
+
+
+def test_a_field_that_the_store_cannot_answer_is_told_in_words_and_not_as_a_crash(town):
+    title = {"ru": "Уровень", "kk": "Деңгей", "en": "Tier"}
+    fields = {"tier": {"kind": "number", "sql": "v.summ", "title": title}}
+    (town.folder / "fields.yaml").write_text(yaml.safe_dump(fields), "utf-8")
+    town.writes("gold", {"field": "tier", "op": ">", "value": 10})
+    town.writes("others", {"not": {"segment": "gold"}})
+    for name in ("gold", "others"):
+        with pytest.raises(ConfigError, match=r"segment gold cannot be asked: column v\.summ does not exist; mend"):
+            looked_at(town, name)
