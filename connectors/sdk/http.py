@@ -183,9 +183,10 @@ class Http:
         data: Any = None,
         cost: float = 1.0,
         headers: Mapping[str, str] | None = None,
+        lanes: Sequence[str] = (),
     ) -> Reply:
         """A read that the vendor takes as a POST: tried again as `get` is, and it raises what `get` raises."""
-        return self._read("POST", path, cost, json=json, data=data, headers=headers)
+        return self._read("POST", path, cost, lanes=lanes, json=json, data=data, headers=headers)
 
     def send(
         self,

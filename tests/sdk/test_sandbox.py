@@ -66,6 +66,12 @@ def test_a_fault_hits_only_what_it_is_meant_for(vendor, url):
     assert (get(f"{url}/stock").status_code, get(f"{url}/price").status_code) == (500, 200)
 
 
+def test_a_fault_hits_writes_alone_where_reads_have_the_same_method_and_path(vendor, url):
+    vendor.reads = lambda seen: seen.body == b"look"
+    vendor.faults.set("500", match="write PUT /stock")
+    assert [requests.put(f"{url}/stock", data=body, timeout=5).status_code for body in ("look", "do")] == [200, 500]
+
+
 def test_a_fault_ends_after_so_many_requests_or_so_much_time():
     clock = iter([0.0, 59.0, 60.0])
     faults = Faults(_monotonic=lambda: next(clock))

@@ -14,7 +14,9 @@ SIZES: dict[str, float] = {"429": 1.0, "slow": 5.0, "clock": 7200.0}
 
 @dataclass
 class Fault:
-    """`rate`: share of requests. `match`: part of "METHOD /path". `times`: how often yet. `until`: monotonic."""
+    """`rate`: share of requests. `match`: part of "read METHOD /path", or of "write METHOD /path", as the
+    vendor's sandbox tells them apart. `times`: how often yet. `until`: monotonic.
+    """
 
     kind: str
     rate: float
@@ -57,7 +59,7 @@ class Faults:
             self._active.pop(kind, None)
 
     def strikes(self, kind: str, request: str = "") -> Fault | None:
-        """The fault, if it hits this request ("METHOD /path"); a hit counts towards its `times`."""
+        """The fault, if it hits this request ("write METHOD /path"); a hit counts towards its `times`."""
         fault = self._active.get(kind)
         if fault is None or fault.match not in request:
             return None

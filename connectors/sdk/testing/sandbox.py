@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any, Literal
@@ -128,9 +128,8 @@ class Sandbox:
             self.faults.set(**asked)
         return self.faults.told()
 
-    def refusal(self, request: Request) -> Response | None:
+    def refusal(self, request: Request, asked: str) -> Response | None:
         """A fault's or the limit's answer in place of the vendor's own."""
-        asked = f"{request.method} {request.url.path}"
         if fault := self.faults.strikes("429", asked):
             return self._too_many(fault.size)
         if self.faults.strikes("500", asked):
@@ -170,12 +169,13 @@ class _Manners:
         if scope["type"] != "http" or scope["path"].startswith(CONTROLS):
             await self.app(scope, receive, send)
             return
-        body, asked = await _whole(receive), f"{scope['method']} {scope['path']}"
-        answer = await self._answer(scope, body)
+        query = scope["query_string"].decode()
+        seen = Seen(utc_now(), scope["method"], scope["path"], query, None, await _whole(receive))
+        asked = f"{'read' if self.sandbox.reads(seen) else 'write'} {seen.method} {seen.path}"
+        answer = await self._answer(scope, seen.body, asked)
         lost = self.sandbox.faults.strikes("lost_reply", asked)
         status = None if lost else next(part["status"] for part in answer if part["type"] == "http.response.start")
-        query = scope["query_string"].decode()
-        self.sandbox.remember(Seen(self.sandbox.clock(), scope["method"], scope["path"], query, status, body))
+        self.sandbox.remember(replace(seen, at=self.sandbox.clock(), status=status))
         if late := self.sandbox.faults.strikes("slow", asked):
             await asyncio.sleep(late.size)
         if lost:
@@ -186,7 +186,7 @@ class _Manners:
             for part in answer:
                 await send(part)
 
-    async def _answer(self, scope: Scope, body: bytes) -> list[Message]:
+    async def _answer(self, scope: Scope, body: bytes, asked: str) -> list[Message]:
         """What the vendor would say; nothing is sent yet."""
         answer: list[Message] = []
 
@@ -199,7 +199,7 @@ class _Manners:
         async def replay() -> Message:
             return {"type": "http.request", "body": body, "more_body": False}
 
-        refusal = self.sandbox.refusal(Request(scope, replay))
+        refusal = self.sandbox.refusal(Request(scope, replay), asked)
         await (refusal or self.app)(scope, replay, collect)
         return answer
 

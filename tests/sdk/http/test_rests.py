@@ -107,9 +107,12 @@ def test_a_lane_that_rests_holds_up_its_own_requests_only(vendor):
         account = client(vendor, per_second=1000, burst=1000)
         account.rest(9.0, "report/slow")
         account.get("orders", lanes=["report/quick"])
+        account.ask("orders/search", json={}, lanes=["report/quick"])
         assert slept == []
         account.get("orders", lanes=["report/quick", "report/slow"])
         assert slept == [9.0]
+        account.ask("orders/search", json={}, lanes=["report/slow"])
+        assert slept == [9.0, 9.0]
 
 
 def test_a_refusal_that_names_its_lane_lets_the_account_go_on(vendor, hub):

@@ -96,7 +96,7 @@ def a_lost_answer_is_unknown_and_nothing_is_sent_again(kit: Kit) -> None:
             with kit.vendor() as vendor:
                 changes = kit.changes(vendor, sink)[:1]
                 vendor.sandbox.journal.clear()
-                vendor.sandbox.faults.set(fault, match=f"{write.method} {write.path}")
+                vendor.sandbox.faults.set(fault, match=f"write {write.method} {write.path}")
                 made = settle(sink, vendor.config, changes)
             where = f"{sink.capabilities[0]}, {fault} after {write.method} {write.path}"
             require(all(isinstance(one, Unknown) for one in made), f"{where}: must be Unknown, is {names(made)}")
@@ -113,7 +113,7 @@ def being_too_fast_defers(kit: Kit) -> None:
         write = _write_of(kit, sink)
         with kit.vendor() as vendor:
             changes = kit.changes(vendor, sink)[:1]
-            vendor.sandbox.faults.set("429", size=7, match=f"{write.method} {write.path}")
+            vendor.sandbox.faults.set("429", size=7, match=f"write {write.method} {write.path}")
             made = settle(sink, vendor.config, changes)
         where = f"{sink.capabilities[0]}, a 429 to {write.method} {write.path}"
         require(all(isinstance(one, Deferred) for one in made), f"{where}: must be Deferred, is {names(made)}")
