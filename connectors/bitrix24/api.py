@@ -1,19 +1,20 @@
 """How Bitrix24 is called, and whom its refusals concern (contract bitrix24 1-5).
 
-Reads travel by GET and may be repeated; writes by POST, once. The webhook stands in the path and is a secret.
+All travels by POST as JSON, so that what is looked for (phones, e-mails) stands in no log of addresses. Reads may be
+repeated; writes leave once. The webhook stands in the path and is a secret.
 """
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote_plus
 
 import requests
 
 from connectors.bitrix24.config import Bitrix24Config
-from connectors.bitrix24.notation import Params, brackets, command
+from connectors.bitrix24.notation import Params, command, plain
 from connectors.bitrix24.operating import lane, rest
 from connectors.bitrix24.refusals import meaning, refused, secrets_of
 from connectors.sdk import (
@@ -33,8 +34,6 @@ PAGE = 50
 """Rows of a list, and commands of a batch."""
 ASKED = 20
 """Values in one list of a filter."""
-LONGEST = 6000
-"""Characters of the query of a GET; servers take 8 KB, the head included."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,8 @@ def _in_query(request: requests.PreparedRequest, token: str) -> None:
 
 def ask(config: Bitrix24Config, method: str, params: Params | None = None) -> Record:
     """The whole body of one answer: `result`, perhaps `next`, and `time`."""
-    body = opened(http(config).get(method, list(brackets(params or {})), lanes=[lane(method)]))
+    asked = {name: plain(value) for name, value in (params or {}).items()}
+    body = opened(http(config).ask(method, json=asked, lanes=[lane(method)]))
     note(config, method, body.get("time"))
     return body
 
@@ -132,12 +132,11 @@ def rows_of(result: Any) -> list[Record]:
 
 
 def look_up(config: Bitrix24Config, calls: Mapping[str, Call]) -> dict[str, Any]:
-    """Key → result of each read, in as few requests as fit. Raises what the first refused one means."""
+    """Key → result of each read, fifty in a request. Raises what the first refused one means."""
     found: dict[str, Any] = {}
-    for piece in packed(calls):
-        asked = {key: calls[key] for key in piece}
-        commands = [("halt", "0"), *((f"cmd[{key}]", text) for key, text in piece.items())]
-        reply = http(config).get("batch", commands, lanes=lanes_of(asked))
+    waiting = iter(calls.items())
+    while asked := dict(islice(waiting, PAGE)):
+        reply = http(config).ask("batch", json=batch(asked), lanes=lanes_of(asked))
         for key, answer in walked(config, reply, asked).items():
             if answer.error:
                 raise answer.error
@@ -156,26 +155,14 @@ def numbered(calls: Iterable[Call]) -> dict[str, Call]:
     return {f"q{place}": call for place, call in enumerate(calls)}
 
 
-def packed(calls: Mapping[str, Call]) -> Iterator[dict[str, str]]:
-    """Commands by key, as many as a batch takes and an address holds."""
-    piece: dict[str, str] = {}
-    size = 0
-    for key, call in calls.items():
-        text = command(call.method, call.params)
-        length = len(quote_plus(text)) + len(key) + 12
-        if piece and (len(piece) == PAGE or size + length > LONGEST):
-            yield piece
-            piece, size = {}, 0
-        piece[key] = text
-        size += length
-    if piece:
-        yield piece
+def batch(calls: Mapping[str, Call]) -> Record:
+    """The body; a command that is refused stops no other."""
+    return {"halt": 0, "cmd": {key: command(call.method, call.params) for key, call in calls.items()}}
 
 
 def write(config: Bitrix24Config, calls: Mapping[str, Call]) -> dict[str, Answer]:
     """Sends at most 50 commands in one POST, once; one answer for each (contract 5: not transactional)."""
-    commands = {key: command(call.method, call.params) for key, call in calls.items()}
-    reply = http(config).send("POST", "batch", json={"halt": 0, "cmd": commands}, lanes=lanes_of(calls))
+    reply = http(config).send("POST", "batch", json=batch(calls), lanes=lanes_of(calls))
     return walked(config, reply, calls)
 
 
@@ -265,13 +252,9 @@ def walk(config: Bitrix24Config, listing: Listing, last: int = 0, length: int = 
 
 
 def steps(config: Bitrix24Config, listing: Listing, after: str, length: int) -> list[list[Record]]:
-    """Up to `length` pages behind `after`; fewer where their commands do not fit into one address."""
+    """`length` pages behind `after`, in one request."""
     if length == 1:
         call = listing.step(after)
         return [rows_of(ask(config, call.method, call.params)["result"])]
-    chain: dict[str, Call] = {}
-    for place in range(length):
-        chain[f"p{place}"] = listing.step(listing.last_of(f"p{place - 1}") if place else after)
-    first = next(packed(chain))
-    found = look_up(config, {key: chain[key] for key in first})
-    return [rows_of(found[key]) for key in first]
+    chain = {f"p{place}": listing.step(listing.last_of(f"p{place - 1}") if place else after) for place in range(length)}
+    return [rows_of(result) for result in look_up(config, chain).values()]

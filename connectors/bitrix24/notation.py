@@ -21,6 +21,15 @@ def brackets(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
         yield name, "" if value in (None, [], (), {}) else str(value)
 
 
+def plain(value: Any) -> Any:
+    """The same in a JSON body, where numbers stay numbers: None and what is empty are an empty text there, too."""
+    if isinstance(value, Mapping) and value:
+        return {str(name): plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple) and value:
+        return [plain(inner) for inner in value]
+    return "" if value in (None, [], (), {}) else value
+
+
 def command(method: str, params: Params) -> str:
     """One command of a batch: everything is encoded once, references to earlier results stay as they are."""
     parts = (f"{quote(name, safe='[]')}={_encoded(value)}" for name, value in brackets(params))

@@ -10,16 +10,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from connectors.bitrix24.simulator.door import Door, Refusal, answered, asked, too_many
+from connectors.bitrix24.simulator.door import Door, Refusal, answered, as_map, asked, lowered, too_many
 from connectors.bitrix24.simulator.methods import METHODS
 from connectors.bitrix24.simulator.portal import Portal
 from connectors.bitrix24.simulator.seed import seed
 from connectors.bitrix24.simulator.trial import trial
-from connectors.sdk.testing.sandbox import Demo, Limits, Sandbox, utc_now
+from connectors.sdk.testing.sandbox import Demo, Limits, Sandbox, Seen, utc_now
 from connectors.sdk.testing.shop import PLACES, Shop
 
 USER, CODE = "1", "q4w7sandboxcode0"
 SEGMENTS = "UF_CRM_SEGMENTS"
+READS = {"list", "get", "fields", "findbycomm", "time", "status"}
+"""The last word of methods that change nothing; only the queue of events is emptied by those who ask."""
 
 DEMO = Demo(
     people=True,
@@ -65,11 +67,21 @@ def sandbox(
     ]
     portal.sandbox = Sandbox(
         "bitrix24", routes, limit=lambda request: portal.door.limit(), limits=limits, clock=clock,
-        too_many=lambda seconds: too_many(seconds, portal.sandbox.clock()),
+        too_many=lambda seconds: too_many(seconds, portal.sandbox.clock()), reads=_reads,
     )  # fmt: skip
     if shop is not None:
         seed(portal, shop)
     return portal
+
+
+def _reads(seen: Seen) -> bool:
+    """Every method may come as a POST. A batch changes nothing where none of its commands does."""
+    method = seen.path.rpartition("/")[2].removesuffix(".json").lower()
+    try:
+        commands = as_map(lowered(seen.json).get("cmd")).values() if method == "batch" else [method]
+    except (ValueError, AttributeError):
+        return False
+    return all(str(one).partition("?")[0].rpartition(".")[2].lower() in READS for one in commands)
 
 
 def _call(portal: Sandboxed) -> Callable[[Request], Any]:

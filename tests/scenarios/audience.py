@@ -94,7 +94,7 @@ NETWORKS = {
     "bitrix24": Network(
         bitrix24, None, _marked,
         lambda portal, title: max(_segments(card).count(title) for card in portal.crm["CONTACT"].values()),
-        "POST", _unmarked, meets=_contact,
+        "write", _unmarked, meets=_contact,
     ),
 }  # fmt: skip
 

@@ -26,7 +26,7 @@ def in_mailer(account, _):
 
 CREATES = {"create": True}
 BOOKS = {
-    "bitrix24": Network(bitrix24, "email", in_crm, lambda portal, _: 1, "POST", push=CREATES),
+    "bitrix24": Network(bitrix24, "email", in_crm, lambda portal, _: 1, "write", push=CREATES),
     "unisender": Network(unisender, "email", in_mailer, lambda account, _: 1, "importContacts", push=CREATES),
 }
 

@@ -76,7 +76,7 @@ def _field(name: str) -> tuple[str, str]:
 def _condition(name: str, wanted: Any) -> Callable[[Row], bool]:
     """One condition of a filter. What is wanted is made ready once: a list of a portal is walked for each request."""
     prefix, field = _field(name)
-    fits, meant = _test(prefix, wanted), not prefix.startswith("!")
+    fits, meant = _test(prefix, "" if wanted in (None, [], {}) else wanted), not prefix.startswith("!")
 
     def fit(row: Row) -> bool:
         value = row.get(field)

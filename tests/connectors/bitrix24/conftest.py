@@ -87,8 +87,8 @@ def shown(config: Bitrix24Config, *changes: Change) -> Any:
 
 
 def writes(portal: Sandboxed) -> list[dict[str, str]]:
-    """The commands of every batch that was posted."""
-    return [seen.json["cmd"] for seen in portal.sandbox.requests("POST")]
+    """The commands of every batch that changes something."""
+    return [seen.json["cmd"] for seen in portal.sandbox.journal if not portal.sandbox.reads(seen)]
 
 
 def values(row: dict[str, Any], name: str = "PHONE") -> list[str]:

@@ -1,12 +1,13 @@
 """Lists are read whole, by id, in few requests; what changes meanwhile comes again; both budgets are kept."""
 
 from datetime import UTC, datetime, timedelta
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote
 
 import pytest
 import responses
 
 from connectors.bitrix24 import CONNECTOR
+from connectors.bitrix24.api import PAGE, Listing, walk
 from connectors.bitrix24.config import Bitrix24Config
 from connectors.bitrix24.mapping import to_contact
 from connectors.bitrix24.notation import in_filters, moment, utc
@@ -16,7 +17,8 @@ from connectors.sdk import ConfigError, ContractError, Since, TransientError, ex
 from connectors.sdk.runtime import Runtime, current, using
 from mappings.tables import Mapped
 from mappings.tables.overrides import overridden
-from tests.connectors.bitrix24.conftest import FIRST, pages, read
+from tests.connectors.bitrix24.conftest import FIRST, pages, push, read, shown
+from tests.connectors.bitrix24.writing.changes import person
 
 
 def test_everything_is_read_once_by_id_with_few_requests(portal, settings, shop):
@@ -24,13 +26,32 @@ def test_everything_is_read_once_by_id_with_few_requests(portal, settings, shop)
     assert len(stock) == len(shop.stock) == 240
     assert [row["id"] for row in stock] == sorted({row["id"] for row in stock})
     assert len(portal.sandbox.journal) == 3, "a page, then chains of two and four pages"
-    assert all("start=-1" in seen.query or "start%3D-1" in seen.query for seen in portal.sandbox.journal)
+    commands = [command for seen in portal.sandbox.journal for command in seen.json.get("cmd", {}).values()]
+    assert portal.sandbox.journal[0].json["start"] == -1
+    assert len(commands) == 6
+    assert all("start=-1" in command for command in commands)
 
 
-def test_a_batch_fits_into_the_address(portal, settings):
-    for name in ("deals", "stock", "products"):
-        read(settings(portal), name, FIRST)
-    assert max(len(seen.query) for seen in portal.sandbox.journal) < 6500
+def test_fifty_pages_travel_in_one_request(empty, settings):
+    """However long their commands are."""
+    for number in range(PAGE * PAGE - 20):
+        empty.add("CONTACT", {"NAME": f"Әлия {number}"})
+    select = [f"UF_CRM_{number:024d}" for number in range(40)]
+    pages = list(walk(settings(empty), Listing("crm.contact.list", {}, select), length=PAGE))
+    [asked] = empty.sandbox.journal
+    assert (len(asked.json["cmd"]), sum(map(len, pages))) == (PAGE, PAGE * PAGE - 20)
+
+
+def test_no_phone_and_no_e_mail_stands_in_an_address(empty, settings):
+    """Addresses are logged on the way; the bodies of requests are not."""
+    config, facts = settings(empty), ("77000000001", "aliya@example.com")
+    push(config, person())
+    push(config, person("p-2", first_name="Марат"))
+    shown(config, person())
+    for resource in CONNECTOR.resources:
+        read(config, resource.name, FIRST)
+    assert all(any(fact in unquote(seen.body.decode()) for seen in empty.sandbox.journal) for fact in facts)
+    assert [seen for seen in empty.sandbox.journal if seen.query or any(fact in seen.path for fact in facts)] == []
 
 
 @pytest.mark.parametrize("count", [0, 1, 49, 50, 51, 100, 149, 150, 151])
@@ -97,7 +118,7 @@ def test_what_there_still_is_costs_ids_only(portal, settings):
     config = settings(portal)
     there = CONNECTOR.resource("deals").complete
     assert list(there(config)) == [str(key) for key in portal.crm["DEAL"]]
-    assert not any("productrow" in seen.query for seen in portal.sandbox.journal)
+    assert not any(b"productrow" in seen.body or "productrow" in seen.path for seen in portal.sandbox.journal)
     assert list(there(settings(portal, orders_from=["shop"]))) == []
     second = [key for key, deal in portal.crm["DEAL"].items() if deal["CATEGORY_ID"] == "1"]
     assert list(there(settings(portal, pipelines=[1]))) == list(map(str, second))
@@ -251,8 +272,8 @@ def test_a_blocked_method_waits_until_its_reset_and_the_others_go_on(shop, setti
 @responses.activate
 def test_a_429_of_a_gateway_is_waited_for_as_it_says(empty, settings):
     config = settings(empty)
-    responses.get(f"{str(config.base_url).rstrip('/')}/rest/1/q4w7sandboxcode0/catalog.store.list", status=429,
-                  headers={"Retry-After": "600"}, body="slow down")  # fmt: skip
+    responses.post(f"{str(config.base_url).rstrip('/')}/rest/1/q4w7sandboxcode0/catalog.store.list", status=429,
+                   headers={"Retry-After": "600"}, body="slow down")  # fmt: skip
     with pytest.raises(TransientError) as asked:
         read(config, "stores", FIRST)
     assert (asked.value.retry_after, asked.value.lane) == (600, None)
@@ -298,11 +319,12 @@ def test_a_list_without_a_list_is_no_empty_success(settings, empty, monkeypatch)
         read(settings(empty), "stores", FIRST)
 
 
-def test_a_query_carries_brackets_as_php_reads_them(portal, settings):
+def test_a_question_is_json_and_a_command_carries_brackets_as_php_reads_them(portal, settings):
     read(settings(portal), "contacts", FIRST)
-    query = parse_qs(portal.sandbox.journal[0].query)
-    assert query["filter[>ID]"] == ["0"]
-    assert query["select[2]"] == ["PHONE"]
+    alone, batch, *_ = portal.sandbox.journal
+    assert (alone.json["filter"][">ID"], alone.json["select"][2]) == ("0", "PHONE")
+    command = parse_qs(batch.json["cmd"]["p0"].partition("?")[2])
+    assert (command["filter[>ID]"], command["select[2]"]) == (["50"], ["PHONE"])
 
 
 def test_certification_sees_both_budgets_the_bucket_and_the_time_of_a_method(portal, settings, clock):

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import requests
 
+from connectors.bitrix24.notation import command, plain
 from connectors.bitrix24.sandbox import Sandboxed
 from tests.connectors.bitrix24.conftest import Settings
 
@@ -66,6 +67,34 @@ def test_an_access_token_is_good_for_an_hour(asks, empty, clock):
 
 def test_a_form_is_taken_as_well_as_json(asks):
     assert names(asks("crm.contact.list", data={"filter[=NAME]": "Марат", "select[0]": "NAME"})) == ["Марат"]
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"ID": 2}, {">ID": 1}, {"@ID": [1, 3]}, {"@ID": []}, {"=SECOND_NAME": None}, {"!NAME": None}, {">ID": None},
+        {"@NAME": ["Марат", "Әлия"]}, {"NAME": []}, {">=DATE_MODIFY": None}, {"!@ID": []}, {"%NAME": None},
+    ],
+)  # fmt: skip
+def test_a_condition_means_the_same_in_json_and_in_brackets(asks, where):
+    asked = {"filter": where, "order": {"ID": "ASC"}, "select": [], "start": -1}
+    inside = asks("batch", json={"cmd": {"one": command("crm.contact.list", asked)}}).json()["result"]["result"]["one"]
+    assert asks("crm.contact.list", json=plain(asked)).json()["result"] == inside
+    assert asks("crm.contact.list", json=asked).json()["result"] == inside
+
+
+@pytest.mark.parametrize(
+    ("method", "sent", "changes"),
+    [
+        ("crm.contact.list", {}, False), ("CRM.CONTACT.ADD.json", {"fields": {"NAME": "Дана"}}, True),
+        ("batch", {"cmd": ["crm.contact.fields", "crm.duplicate.findbycomm?type=PHONE"]}, False),
+        ("batch", {"CMD": {"look": "crm.contact.get?ID=1", "make": "crm.lead.add?fields[NAME]=x"}}, True),
+    ],
+)  # fmt: skip
+def test_a_post_that_changes_nothing_is_a_read(asks, empty, method, sent, changes):
+    empty.sandbox.faults.set("500", match="write")
+    assert asks(method, json=sent).status_code == (500 if changes else 200)
+    assert empty.sandbox.reads(empty.sandbox.journal[-1]) is not changes
 
 
 @pytest.mark.parametrize(

@@ -175,16 +175,16 @@ def test_every_stage_that_bitrix_makes_has_a_meaning() -> None:
 def test_rows_come_to_a_deal_in_one_batch() -> None:
     rows = example("crm.item.productrow.set.response.json")["result"]
     answer = {"result": {"d13143": rows}, "result_error": [], "result_total": [], "result_next": [], "result_time": []}
-    asked = responses.get(f"{ROOT}/batch", json={"result": answer, "time": {}})
+    asked = responses.post(f"{ROOT}/batch", json={"result": answer, "time": {}})
     found = rows_of_deals(CONFIG, ["13143"])
     assert [str(line(row).total) for row in found["13143"]] == ["99999.99", "31800.00"]
-    sent = dict(parse_qsl(asked.calls[0].request.url.partition("?")[2]))
-    assert dict(parse_qsl(sent["cmd[d13143]"].partition("?")[2]))["filter[=ownerId]"] == "13143"
+    sent = json.loads(asked.calls[0].request.body)["cmd"]
+    assert dict(nested(sent["d13143"]))["filter[=ownerId]"] == "13143"
 
 
 @responses.activate
 def test_a_batch_is_walked_command_by_command() -> None:
-    responses.get(f"{ROOT}/batch", json=example("batch.response.json"))
+    responses.post(f"{ROOT}/batch", json=example("batch.response.json"))
     calls = {"get_user": Call("user.current", {}), "get_department": Call("department.get", {})}
     found = look_up(CONFIG, calls)
     assert found["get_user"]["ID"] == "1"
@@ -225,7 +225,8 @@ def test_a_new_contact_is_sent_as_in_the_documentation() -> None:
     """The fields of a person; how he was won, whom he belongs to and whose staff he is, is the managers' affair."""
     wanted = example("crm.contact.add.request.json")["FIELDS"]
     nothing = {"result": {"result": {"q0": [], "q1": [], "q2": []}, "result_error": []}}
-    responses.get(f"{ROOT}/batch", json=nothing)
+    for _ in ("by our mark", "by phone and e-mail"):
+        responses.post(f"{ROOT}/batch", json=nothing)
     made = {"p-1": example("crm.contact.add.response.json")["result"]}
     posted = responses.post(f"{ROOT}/batch", json={"result": {"result": made, "result_error": [], "result_time": []}})
     value = {
@@ -288,13 +289,13 @@ def test_a_deal_is_moved_by_the_documented_call() -> None:
     ("name", "resource"), [("crm.contact.list.request.json", "crm.contact.list"),
                            ("catalog.product.list.request.json", "catalog.product.list")],
 )  # fmt: skip
-def test_a_documented_question_arrives_in_brackets(name: str, resource: str) -> None:
-    """Conditions with their signs, lists and directions survive the way through the address."""
-    asked = responses.get(f"{ROOT}/{resource}", json={"result": [], "time": {}})
+def test_a_documented_question_arrives_as_it_is_written(name: str, resource: str) -> None:
+    """Conditions with their signs, lists and directions; nothing of it stands in the address."""
+    asked = responses.post(f"{ROOT}/{resource}", json={"result": [], "time": {}})
     ask(CONFIG, resource, example(name))
-    assert parse_qsl(asked.calls[0].request.url.partition("?")[2]) == [
-        pair for pair in brackets(example(name)) if pair[1] != ""
-    ]
+    request = asked.calls[0].request
+    assert (request.url, request.headers["Content-Type"]) == (f"{ROOT}/{resource}", "application/json")
+    assert [*brackets(json.loads(request.body))] == [*brackets(example(name))]
 
 
 # ── what is refused ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -304,7 +305,7 @@ def test_a_documented_question_arrives_in_brackets(name: str, resource: str) -> 
 @pytest.mark.parametrize("name", REFUSALS)
 def test_a_refusal_concerns_whom_it_concerns(name: str) -> None:
     status, kind = REFUSALS[name]
-    responses.get(f"{ROOT}/some.method", json=example(name), status=status)
+    responses.post(f"{ROOT}/some.method", json=example(name), status=status)
     with pytest.raises(kind) as refused:
         ask(CONFIG, "some.method")
     assert str(example(name)["error_description"]) in str(refused.value)
@@ -312,7 +313,7 @@ def test_a_refusal_concerns_whom_it_concerns(name: str) -> None:
 
 @responses.activate
 def test_an_error_inside_a_batch_is_of_its_command() -> None:
-    responses.get(f"{ROOT}/batch", json=example("batch.response_with_errors_halt0.json"))
+    responses.post(f"{ROOT}/batch", json=example("batch.response_with_errors_halt0.json"))
     with pytest.raises(ConfigError, match="lacks a scope"):
         look_up(CONFIG, {"get_user": Call("user.current", {})})
 
@@ -331,7 +332,7 @@ def test_one_item_of_an_import_may_be_refused_and_the_other_made() -> None:
 
 @responses.activate
 def test_a_page_of_html_is_no_reply() -> None:
-    responses.get(f"{ROOT}/some.method", body="<html>Login</html>")
+    responses.post(f"{ROOT}/some.method", body="<html>Login</html>")
     with pytest.raises(ContractError):
         ask(CONFIG, "some.method")
 

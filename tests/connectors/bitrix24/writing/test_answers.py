@@ -13,7 +13,7 @@ from tests.connectors.bitrix24.writing.changes import person
 @pytest.mark.parametrize("fault", ["lost_reply", "cut"])
 def test_a_lost_answer_is_read_back_and_the_repeat_makes_no_second_contact(empty, settings, fault):
     config = settings(empty)
-    empty.sandbox.faults.set(fault, match="POST", times=1)
+    empty.sandbox.faults.set(fault, match="write", times=1)
     [lost] = push(config, person())
     assert isinstance(lost, Unknown)
     assert shown(config, person()) == {"p-1": person().value}
@@ -23,7 +23,7 @@ def test_a_lost_answer_is_read_back_and_the_repeat_makes_no_second_contact(empty
 
 def test_a_failure_before_anything_happened_is_unknown_until_read_back(empty, settings):
     config = settings(empty)
-    empty.sandbox.faults.set("500", match="POST", times=1)
+    empty.sandbox.faults.set("500", match="write", times=1)
     assert isinstance(push(config, person())[0], Unknown)
     assert shown(config, person()) == {}
 

@@ -62,7 +62,7 @@ def test_a_buyer_whom_managers_know_keeps_his_card(empty, settings):
 
 def test_a_lost_answer_makes_no_second_deal_and_no_second_buyer(empty, settings):
     config = settings(empty)
-    empty.sandbox.faults.set("lost_reply", match="POST", times=1)
+    empty.sandbox.faults.set("lost_reply", match="write", times=1)
     assert isinstance(push(config, ordered())[0], Unknown)
     assert shown(config, ordered()) == {"market:700000123": ordered().value}
     [again] = push(config, ordered())

@@ -71,7 +71,7 @@ def test_whose_addition_had_no_answer_is_told_by_the_card_and_leaves_it_though_t
     """The card was made by managers and bears no mark of ours: nothing else finds it."""
     config = settings(empty)
     empty.add("CONTACT", {"NAME": "Әлия", "PHONE": [{"VALUE": "+77000000001", "VALUE_TYPE": "WORK"}]})
-    empty.sandbox.faults.set("lost_reply", match="POST", times=1)
+    empty.sandbox.faults.set("lost_reply", match="write", times=1)
     assert [type(one) for one in push(config, member())] == [Unknown]
     told = CONNECTOR.sink("segment.push").read_back(config, [member()])["vip/p-1"]
     assert told == Shown({"audience": "vip", "member": True}, "1")
