@@ -13,13 +13,16 @@ _GROWN = text("""
 select format('%I.%I', n.nspname, c.relname)
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where n.nspname = any(:schemas) and c.relkind = 'r'
-  and pg_relation_size(c.oid) / current_setting('block_size')::int > 2 * greatest(c.relpages, :small)
+  and pg_relation_size(c.oid) / current_setting('block_size')::int > 1.2 * greatest(c.relpages, :small)
 """)
 _SCHEMAS = ["canonical", "position", "identity", "segment", "ledger", "hub"]
 
 
 def refresh(engine: Engine) -> list[str]:
-    """Has the server look again at tables that have doubled since it last did; their names. Call it after a commit."""
+    """Has the server look again at tables that grew by a fifth since it last did; their names. Call it after a commit.
+
+    Not later: of a connection that came since then the planner thinks that it has no rows, and reads all for each.
+    """
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
         grown = list(db.execute(_GROWN, {"schemas": _SCHEMAS, "small": SMALL}).scalars())
         if grown:
